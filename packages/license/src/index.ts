@@ -1,1 +1,15 @@
-export {};
+export * from './bytes.ts';
+export * from './certificate.ts';
+export * from './commands.ts';
+export * from './crypto.ts';
+export * from './documents.ts';
+export * from './envelope.ts';
+export * from './errors.ts';
+export * from './grant-bundle.ts';
+export * from './group.ts';
+export * from './json.ts';
+export * from './limits.ts';
+export * from './merkle.ts';
+export * from './outcomes.ts';
+export * from './statements.ts';
+export * from './terms.ts';

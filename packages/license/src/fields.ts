@@ -1,0 +1,141 @@
+import { fromBase64url, malformed } from './bytes.ts';
+import { type Algorithm, type PublicKey, publicKeyFault } from './crypto.ts';
+import { LicenseError } from './errors.ts';
+import type { Json, JsonObject } from './json.ts';
+import { LIMITS } from './limits.ts';
+
+/**
+ * Takes named, checked fields out of a JSON object; `end()` refuses what is left. Messages carry the path of the field, as
+ * the person who wrote the document knows it: `terms.features[2].quantity`.
+ */
+export class Fields {
+  readonly path: string;
+  readonly #object: JsonObject;
+  readonly #taken = new Set<string>();
+
+  constructor(value: Json | undefined, path: string) {
+    if (value === undefined || value === null || typeof value !== 'object' || Array.isArray(value))
+      throw malformed(`${path || 'the document'} is not an object`);
+    this.#object = value as JsonObject;
+    this.path = path;
+  }
+
+  has(name: string): boolean {
+    return this.#object[name] !== undefined;
+  }
+
+  take(name: string): Json | undefined {
+    this.#taken.add(name);
+    return this.#object[name];
+  }
+
+  /** Every key that nobody took. */
+  rest(): string[] {
+    return Object.keys(this.#object).filter((key) => !this.#taken.has(key));
+  }
+
+  end(): void {
+    const [unknown] = this.rest();
+    if (unknown !== undefined) throw malformed(`unknown field ${this.at(unknown)}`);
+  }
+
+  at(name: string): string {
+    return this.path === '' ? name : `${this.path}.${name}`;
+  }
+
+  text(name: string, maxBytes: number = LIMITS.nameBytes): string {
+    const value = this.take(name);
+    if (typeof value !== 'string' || value.length === 0) throw malformed(`${this.at(name)} is not a text`);
+    if (value.length > maxBytes) throw malformed(`${this.at(name)} is above ${maxBytes} characters`);
+    return value;
+  }
+
+  /** A code: lower-case letters, digits, `.`, `_`, `-`; what people type and machines compare. */
+  code(name: string): string {
+    const value = this.text(name, LIMITS.codeBytes);
+    if (!/^[a-z0-9][a-z0-9._-]*$/.test(value))
+      throw malformed(`${this.at(name)} is not a code (a-z, 0-9, ".", "_", "-", beginning with a letter or digit)`);
+    return value;
+  }
+
+  oneOf<const T extends string>(name: string, allowed: readonly T[]): T {
+    const value = this.take(name);
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) throw malformed(`${this.at(name)} is not one of ${allowed.join(', ')}`);
+    return found;
+  }
+
+  integer(name: string, min: number, max: number): number {
+    const value = this.take(name);
+    if (typeof value !== 'number') throw malformed(`${this.at(name)} is not a whole number`);
+    if (value < min || value > max) throw malformed(`${this.at(name)} is ${value}, allowed are ${min} to ${max}`);
+    return value;
+  }
+
+  optionalInteger(name: string, min: number, max: number): number | undefined {
+    return this.has(name) ? this.integer(name, min, max) : undefined;
+  }
+
+  bytes(name: string, length: number): Uint8Array {
+    const bytes = fromBase64url(this.text(name, LIMITS.documentBytes));
+    if (bytes.length !== length) throw malformed(`${this.at(name)} has ${bytes.length} bytes, not ${length}`);
+    return bytes;
+  }
+
+  /** `2027-01-31T12:00:00Z` → ms since 1970. One spelling only. */
+  time(name: string): number {
+    const value = this.text(name);
+    const ms = parseUtc(value);
+    if (ms === undefined) throw malformed(`${this.at(name)} is not a time like 2027-01-31T12:00:00Z`);
+    return ms;
+  }
+
+  optionalTime(name: string): number | undefined {
+    return this.has(name) ? this.time(name) : undefined;
+  }
+
+  list(name: string, maxItems: number): readonly Json[] {
+    const value = this.take(name);
+    if (!Array.isArray(value)) throw malformed(`${this.at(name)} is not a list`);
+    if (value.length > maxItems) throw malformed(`${this.at(name)} has ${value.length} items, ${maxItems} allowed`);
+    return value as readonly Json[];
+  }
+
+  texts(name: string, maxItems: number, maxBytes: number): readonly string[] {
+    return this.list(name, maxItems).map((item, i) => {
+      if (typeof item !== 'string' || item.length > maxBytes) throw malformed(`${this.at(name)}[${i}] is not a text`);
+      return item;
+    });
+  }
+
+  /** A key and the algorithm beside it; weak keys are refused here, once, for every document. */
+  publicKey(algName: string, keyName: string): PublicKey {
+    const alg: Algorithm = this.oneOf(algName, ['ed25519', 'p256']);
+    const key = { alg, bytes: this.bytes(keyName, alg === 'ed25519' ? 32 : 33) };
+    const fault = publicKeyFault(key);
+    if (fault !== undefined) throw new LicenseError('weak-key', `${this.at(keyName)} is ${fault}`);
+    return key;
+  }
+}
+
+const UTC = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z$/;
+
+export function parseUtc(text: string): number | undefined {
+  const match = UTC.exec(text);
+  if (match === null) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second);
+  return formatUtc(ms) === text && ms >= 0 ? ms : undefined; // refuses 31 February and the like
+}
+
+/** Whole seconds; what signed documents carry. */
+export function formatUtc(ms: number): string {
+  return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+}

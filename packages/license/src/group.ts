@@ -1,0 +1,89 @@
+import { malformed } from './bytes.ts';
+import type { Crypto, PublicKey } from './crypto.ts';
+import { checkEnvelope, keyId, readEnvelope } from './envelope.ts';
+import { LicenseError } from './errors.ts';
+import { Fields } from './fields.ts';
+import { type Member, SET_ID_BYTES, type TmrServer } from './statements.ts';
+
+/** Signed by the customer's admin: who the five servers are and who may command (FORMATS §2.7). */
+export interface GroupDocument {
+  readonly group: string;
+  readonly version: number;
+  readonly tmrServers: readonly { readonly id: TmrServer; readonly key: PublicKey; readonly address: string }[];
+  readonly licenseServers: readonly { readonly member: Member; readonly address: string }[];
+  readonly admins: readonly { readonly name: string; readonly key: PublicKey }[];
+  readonly text: string;
+}
+
+/** The document names the admin key that signed it: it is trusted because the admin put the file on the server. */
+export function verifyGroupDocument(crypto: Crypto, text: string): GroupDocument {
+  const envelope = readEnvelope(text, 'trefoil-group');
+  const fields = new Fields(envelope.payload, '');
+  fields.integer('format', 1, 1);
+  const group = {
+    group: fields.code('group'),
+    version: fields.integer('version', 1, 0xffff_ffff),
+    tmrServers: fields.list('tmrServers', 2).map((item, i) => {
+      const server = new Fields(item, `tmrServers[${i}]`);
+      const record = {
+        id: server.oneOf('id', ['A', 'B']),
+        key: server.publicKey('alg', 'key'),
+        address: server.text('address'),
+      };
+      server.end();
+      return record;
+    }),
+    licenseServers: fields.list('licenseServers', 3).map((item, i) => {
+      const server = new Fields(item, `licenseServers[${i}]`);
+      const record = { member: server.integer('member', 1, 3) as Member, address: server.text('address') };
+      server.end();
+      return record;
+    }),
+    admins: fields.list('admins', 100).map((item, i) => {
+      const admin = new Fields(item, `admins[${i}]`);
+      const record = { name: admin.text('name'), key: admin.publicKey('alg', 'key') };
+      admin.end();
+      return record;
+    }),
+    text,
+  };
+  fields.end();
+  if (new Set(group.tmrServers.map((one) => one.id)).size !== group.tmrServers.length)
+    throw malformed('tmrServers names a server twice');
+  const signer = group.admins.find((admin) => keyId(crypto, admin.key) === envelope.keyId);
+  if (signer === undefined)
+    throw new LicenseError('unknown-key', 'the group document is not signed by one of its admins');
+  checkEnvelope(crypto, envelope, signer.key);
+  return group;
+}
+
+/** What a container says of itself when it asks to become part of a set; signed with its own key. */
+export interface ContainerRequest {
+  readonly kind: string;
+  readonly serial: Uint8Array;
+  readonly set: Uint8Array;
+  readonly member: Member;
+  readonly name: string;
+  readonly signingKey: PublicKey;
+  readonly sealingKey: Uint8Array;
+  readonly text: string;
+}
+
+export function verifyContainerRequest(crypto: Crypto, text: string): ContainerRequest {
+  const envelope = readEnvelope(text, 'trefoil-request');
+  const fields = new Fields(envelope.payload, '');
+  fields.integer('format', 1, 1);
+  const request = {
+    kind: fields.oneOf('kind', ['software', 'pkcs11', 'tpm']),
+    serial: fields.bytes('serial', 16),
+    set: fields.bytes('set', SET_ID_BYTES),
+    member: fields.integer('member', 1, 3) as Member,
+    name: fields.text('name'),
+    signingKey: fields.publicKey('alg', 'signingKey'),
+    sealingKey: fields.bytes('sealingKey', 32),
+    text,
+  };
+  fields.end();
+  checkEnvelope(crypto, envelope, request.signingKey); // shows that it holds the key
+  return request;
+}

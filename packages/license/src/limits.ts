@@ -1,0 +1,34 @@
+/**
+ * Every maximum of what is signed, in one place. A parser applies them before it allocates.
+ * Relations are asserted in limits.test.ts.
+ */
+export const LIMITS = {
+  /** A license with many features and texts fits; a hostile one can't fill memory. */
+  documentBytes: 256 * 1024,
+  /** An update carries licenses and three constituents each: room for some hundred licenses. */
+  updateBytes: 1024 * 1024,
+  jsonDepth: 12,
+  /** Product, feature, license and vendor codes. */
+  codeBytes: 64,
+  /** User, host and program names: claims made by clients. */
+  nameBytes: 128,
+  reasonBytes: 256,
+  featuresPerLicense: 1_000,
+  licensesPerUpdate: 500,
+  /** Seats of several licenses in one command, all or nothing. */
+  itemsPerAcquire: 16,
+  quantity: 1_000_000_000,
+  units: Number.MAX_SAFE_INTEGER,
+  /** terms: 10 s … 24 h (PROTOCOL §8). */
+  sessionTimeoutMinMs: 10_000,
+  sessionTimeoutMaxMs: 86_400_000,
+  sessionTimeoutDefaultMs: 60_000,
+  lingerMaxMs: 86_400_000,
+  /** Holders named in a denial: enough to go and ask, not a directory of everyone. */
+  holdersInDenial: 10,
+  /** 2^20 leaves: a path never has more hashes. */
+  proofHashes: 20,
+  grantBundleBytes: 512 * 1024,
+  /** A client that asks for more than it was answered for is told to wait. */
+  requestsInFlight: 32,
+} as const;
