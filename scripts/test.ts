@@ -1,0 +1,10 @@
+// `npm test`: what `npm run check` does, then the simulator and the real processes.
+import { runTests } from './run-tests.ts';
+import { runStaticChecks } from './static-checks.ts';
+import { addTallies, finish } from './tally.ts';
+import { processTests, simulations, unitTests } from './test-files.ts';
+
+const checks = await runStaticChecks();
+const tests = await runTests([...unitTests, ...simulations], 2);
+const processes = await runTests(processTests, 1);
+finish(addTallies([checks, tests, processes]));
