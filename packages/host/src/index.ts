@@ -1,1 +1,21 @@
-export {};
+export { readFileWithLimit, syncDirectory, writeFileAtomically, type WriteOptions } from './atomic-file.ts';
+export { systemClock, type Clock } from './clock.ts';
+export { loadConfiguration, parseConfiguration } from './configuration.ts';
+export { HostError, type HostErrorCode, type HostErrorDetails } from './errors.ts';
+export { lockFile, type FileLock } from './file-lock.ts';
+export { startHealthServer, type HealthOptions, type HealthServer } from './health.ts';
+export { createLog, logLevels, silentLog, type Log, type LogFields, type LogLevel, type LogOptions } from './log.ts';
+export { machineTraits, type MachineSource, type MachineTrait, type MachineTraitName } from './machine.ts';
+export {
+  createMetrics,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type HistogramOptions,
+  type MetricOptions,
+  type Metrics,
+} from './metrics.ts';
+export { exitCodes, runUntilStopped, type Running, type RunOptions } from './process.ts';
+export { systemRandom, type Random } from './random.ts';
+/** The schema language of configurations, so that every server uses the same one. */
+export { z } from 'zod';

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { readFileWithLimit, writeFileAtomically } from './atomic-file.ts';
+
+describe('a file written atomically', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'trefoil-'));
+  after(() => rmSync(directory, { recursive: true }));
+
+  test('has the new content, is private, and leaves nothing beside it', async () => {
+    const file = join(directory, 'keys');
+    await writeFileAtomically(file, 'one');
+    await writeFileAtomically(file, new Uint8Array([116, 119, 111]));
+    assert.equal(readFileSync(file, 'utf8'), 'two');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    await writeFileAtomically(file, 'three', { mode: 0o644 });
+    assert.equal(statSync(file).mode & 0o777, 0o644);
+    assert.deepEqual(readdirSync(directory), ['keys']);
+  });
+
+  test('keeps the old content when it cannot be written', async () => {
+    const file = join(directory, 'missing', 'keys');
+    const message = `cannot write ${file}: there is no such file`;
+    await assert.rejects(writeFileAtomically(file, 'x'), { code: 'file-unwritable', message });
+    const taken = mkdtempSync(join(directory, 'taken-'));
+    writeFileSync(join(taken, 'inside'), '');
+    await assert.rejects(writeFileAtomically(taken, 'x'), { code: 'file-unwritable' });
+    assert.equal(readdirSync(directory).filter((name) => name.endsWith('.tmp')).length, 0);
+  });
+
+  test('is read up to a limit', async () => {
+    const file = join(directory, 'limited');
+    await writeFileAtomically(file, '12345');
+    assert.equal(Buffer.from(await readFileWithLimit(file, 5)).toString(), '12345');
+    await assert.rejects(readFileWithLimit(file, 4), {
+      code: 'file-too-large',
+      message: `${file} is larger than 4 bytes`,
+    });
+    await assert.rejects(readFileWithLimit(`${file}x`, 4), { code: 'file-unreadable' });
+    await assert.rejects(readFileWithLimit(directory, 4), { message: `cannot read ${directory}: it is a directory` });
+  });
+});
