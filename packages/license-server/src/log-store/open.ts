@@ -1,0 +1,187 @@
+import { Damage } from './damage.ts';
+import { type Disk, type DiskFile, StoreError } from './disk.ts';
+import { createSegment } from './create-segment.ts';
+import { FrameEncoder, START_OF_CHAIN } from './frame.ts';
+import { FRAME_KIND, SECTOR_BYTES } from './layout.ts';
+import { type RecordSink, type ScannedSegment, scanSegment } from './scan-segment.ts';
+import { patternBytes } from './sector.ts';
+import { encodeSeal, segmentName, segmentNumber, STORE_ID_BYTES } from './segment.ts';
+import { Log, type LogStore } from './store.ts';
+
+export interface OpenOptions {
+  /** 16 bytes that say whose log this is (the container's serial): another server's log is `suspect`, not taken. */
+  readonly storeId: Uint8Array;
+  /** What to do if there is no log: begin one, or say `suspect`. A container that has signed before must have one. */
+  readonly ifMissing: 'create' | 'suspect';
+  /** How much a new log's segments grow at a time, in bytes, a multiple of 512. Default 1 MiB. */
+  readonly chunkBytes?: number;
+  /**
+   * Gets every record in order while the log is verified. If the verdict is `suspect` in the end, it got the records
+   * before the damage. Must not throw.
+   */
+  readonly onRecord?: RecordSink;
+}
+
+export type Opened =
+  | {
+      readonly kind: 'open';
+      readonly store: LogStore;
+      /** An append that was never confirmed was found in part, and cut. */
+      readonly torn: boolean;
+      readonly firstSegment: number;
+    }
+  | {
+      readonly kind: 'suspect';
+      readonly file: string;
+      /** Bytes from the start of the file. */
+      readonly offset: number;
+      readonly reason: string;
+    };
+
+/**
+ * Verifies the whole log to the last bit and opens it for appending. Nothing on the disk is altered unless the verdict
+ * is `open`; then a torn end is overwritten with the pattern, so that its remains can't be taken for a record later.
+ * The caller holds the lock on the directory.
+ * @throws StoreError if the disk fails otherwise than by unreadable log sectors (those are `suspect`).
+ */
+export async function openLogStore(disk: Disk, options: OpenOptions): Promise<Opened> {
+  if (options.storeId.length !== STORE_ID_BYTES) throw new RangeError('storeId must have 16 bytes');
+  let file: DiskFile | undefined;
+  try {
+    const segments = await segmentsOf(disk);
+    if (segments.length === 0) {
+      if (options.ifMissing === 'suspect') throw new Damage(segmentName(1), 0, 'the log is missing');
+      await createSegment(disk, 1, options, START_OF_CHAIN);
+      segments.push(1);
+    }
+    const verified = await verifyChain(disk, segments, options);
+    file = await disk.open(segmentName(verified.newest.header.segment));
+    await repair(disk, file, verified);
+    const store = new Log(disk, file, segments, verified.newest);
+    return { kind: 'open', store, torn: verified.torn, firstSegment: segments[0] ?? 1 };
+  } catch (error) {
+    await file?.close();
+    const damage = asDamage(error);
+    if (damage === undefined) throw error;
+    return { kind: 'suspect', file: damage.file, offset: damage.offset, reason: damage.message };
+  }
+}
+
+/** A sector that can't be read is damage like any other; a full or forbidden disk is a failure. */
+function asDamage(error: unknown): Damage | undefined {
+  if (error instanceof Damage) return error;
+  if (error instanceof StoreError && error.code === 'io') return new Damage(error.file, 0, error.message);
+  return undefined;
+}
+
+async function segmentsOf(disk: Disk): Promise<number[]> {
+  const numbers = (await disk.list()).map(segmentNumber).filter((number) => number !== undefined);
+  numbers.sort((a, b) => a - b);
+  for (const [index, number] of numbers.entries()) {
+    const before = numbers[index - 1];
+    if (before !== undefined && number !== before + 1) {
+      throw new Damage(segmentName(before + 1), 0, 'a segment of the log is missing');
+    }
+  }
+  return numbers;
+}
+
+interface VerifiedChain {
+  readonly newest: ScannedSegment;
+  readonly previous: ScannedSegment | undefined;
+  readonly torn: boolean;
+}
+
+async function verifyChain(disk: Disk, segments: readonly number[], options: OpenOptions): Promise<VerifiedChain> {
+  let previous: ScannedSegment | undefined;
+  let newest: ScannedSegment | undefined;
+  for (const segment of segments) {
+    previous = newest;
+    newest = await scanFile(disk, segment, options);
+    if (previous !== undefined) checkJoint(previous, newest);
+  }
+  if (newest === undefined) throw new Error('verifyChain needs a segment');
+  if (newest.seal !== undefined) {
+    throw new Damage(segmentName(newest.seal.nextSegment), 0, 'the newest segment of the log is missing');
+  }
+  return { newest, previous, torn: newest.tornEnd > newest.endSector };
+}
+
+async function scanFile(disk: Disk, segment: number, options: OpenOptions): Promise<ScannedSegment> {
+  const name = segmentName(segment);
+  const file = await disk.open(name);
+  try {
+    const scanned = await scanSegment(file, name, options.onRecord ?? (() => undefined));
+    if (scanned.header.segment !== segment) throw new Damage(name, 0, 'the file holds another segment of the log');
+    if (Buffer.compare(scanned.header.storeId, options.storeId) !== 0) {
+      throw new Damage(name, 0, 'the log belongs to another license server');
+    }
+    return scanned;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Both sides name each other: the header names the chain before it, the seal the header behind it. `startSegment` makes
+ * the new file first and the seal second, so the seal may be missing only while the new segment has no record. A seal is one sector: it can't be torn.
+ */
+function checkJoint(previous: ScannedSegment, next: ScannedSegment): void {
+  const name = segmentName(next.header.segment);
+  if (!next.header.previousChain.equals(previous.recordsChain)) {
+    throw new Damage(name, 0, 'the segment does not continue the one before it');
+  }
+  const afterEnd = previous.endSector * SECTOR_BYTES;
+  if (previous.tornEnd !== previous.endSector) {
+    throw new Damage(segmentName(previous.header.segment), afterEnd, 'a segment that was ended has a torn end');
+  }
+  if (previous.seal === undefined) {
+    if (next.recordFrames === 0 && next.tornEnd === next.endSector && next.seal === undefined) return;
+    throw new Damage(segmentName(previous.header.segment), afterEnd, 'the end of the segment is missing');
+  }
+  if (!previous.seal.nextChain.equals(next.headerChain)) {
+    throw new Damage(name, 0, 'the segment is not the one that the segment before it names');
+  }
+}
+
+/**
+ * Brings the disk to a state in which everything that was just read is durable and unwritten space is pattern.
+ * The last frame is written once more: after a failed fsync the page cache may show bytes that never reached the disk,
+ * and a further fsync alone would "succeed" without writing them.
+ */
+async function repair(disk: Disk, file: DiskFile, { newest, previous }: VerifiedChain): Promise<void> {
+  if (previous !== undefined && newest.recordFrames === 0) await sealAgain(disk, previous, newest);
+  await eraseTorn(file, newest);
+  await refillLastChunk(file, newest);
+  await rewriteLastFrame(file, newest);
+  await file.sync();
+}
+
+async function sealAgain(disk: Disk, previous: ScannedSegment, next: ScannedSegment): Promise<void> {
+  const file = await disk.open(segmentName(previous.header.segment));
+  try {
+    const seal = encodeSeal({ nextSegment: next.header.segment, nextChain: next.headerChain });
+    const sector = previous.seal === undefined ? previous.endSector : previous.lastFrame.firstSector;
+    const frame = new FrameEncoder().encode(FRAME_KIND.seal, [seal], previous.recordsChain, sector);
+    await file.write(sector * SECTOR_BYTES, frame.bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function eraseTorn(file: DiskFile, segment: ScannedSegment): Promise<void> {
+  const bytes = (segment.tornEnd - segment.endSector) * SECTOR_BYTES;
+  if (bytes > 0) await file.write(segment.endSector * SECTOR_BYTES, patternBytes(bytes));
+}
+
+/** A last chunk without records may be the rest of a growth that a power loss or a failed fsync interrupted. */
+async function refillLastChunk(file: DiskFile, { header, sizeBytes, endSector }: ScannedSegment): Promise<void> {
+  const start = Math.floor((sizeBytes - 1) / header.chunkBytes) * header.chunkBytes;
+  if (endSector * SECTOR_BYTES <= start) await file.write(start, patternBytes(header.chunkBytes));
+}
+
+async function rewriteLastFrame(file: DiskFile, { lastFrame }: ScannedSegment): Promise<void> {
+  const offset = lastFrame.firstSector * SECTOR_BYTES;
+  await file.write(offset, await file.read(offset, lastFrame.sectors * SECTOR_BYTES));
+}
