@@ -1,6 +1,9 @@
 /** The time as a process sees it. Only differences of `monotonicMs` mean anything. */
 export interface Clock {
-  /** Never goes back; stands still while the machine sleeps (nodejs/node#47724), so whoever must not overlive a sleep looks at `wallMs` too. */
+  /**
+   * Never goes back; stands still while the machine sleeps (nodejs/node#47724), so whoever must not outlive a sleep
+   * looks at `wallMs` too.
+   */
   monotonicMs(): number;
   /** Milliseconds since 1970; may jump when somebody sets the clock. */
   wallMs(): number;

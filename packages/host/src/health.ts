@@ -46,7 +46,7 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
 }
 
 /** The sentence for a port that could not be listened on. */
-export function listenError(error: unknown, host: string, port: number): HostError {
+function listenError(error: unknown, host: string, port: number): HostError {
   if (systemCodeOf(error) === 'EADDRINUSE') {
     const message = `port ${port} on ${host} is in use by another process`;
     return new HostError('port-in-use', message, { host, port }, { cause: error });
