@@ -117,6 +117,8 @@ export class TlsFrameConnection implements FrameConnection {
     this.#flush();
     this.#ending = true;
     this.#socket.end();
+    // What still arrives is nobody's, but it stands before the other end's goodbye.
+    this.#socket.resume();
     setTimeout(() => this.#socket.destroy(), closeTimeoutMs).unref();
   }
 
@@ -150,7 +152,7 @@ export class TlsFrameConnection implements FrameConnection {
   }
 
   #updateReading(): void {
-    if (this.#onFrame === undefined) return;
+    if (this.#onFrame === undefined || this.#ending) return;
     const answersWait = this.#socket.writableLength > this.#limits.pauseReadingAboveBytes;
     if (this.#pausedByCaller || answersWait) this.#socket.pause();
     else this.#socket.resume();
