@@ -1,0 +1,73 @@
+import { concatBytes, type Crypto, malformed, Reader, SET_ID_BYTES, TAGS, taggedHash, Writer } from '@trefoil/license';
+import { LIMITS } from './limits.ts';
+
+/** One step of the log (PROTOCOL §4.1). */
+export interface Entry {
+  readonly set: Uint8Array;
+  readonly index: number;
+  readonly logTime: number;
+  readonly utc: number;
+  /** Which rules execute it; old rules stay for replay. */
+  readonly rulesVersion: number;
+  /** Root of the ledger before this entry; only every so often (PROTOCOL §8). */
+  readonly ledgerRoot: Uint8Array | undefined;
+  readonly commands: readonly Uint8Array[];
+}
+
+export const RULES_VERSION = 1;
+
+export function encodeEntry(entry: Entry): Uint8Array {
+  let bytes = 64;
+  for (const command of entry.commands) bytes += 4 + command.length;
+  const writer = new Writer(bytes + 32)
+    .raw(TAGS.entry)
+    .raw(entry.set)
+    .u64(entry.index)
+    .u64(entry.logTime)
+    .u64(entry.utc)
+    .u16(entry.rulesVersion)
+    .u8(entry.ledgerRoot === undefined ? 0 : 1);
+  if (entry.ledgerRoot !== undefined) writer.raw(entry.ledgerRoot);
+  writer.u32(entry.commands.length);
+  for (const command of entry.commands) writer.bytes(command);
+  return writer.done();
+}
+
+export function decodeEntry(bytes: Uint8Array): Entry {
+  if (bytes.length > LIMITS.entryBytes) throw malformed('an entry above the limit');
+  const reader = new Reader(bytes);
+  reader.expect(TAGS.entry, 'tag');
+  const head = {
+    set: reader.raw(SET_ID_BYTES),
+    index: reader.u64(),
+    logTime: reader.u64(),
+    utc: reader.u64(),
+    rulesVersion: reader.u16(),
+    ledgerRoot: reader.code(0, 1, 'flag') === 1 ? reader.raw(32) : undefined,
+  };
+  const count = reader.u32();
+  if (count > LIMITS.batchCommands) throw malformed(`${count} commands in an entry`);
+  const commands: Uint8Array[] = [];
+  for (let i = 0; i < count; i++) commands.push(reader.bytes(LIMITS.entryBytes));
+  reader.end();
+  return { ...head, commands };
+}
+
+/** head(i) = H(tag ‖ head(i−1) ‖ H(entry bytes as received)) (PROTOCOL §4.2). */
+export function headAfter(crypto: Crypto, previous: Uint8Array, entryBytes: Uint8Array): Uint8Array {
+  return taggedHash(crypto, TAGS.head, previous, crypto.sha256(entryBytes));
+}
+
+/** head(0) ties the log to the set, its first configuration and the group document. */
+export function genesisHead(
+  crypto: Crypto,
+  genesis: { set: Uint8Array; configuration: string; group: string },
+): Uint8Array {
+  const digest = (text: string): Uint8Array => crypto.sha256(new TextEncoder().encode(text));
+  return taggedHash(
+    crypto,
+    TAGS.genesis,
+    genesis.set,
+    concatBytes(digest(genesis.configuration), digest(genesis.group)),
+  );
+}

@@ -1,0 +1,143 @@
+import {
+  type Answer,
+  bytesKey,
+  type Command,
+  decodeCommand,
+  encodeOutcome,
+  equalBytes,
+  SESSION_ID_BYTES,
+  sessionIdOf,
+} from '@trefoil/license';
+import type { Entry } from '../entry.ts';
+import { LIMITS } from '../limits.ts';
+import { consumeUnits } from './rules/consume-units.ts';
+import { evictSession } from './rules/evict-session.ts';
+import { type Derived, expire, forget, rememberedKey } from './rules/expire.ts';
+import { grantSeats } from './rules/grant-seats.ts';
+import { installUpdate } from './rules/install-update.ts';
+import { openSession } from './rules/open-session.ts';
+import { refused } from './rules/refused.ts';
+import { closeSession, releaseSeats } from './rules/release-seats.ts';
+import { renewSession } from './rules/renew-session.ts';
+import { type Ledger, recordName, type Session, touchSession } from './state.ts';
+
+/**
+ * Executes one entry (PROTOCOL §5.1) and returns its encoded outcomes: those of the commands in order, then what fell due.
+ * The journal is left full, for `undo`. Throws `malformed` before any change if a command is none: such an entry gets no vote.
+ */
+export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
+  const commands = entry.commands.map(decodeCommand);
+  const { journal } = ledger;
+  const previousLogTime = ledger.logTime;
+  if (ledger.index > 0) {
+    const lead = entry.utc - ledger.utc - (entry.logTime - ledger.logTime);
+    journal.set(ledger, 'utcLead', ledger.utcLead + lead);
+  }
+  journal.set(ledger, 'index', entry.index);
+  journal.set(ledger, 'logTime', entry.logTime);
+  journal.set(ledger, 'utc', entry.utc);
+  const derived = expire(ledger);
+  forget(ledger, previousLogTime);
+  const outcomes = commands.map((command, i) => execute(ledger, command, entry.commands[i] as Uint8Array));
+  for (const one of derived) outcomes.push(derivedOutcome(one));
+  return outcomes;
+}
+
+const NO_SESSION = new Uint8Array(SESSION_ID_BYTES);
+const NO_COMMAND = new Uint8Array(32);
+
+function derivedOutcome({ session, answer }: Derived): Uint8Array {
+  return encodeOutcome({ ...answer, commandHash: NO_COMMAND, session: session.id, requestId: 0 });
+}
+
+function execute(ledger: Ledger, command: Command, bytes: Uint8Array): Uint8Array {
+  const commandHash = ledger.context.crypto.sha256(bytes);
+  switch (command.kind) {
+    case 'open':
+      return executeOpen(ledger, command, commandHash);
+    case 'evict':
+      return executeOnce(ledger, commandHash, () => evictSession(ledger, command));
+    case 'update':
+      return executeOnce(ledger, commandHash, () => installUpdate(ledger, command));
+    default:
+      return executeInSession(ledger, command, commandHash);
+  }
+}
+
+/** Commands outside sessions are known by their bytes. Refusals are not remembered: they change nothing. */
+function executeOnce(ledger: Ledger, commandHash: Uint8Array, run: () => Answer): Uint8Array {
+  const key = bytesKey(commandHash);
+  const before = ledger.remembered.get(key);
+  if (before !== undefined) return before.outcome;
+  const answer = run();
+  const outcome = encodeOutcome({ ...answer, commandHash, session: NO_SESSION, requestId: 0 });
+  if (answer.kind !== 'refused') {
+    ledger.journal.put(ledger.remembered, key, {
+      commandHash,
+      outcome,
+      forgetAt: ledger.logTime + LIMITS.openWindowMs,
+    });
+    ledger.dirty.add(recordName.remembered(key));
+  }
+  return outcome;
+}
+
+function executeOpen(ledger: Ledger, command: Extract<Command, { kind: 'open' }>, commandHash: Uint8Array): Uint8Array {
+  const id = sessionIdOf(ledger.context.crypto, ledger.context.configuration.set, command);
+  const standing = ledger.sessions.get(bytesKey(id))?.answered.get(0);
+  // The id covers all but the signature; other bytes can only mean another (P-256-like) signature over the same request.
+  if (standing !== undefined && equalBytes(standing.commandHash, commandHash)) return standing.outcome;
+  const { answer, session } = openSession(ledger, command);
+  const outcome = encodeOutcome({ ...answer, commandHash, session: id, requestId: 0 });
+  if (session !== undefined && answer.kind === 'opened')
+    ledger.journal.put(session.answered, 0, { commandHash, outcome, consume: false });
+  return outcome;
+}
+
+type SessionCommand = Exclude<Command, { kind: 'open' | 'evict' | 'update' }>;
+
+/** Exactly once (PROTOCOL §5.11): a known id gets its remembered bytes; what is below the window never runs. */
+function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: Uint8Array): Uint8Array {
+  const { requestId } = command;
+  const reply = (answer: Answer): Uint8Array =>
+    encodeOutcome({ ...answer, commandHash, session: command.session, requestId });
+  const session = ledger.sessions.get(bytesKey(command.session));
+  if (session === undefined) {
+    const before = ledger.remembered.get(rememberedKey(command.session, requestId));
+    return before !== undefined && equalBytes(before.commandHash, commandHash)
+      ? before.outcome
+      : reply(refused('unknown-session'));
+  }
+  const before = session.answered.get(requestId);
+  if (before !== undefined)
+    return equalBytes(before.commandHash, commandHash) ? before.outcome : reply(refused('other-bytes'));
+  if (requestId < session.lowestUnanswered) return reply(refused('forgotten'));
+  if (session.closed) return reply(refused('unknown-session', 'it is closed'));
+  if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
+  forgetAnswered(ledger, session, command.lowestUnanswered);
+  const outcome = reply(executeFresh(ledger, session, command));
+  ledger.journal.put(session.answered, requestId, { commandHash, outcome, consume: command.kind === 'consume' });
+  touchSession(ledger, session);
+  return outcome;
+}
+
+function forgetAnswered(ledger: Ledger, session: Session, lowestUnanswered: number): void {
+  if (lowestUnanswered <= session.lowestUnanswered) return;
+  ledger.journal.set(session, 'lowestUnanswered', lowestUnanswered);
+  for (const id of [...session.answered.keys()]) if (id < lowestUnanswered) ledger.journal.remove(session.answered, id);
+}
+
+function executeFresh(ledger: Ledger, session: Session, command: SessionCommand): Answer {
+  switch (command.kind) {
+    case 'renew':
+      return renewSession(ledger, session, command);
+    case 'acquire':
+      return grantSeats(ledger, session, command);
+    case 'release':
+      return releaseSeats(ledger, session, command);
+    case 'consume':
+      return consumeUnits(ledger, session, command);
+    case 'close':
+      return closeSession(ledger, session, command);
+  }
+}

@@ -1,0 +1,155 @@
+import type { AcquireCommand, AcquireItem, Answer, DenialCode, Grant } from '@trefoil/license';
+import { freeAt, LIMITS } from '../../limits.ts';
+import { countHold, denialOf, endOf, modeOf } from '../seats.ts';
+import { type HeldItem, type Hold, type Ledger, type LicenseState, scheduleSession, type Session } from '../state.ts';
+import { refused } from './refused.ts';
+
+/** PROTOCOL §5.8: all items or none. Items are tried in order, each against what the earlier ones left. */
+export function grantSeats(ledger: Ledger, session: Session, command: AcquireCommand): Answer {
+  if (session.evicted !== '') return refused('evicted', session.evicted);
+  if (session.holds.size >= LIMITS.holdsPerSession) return refused('too-many', 'seats of one session');
+  const { journal } = ledger;
+  const start = journal.mark();
+  const chosen: { state: LicenseState; item: HeldItem }[] = [];
+  for (const item of command.items) {
+    const found = chooseLicense(ledger, session, item);
+    if ('code' in found) {
+      journal.undoTo(start);
+      return denied(found.code, item, found.state);
+    }
+    const held = {
+      license: found.state.license.id,
+      feature: item.feature,
+      seats: item.seats,
+      mode: modeOf(found.state, item),
+    };
+    // Taken at once, so that the next item sees it; taken back if a later one fails.
+    countHold(ledger, session, newHold(ledger, command, [{ state: found.state, item: held }]), 'take');
+    chosen.push({ state: found.state, item: held });
+  }
+  journal.undoTo(start);
+  const hold = newHold(ledger, command, chosen);
+  journal.put(session.holds, hold.id, hold);
+  countHold(ledger, session, hold, 'take');
+  scheduleSession(ledger, session);
+  return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
+}
+
+/** Licenses of one product add up. Taken is the entry that leaves the customer most: the one that ends soonest. */
+function chooseLicense(
+  ledger: Ledger,
+  session: Session,
+  item: AcquireItem,
+): { state: LicenseState } | { code: DenialCode; state?: LicenseState } {
+  let best: LicenseState | undefined;
+  let worst: { code: DenialCode; state: LicenseState } | undefined;
+  for (const state of ledger.licenses.values()) {
+    if (state.license.product !== item.product) continue;
+    const code = denialOf(ledger, state, session, item);
+    if (code === undefined) {
+      if (best === undefined || endsBefore(state, best)) best = state;
+    } else if (worst === undefined || nearer(code, state, worst)) worst = { code, state };
+  }
+  if (best !== undefined) return { state: best };
+  return worst ?? { code: 'unknown-product' };
+}
+
+function endsBefore(a: LicenseState, b: LicenseState): boolean {
+  const endA = endOf(a, undefined);
+  const endB = endOf(b, undefined);
+  return endA === endB ? a.license.id < b.license.id : endA < endB;
+}
+
+/** The client is told of the license that came nearest to granting: the one that failed the latest check. */
+function nearer(code: DenialCode, state: LicenseState, than: { code: DenialCode; state: LicenseState }): boolean {
+  const order = CHECK_ORDER[code] - CHECK_ORDER[than.code];
+  return order === 0 ? state.license.id < than.state.license.id : order > 0;
+}
+
+const CHECK_ORDER: Record<DenialCode, number> = {
+  'unknown-product': 0,
+  'unknown-feature': 1,
+  'mode-not-allowed': 2,
+  'not-yet': 3,
+  expired: 4,
+  'configuration-expired': 5,
+  units: 6,
+  seats: 7,
+};
+
+function newHold(
+  ledger: Ledger,
+  command: AcquireCommand,
+  chosen: readonly { state: LicenseState; item: HeldItem }[],
+): Hold {
+  const timeoutMs = Math.max(...chosen.map((one) => one.state.license.terms.sessionTimeoutMs));
+  return {
+    id: command.requestId,
+    releaseHash: new Uint8Array(command.releaseHash),
+    sinceLogTime: ledger.logTime,
+    sinceUtc: ledger.utc,
+    items: chosen.map((one) => one.item),
+    lifeMs: Math.min(...chosen.map((one) => one.state.license.terms.offlineGraceMs)),
+    timeoutMs,
+    issuedLogTime: ledger.logTime,
+    freeAt: freeAt(ledger.logTime, timeoutMs),
+    lingering: false,
+  };
+}
+
+/** What the holder can show for each license of a hold, as of its last issue. */
+export function grantsOf(ledger: Ledger, session: Session, hold: Hold): Grant[] {
+  return hold.items.map((item) => {
+    const state = ledger.licenses.get(item.license) as LicenseState;
+    const end = endOf(
+      state,
+      state.license.terms.features.find((one) => one.name === item.feature),
+    );
+    return {
+      license: item.license,
+      version: state.license.version,
+      licenseDigest: state.licenseDigest,
+      tmrId: state.license.tmrId,
+      product: state.license.product,
+      feature: item.feature,
+      seats: item.seats,
+      mode: item.mode,
+      user: session.user,
+      host: session.host,
+      sessionKey: session.key,
+      hold: hold.id,
+      releaseHash: hold.releaseHash,
+      issuedLogTime: hold.issuedLogTime,
+      issuedUtc: ledger.utc,
+      lifeMs: hold.lifeMs,
+      notAfter: end === Infinity ? 0 : end,
+    };
+  });
+}
+
+/** Who has the seats and since when, so that the one who waits knows whom to ask. */
+export function denied(
+  code: DenialCode,
+  item: { product: string; feature: string },
+  state?: LicenseState,
+  holders = 10,
+): Answer {
+  const quantity = state?.license.terms.quantity ?? 0;
+  return {
+    kind: 'denied',
+    code,
+    product: item.product,
+    feature: item.feature,
+    quantity,
+    free: Math.max(0, quantity - (state?.used ?? 0)),
+    holders:
+      code !== 'seats' || state === undefined
+        ? []
+        : state.holders.slice(0, holders).map((ref) => ({
+            user: ref.session.user,
+            host: ref.session.host,
+            sinceUtc: ref.hold.sinceUtc,
+            seats: ref.item.seats,
+          })),
+  };
+}

@@ -1,0 +1,95 @@
+import {
+  type Answer,
+  encodeUtf8,
+  equalBytes,
+  type License,
+  LicenseError,
+  type Update,
+  type UpdateCommand,
+  verifyUpdate,
+} from '@trefoil/license';
+import { type Ledger, type LicenseState, recordName } from '../state.ts';
+import { refused } from './refused.ts';
+
+/** PROTOCOL §5.10: the vendor's update; all of it or nothing. Sessions live on, also where the quantity falls below use. */
+export function installUpdate(ledger: Ledger, command: UpdateCommand): Answer {
+  const { crypto, vendorRoot, configuration } = ledger.context;
+  let update: Update;
+  try {
+    update = verifyUpdate(crypto, vendorRoot, command.document);
+  } catch (error) {
+    if (error instanceof LicenseError) return refused('bad-document', error.message);
+    throw error;
+  }
+  if (update.vendor !== configuration.vendor) return refused('wrong-group', `an update of vendor ${update.vendor}`);
+  if (!equalBytes(update.set, configuration.set)) return refused('wrong-group', 'an update for another container set');
+  if (ledger.utc >= update.issuingKey.notAfter) return refused('bad-document', 'the issuing key has expired');
+  for (const license of update.licenses) {
+    const fault = faultOf(ledger, update, license);
+    if (fault !== undefined) return fault;
+  }
+  for (const license of update.licenses) install(ledger, update, license);
+  return {
+    kind: 'updated',
+    licenses: update.licenses.map((license) => ({
+      license: license.id,
+      version: license.version,
+      product: license.product,
+      quantity: license.terms.quantity,
+    })),
+  };
+}
+
+function faultOf(ledger: Ledger, update: Update, license: License): Answer | undefined {
+  const { configuration, crypto } = ledger.context;
+  if (!equalBytes(license.set, configuration.set))
+    return refused('wrong-group', `license ${license.id} is for another container set`);
+  if (license.tmrId !== 0 && configuration.threshold !== 2)
+    return refused('bad-document', `license ${license.id} has a TMR ID: it needs a group of three`);
+  const standing = ledger.licenses.get(license.id);
+  if (standing !== undefined && standing.license.version >= license.version)
+    return refused(
+      'older-license',
+      `${license.id} version ${license.version}; installed is ${standing.license.version}`,
+    );
+  if (standing !== undefined && standing.license.product !== license.product)
+    return refused('bad-document', `license ${license.id} changed its product`);
+  const digest = crypto.sha256(encodeUtf8(license.text));
+  for (const container of configuration.containers) {
+    const constituent = update.constituents.find(
+      (one) => one.license === license.id && one.member === container.member,
+    );
+    const fits =
+      constituent !== undefined &&
+      constituent.version === license.version &&
+      constituent.tmrId === license.tmrId &&
+      equalBytes(constituent.set, license.set) &&
+      equalBytes(constituent.serial, container.serial) &&
+      equalBytes(constituent.licenseDigest, digest);
+    if (!fits)
+      return refused('bad-document', `the constituent of ${license.id} for container ${container.member} does not fit`);
+  }
+  return undefined;
+}
+
+function install(ledger: Ledger, update: Update, license: License): void {
+  const { journal } = ledger;
+  const fields = {
+    license,
+    licenseDigest: ledger.context.crypto.sha256(encodeUtf8(license.text)),
+    constituents: update.constituents.filter((one) => one.license === license.id),
+    issuingKey: update.issuingKey.text,
+  };
+  const standing = ledger.licenses.get(license.id);
+  if (standing === undefined)
+    journal.put(ledger.licenses, license.id, {
+      ...fields,
+      consumed: 0,
+      used: 0,
+      usedByFeature: new Map(),
+      shares: new Map(),
+      holders: [],
+    } satisfies LicenseState);
+  else for (const key of Object.keys(fields) as (keyof typeof fields)[]) journal.set(standing, key, fields[key]);
+  ledger.dirty.add(recordName.license(license.id));
+}

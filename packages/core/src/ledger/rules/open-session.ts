@@ -1,0 +1,46 @@
+import { type Answer, bytesKey, type OpenCommand, sessionIdOf, signedCommandBytes } from '@trefoil/license';
+import { LIMITS } from '../../limits.ts';
+import { type Ledger, recordName, scheduleSession, type Session } from '../state.ts';
+import { refused } from './refused.ts';
+
+/** PROTOCOL §5.2. The session's id follows from the command, so a repeat finds the same session. */
+export function openSession(ledger: Ledger, command: OpenCommand): { answer: Answer; session?: Session } {
+  const { crypto, configuration } = ledger.context;
+  const id = sessionIdOf(crypto, configuration.set, command);
+  const key = bytesKey(id);
+  const standing = ledger.sessions.get(key);
+  if (standing !== undefined) return { answer: refused('forgotten'), session: standing };
+  if (ledger.ended.has(key)) return { answer: refused('unknown-session', 'it has ended') };
+  // Names a certified time of the last ten minutes: after that, an ended session's id may be forgotten.
+  if (command.atLogTime > ledger.logTime || command.atLogTime + LIMITS.openWindowMs < ledger.logTime)
+    return { answer: refused('stale') };
+  const signedBy = { alg: 'ed25519', bytes: command.sessionKey } as const;
+  if (!crypto.verify(signedBy, signedCommandBytes(configuration.set, command), command.signature))
+    return { answer: refused('bad-signature') };
+  if (ledger.sessions.size >= LIMITS.sessions) return { answer: refused('too-many', 'sessions') };
+  const session: Session = {
+    id: new Uint8Array(id),
+    key: new Uint8Array(command.sessionKey),
+    closeHash: new Uint8Array(command.closeHash),
+    user: command.user,
+    host: command.host,
+    program: command.program,
+    openedUtc: ledger.utc,
+    deadline: 0,
+    evicted: '',
+    closed: false,
+    lowestUnanswered: 0,
+    holds: new Map(),
+    answered: new Map(),
+  };
+  ledger.journal.put(ledger.sessions, key, session);
+  ledger.dirty.add(recordName.session(id));
+  scheduleSession(ledger, session);
+  const answer = {
+    kind: 'opened',
+    logTime: ledger.logTime,
+    utc: ledger.utc,
+    timeoutMs: LIMITS.sessionTimeoutMs,
+  } as const;
+  return { answer, session };
+}

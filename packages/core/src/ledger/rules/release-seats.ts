@@ -1,0 +1,44 @@
+import { type Answer, type CloseCommand, equalBytes, type ReleaseCommand } from '@trefoil/license';
+import { countHold } from '../seats.ts';
+import { type Hold, type Ledger, scheduleSession, type Session } from '../state.ts';
+import { refused } from './refused.ts';
+
+/** PROTOCOL §5.5: whoever shows the secret gives the seat back; a lying TMR server doesn't have it. */
+export function releaseSeats(ledger: Ledger, session: Session, command: ReleaseCommand): Answer {
+  const hold = session.holds.get(command.hold);
+  if (hold === undefined || hold.lingering) return refused('unknown-hold');
+  if (!equalBytes(ledger.context.crypto.sha256(command.secret), hold.releaseHash)) return refused('wrong-secret');
+  giveBack(ledger, session, hold);
+  scheduleSession(ledger, session);
+  return { kind: 'released', hold: hold.id };
+}
+
+/** PROTOCOL §5.6: the session's own secret gives back all of it. */
+export function closeSession(ledger: Ledger, session: Session, command: CloseCommand): Answer {
+  if (!equalBytes(ledger.context.crypto.sha256(command.secret), session.closeHash)) return refused('wrong-secret');
+  for (const id of [...session.holds.keys()].sort((a, b) => a - b)) {
+    const hold = session.holds.get(id);
+    if (hold !== undefined && !hold.lingering) giveBack(ledger, session, hold);
+  }
+  ledger.journal.set(session, 'closed', true);
+  scheduleSession(ledger, session);
+  return { kind: 'closed' };
+}
+
+function giveBack(ledger: Ledger, session: Session, hold: Hold): void {
+  const lingerMs = Math.max(
+    ...hold.items.map((item) => ledger.licenses.get(item.license)?.license.terms.lingerMs ?? 0),
+  );
+  if (lingerMs === 0) {
+    freeHold(ledger, session, hold);
+    return;
+  }
+  ledger.journal.set(hold, 'lingering', true);
+  ledger.journal.set(hold, 'freeAt', ledger.logTime + lingerMs);
+  ledger.deadlines.push({ at: hold.freeAt, session, hold });
+}
+
+export function freeHold(ledger: Ledger, session: Session, hold: Hold): void {
+  countHold(ledger, session, hold, 'free');
+  ledger.journal.remove(session.holds, hold.id);
+}

@@ -1,0 +1,93 @@
+import {
+  bytesKey,
+  decodeCertificate,
+  equalBytes,
+  LicenseError,
+  malformed,
+  Reader,
+  tag,
+  verifyCertificate,
+  Writer,
+} from '@trefoil/license';
+import { decodeEntry, type Entry, headAfter } from '../entry.ts';
+import { encodeRecord, ledgerFromRecords, recordNames } from './records.ts';
+import { LedgerRoot, nameBytes } from './root.ts';
+import type { Ledger, LedgerContext } from './state.ts';
+
+/**
+ * A snapshot: the ledger before a root entry, and the certified entry whose root it has to have (PROTOCOL §8.3). Anyone may
+ * hand it over; nothing in it is believed before the certificate and the root fit.
+ */
+export interface Snapshot {
+  readonly head: Uint8Array;
+  readonly entry: Uint8Array;
+  readonly certificate: Uint8Array;
+  readonly records: Uint8Array;
+}
+
+const TAG = tag('trefoil/snapshot');
+
+/** The records alone, taken at the moment before the root entry; the certificate comes later. */
+export function encodeRecords(ledger: Ledger): Uint8Array {
+  const names = recordNames(ledger);
+  const writer = new Writer(64 * 1024).u32(names.length);
+  for (const name of names) writer.bytes(nameBytes(name)).bytes(encodeRecord(ledger, name) as Uint8Array);
+  return writer.done();
+}
+
+export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
+  return new Writer(snapshot.records.length + 4096)
+    .raw(TAG)
+    .raw(snapshot.head)
+    .bytes(snapshot.entry)
+    .bytes(snapshot.certificate)
+    .bytes(snapshot.records)
+    .done();
+}
+
+export interface Installed {
+  readonly ledger: Ledger;
+  readonly root: LedgerRoot;
+  /** Head before the root entry, and that entry, to be applied next. */
+  readonly head: Uint8Array;
+  readonly entry: Entry;
+  readonly entryBytes: Uint8Array;
+  readonly certificate: Uint8Array;
+}
+
+/** Throws LicenseError if anything in it doesn't fit. */
+export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes: number): Installed {
+  const reader = new Reader(bytes);
+  reader.expect(TAG, 'tag');
+  const head = new Uint8Array(reader.raw(32));
+  const entryBytes = new Uint8Array(reader.bytes(maxBytes));
+  const certificate = new Uint8Array(reader.bytes(4096));
+  const records = readRecords(new Reader(reader.bytes(maxBytes)));
+  reader.end();
+  const accept = verifyCertificate(context.crypto, context.configuration, decodeCertificate(certificate));
+  if (!equalBytes(accept.head, headAfter(context.crypto, head, entryBytes)))
+    throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
+  const entry = decodeEntry(entryBytes);
+  const ledger = ledgerFromRecords(context, records);
+  const root = LedgerRoot.of(ledger);
+  if (
+    entry.ledgerRoot === undefined ||
+    ledger.index !== entry.index - 1 ||
+    !equalBytes(root.current(ledger), entry.ledgerRoot)
+  )
+    throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
+  return { ledger, root, head, entry, entryBytes, certificate };
+}
+
+function readRecords(reader: Reader): Map<string, Uint8Array> {
+  const records = new Map<string, Uint8Array>();
+  let previous = '';
+  for (let i = reader.u32(); i > 0; i--) {
+    const name = bytesKey(reader.bytes(256));
+    if (name <= previous) throw malformed('records out of order');
+    previous = name;
+    records.set(name, reader.bytes(Number.MAX_SAFE_INTEGER));
+  }
+  reader.end();
+  return records;
+}

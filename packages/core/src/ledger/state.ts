@@ -1,0 +1,155 @@
+import {
+  bytesKey,
+  type Configuration,
+  type Constituent,
+  type CountingMode,
+  type Crypto,
+  type GroupDocument,
+  type License,
+  type PublicKey,
+} from '@trefoil/license';
+import { freeAt, LIMITS } from '../limits.ts';
+import { Journal } from '../journal.ts';
+import { Deadlines } from './deadlines.ts';
+
+/** What the rules need to know besides the log: the same for the whole life of a replica. */
+export interface LedgerContext {
+  readonly crypto: Crypto;
+  readonly vendorRoot: PublicKey;
+  readonly configuration: Configuration;
+  readonly group: GroupDocument;
+}
+
+/** The state that the log's commands change. Only rules write to it, and only through `journal`. */
+export interface Ledger {
+  readonly context: LedgerContext;
+  readonly journal: Journal;
+  index: number;
+  logTime: number;
+  utc: number;
+  /** By how much utc has run ahead of log time since the first entry; ≤ LIMITS.utcLeadMs. */
+  utcLead: number;
+  readonly licenses: Map<string, LicenseState>;
+  readonly sessions: Map<string, Session>;
+  /** Ids of ended sessions → logTime of their end; kept for LIMITS.openWindowMs. */
+  readonly ended: Map<string, number>;
+  /** Outcomes outside a living session: consumes of ended sessions (24 h), admin and vendor commands (10 min). */
+  readonly remembered: Map<string, Remembered>;
+  readonly deadlines: Deadlines;
+  /** Names of records that changed since the last root (PROTOCOL §8.2). */
+  readonly dirty: Set<string>;
+}
+
+export interface LicenseState {
+  license: License;
+  licenseDigest: Uint8Array;
+  constituents: readonly Constituent[];
+  issuingKey: string;
+  /** Units used so far; `terms.units` − consumed = left. Never falls. */
+  consumed: number;
+  /** Derived: Σ seats of holders, shared seats once. used ≤ quantity at the time of each grant. */
+  used: number;
+  readonly usedByFeature: Map<string, number>;
+  /** Derived: seats shared by station or user: share key → holders' seats. */
+  readonly shares: Map<string, Map<string, number>>;
+  /** Derived: who holds, in order of (since, session, hold). */
+  readonly holders: HolderRef[];
+}
+
+export interface HolderRef {
+  readonly sinceLogTime: number;
+  readonly session: Session;
+  readonly hold: Hold;
+  readonly item: HeldItem;
+}
+
+export interface Session {
+  readonly id: Uint8Array;
+  readonly key: Uint8Array;
+  readonly closeHash: Uint8Array;
+  readonly user: string;
+  readonly host: string;
+  readonly program: string;
+  readonly openedUtc: number;
+  /** Free at this logTime unless renewed: ≥ freeAt of every hold. */
+  deadline: number;
+  /** '' = living; else why it gets no more than to give back. */
+  evicted: string;
+  closed: boolean;
+  lowestUnanswered: number;
+  readonly holds: Map<number, Hold>;
+  /** Request id → what was answered; ids ≥ lowestUnanswered only. */
+  readonly answered: Map<number, Answered>;
+}
+
+export interface Answered {
+  readonly commandHash: Uint8Array;
+  readonly outcome: Uint8Array;
+  readonly consume: boolean;
+}
+
+export interface Remembered {
+  readonly commandHash: Uint8Array;
+  readonly outcome: Uint8Array;
+  readonly forgetAt: number;
+}
+
+export interface Hold {
+  readonly id: number;
+  readonly releaseHash: Uint8Array;
+  readonly sinceLogTime: number;
+  readonly sinceUtc: number;
+  readonly items: readonly HeldItem[];
+  /** D and the time-out behind it: the least and the most of the licenses in it. */
+  readonly lifeMs: number;
+  readonly timeoutMs: number;
+  issuedLogTime: number;
+  freeAt: number;
+  /** Given back, but its license lets the seat linger. */
+  lingering: boolean;
+}
+
+export interface HeldItem {
+  readonly license: string;
+  readonly feature: string;
+  readonly seats: number;
+  readonly mode: CountingMode;
+}
+
+export function emptyLedger(context: LedgerContext): Ledger {
+  return {
+    context,
+    journal: new Journal(),
+    index: 0,
+    logTime: 0,
+    utc: 0,
+    utcLead: 0,
+    licenses: new Map(),
+    sessions: new Map(),
+    ended: new Map(),
+    remembered: new Map(),
+    deadlines: new Deadlines(),
+    dirty: new Set(),
+  };
+}
+
+export const recordName = {
+  session: (id: Uint8Array): string => `S${bytesKey(id)}`,
+  license: (id: string): string => `L${id}`,
+  ended: (key: string): string => `E${key}`,
+  remembered: (key: string): string => `R${key}`,
+} as const;
+
+export function touchSession(ledger: Ledger, session: Session): void {
+  ledger.dirty.add(recordName.session(session.id));
+}
+
+/** A session outlives its holds: as long as a client may believe in a seat, the group knows whose it is. */
+export function scheduleSession(ledger: Ledger, session: Session): void {
+  const living = session.evicted === '' && !session.closed;
+  let deadline = living ? freeAt(ledger.logTime, LIMITS.sessionTimeoutMs) : ledger.logTime;
+  if (session.closed) deadline += LIMITS.closedMemoryMs;
+  for (const hold of session.holds.values()) deadline = Math.max(deadline, hold.freeAt);
+  ledger.journal.set(session, 'deadline', deadline);
+  ledger.deadlines.push({ at: deadline, session, hold: undefined });
+}

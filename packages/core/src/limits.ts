@@ -1,0 +1,59 @@
+/** Every bound of the protocol, with its reason. Relations are asserted in limits.test.ts. Times in ms, clock rates as fractions. */
+export const LIMITS = {
+  /** Above this an entry's execution would be felt as a pause by others in the queue. */
+  batchCommands: 1_000,
+  /** What one append and one TLS write carry without a stall. */
+  batchBytes: 256 * 1024,
+  /** An update document may fill an entry of its own. */
+  entryBytes: 3 * 1024 * 1024,
+  /** How long a first command waits for company. */
+  batchWaitMs: 2,
+  /** An idle group certifies an empty entry this often: log time goes on, and everyone sees that the group lives. */
+  idleEntryMs: 1_000,
+  beatMs: 50,
+  /** Three beats missed. */
+  takeoverAfterMs: 150,
+  /** A PREPARE that was not answered by two is tried again, at random in this span so that two TMR servers don't duel. */
+  retryPrepareMinMs: 40,
+  retryPrepareMaxMs: 160,
+  /** ρ: bound on the rate error of client and server clocks together (PROTOCOL §6). */
+  clockRate: 0.01,
+  /** ε: what a log clock may be ahead, once. */
+  clockSlackMs: 250,
+  /** δ: what a voter's wall clock may be behind the proposed UTC. */
+  wallSlackMs: 2_000,
+  /** A log clock doesn't run on alone for longer than this: an outage doesn't move time. */
+  logClockRunMs: 2_000,
+  /** UTC ahead of log time, in total, without a signed time: a wrong clock must not expire a plant's licenses. */
+  utcLeadMs: 24 * 3_600_000,
+  /** The counter of an epoch may jump this far at once; an absurd epoch would use up the numbers. */
+  epochJump: 65_536,
+  /** How long a license server holds back a PREPARE that the living active one can answer for. */
+  reluctantMs: 1_000,
+  certificateFreshMs: 2_000,
+  reluctanceMinMs: 10_000,
+  reluctanceMaxMs: 60_000,
+  sessionTimeoutMs: 60_000,
+  openWindowMs: 600_000,
+  /** A closed session is known for this long, so that a repeated close gets its remembered answer. */
+  closedMemoryMs: 10_000,
+  consumeMemoryMs: 24 * 3_600_000,
+  sessions: 100_000,
+  holdsPerSession: 1_000,
+  snapshotEveryEntries: 50_000,
+  snapshotEveryBytes: 32 * 1024 * 1024,
+  /** A license server keeps what came since the last snapshot, to feed those who lag: above snapshotEveryBytes. */
+  logBytesInMemory: 64 * 1024 * 1024,
+  /** The same in a TMR server, for those who lag by a little. */
+  recentBytes: 16 * 1024 * 1024,
+  feedBytes: 1024 * 1024,
+  /** How long a restarted software container waits for both peers before it goes on unanchored. */
+  rejoinWaitMs: 2_000,
+  deferredMessages: 32,
+  queuedCommands: 20_000,
+} as const;
+
+/** When the group may give a seat away again: its last life, stretched by what clocks may be wrong (PROTOCOL §6.7). */
+export function freeAt(issuedLogTime: number, timeoutMs: number): number {
+  return issuedLogTime + Math.ceil(timeoutMs * (1 + LIMITS.clockRate)) + LIMITS.clockSlackMs;
+}

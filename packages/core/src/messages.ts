@@ -1,0 +1,333 @@
+import {
+  INCARNATION_BYTES,
+  malformed,
+  type Member,
+  Reader,
+  readMember,
+  SIGNATURE_BYTES,
+  Writer,
+} from '@trefoil/license';
+import { LIMITS } from './limits.ts';
+
+/** A statement and its signature, as they travel. */
+export interface Signed {
+  readonly bytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** What a TMR server says to a license server (PROTOCOL §3). */
+export type ToVoter =
+  | { readonly kind: 'beat'; readonly epoch: number; readonly heard: number; readonly clients: number }
+  | { readonly kind: 'prepare'; readonly prepare: Signed }
+  | {
+      readonly kind: 'propose';
+      readonly epoch: number;
+      readonly index: number;
+      readonly head: Uint8Array;
+      readonly signature: Uint8Array;
+      readonly entry: Uint8Array;
+      /** Of index − 1; empty when the receiver is known to hold it, or at the log's start. */
+      readonly certificate: Uint8Array;
+      /** Promises that justify the base of this epoch; empty once the receiver has adopted it. */
+      readonly justification: readonly Signed[];
+    }
+  | { readonly kind: 'certified'; readonly certificate: Uint8Array }
+  | EntriesMessage
+  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array }
+  | { readonly kind: 'fetch'; readonly from: number }
+  /** A re-join of another member, to be stored. */
+  | { readonly kind: 'rejoin'; readonly member: Member; readonly rejoin: Signed }
+  /** The newest vote that the TMR server has of this very license server (PROTOCOL §7.2). */
+  | { readonly kind: 'shown'; readonly vote: Signed };
+
+export interface EntriesMessage {
+  readonly kind: 'entries';
+  readonly from: number;
+  readonly entries: readonly Uint8Array[];
+  /** Of the last of them. */
+  readonly certificate: Uint8Array;
+}
+
+/** What a license server says to a TMR server. */
+export type ToProposer =
+  | VoterStatus
+  /** Beside the vote: the sender's log clock, so that the next entry's time is up to date. */
+  | { readonly kind: 'vote'; readonly vote: Signed; readonly logClock: number }
+  | {
+      readonly kind: 'promise';
+      readonly promise: Signed;
+      readonly certificate: Uint8Array;
+      /** The entry after it, if the signer has one; else empty. */
+      readonly tail: Uint8Array;
+    }
+  | { readonly kind: 'refused'; readonly what: 'prepare' | 'propose'; readonly epoch: number; readonly reason: Refusal }
+  /** Somebody was promised a higher epoch: the proof that makes the active one step down. */
+  | { readonly kind: 'superseded'; readonly prepare: Signed }
+  /** The other TMR server has clients that it can't forward: please hand over if you have none. */
+  | { readonly kind: 'handOver'; readonly prepare: Signed }
+  | EntriesMessage
+  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array };
+
+export interface VoterStatus {
+  readonly kind: 'status';
+  readonly promised: number;
+  readonly logEpoch: number;
+  readonly certifiedIndex: number;
+  readonly lastIndex: number;
+  readonly certificate: Uint8Array;
+  readonly logClock: number;
+  readonly wallMs: number;
+  /** ms since the owner of `promised` was heard; NEVER_HEARD when its link is closed. */
+  readonly ownerSilentMs: number;
+  readonly incarnations: readonly [Uint8Array, Uint8Array, Uint8Array];
+  /** Present while this server re-joins or is not anchored yet. */
+  readonly rejoin: Signed | undefined;
+  /** '' = votes. */
+  readonly withholding: string;
+  readonly unanchored: boolean;
+}
+
+export const NEVER_HEARD = 0xffff_ffff;
+
+export const REFUSALS = [
+  'stale-epoch', // promised to a higher one
+  'active-lives',
+  'withholding',
+  'behind', // lacks entries below the proposed one
+  'bad-signature',
+  'bad-justification',
+  'bad-certificate',
+  'wrong-head',
+  'log-time',
+  'utc',
+  'rules-version',
+  'malformed',
+  'ledger-root',
+  'equivocation',
+  'epoch-jump',
+] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+const TO_VOTER = [
+  'beat',
+  'prepare',
+  'propose',
+  'certified',
+  'entries',
+  'snapshot',
+  'fetch',
+  'rejoin',
+  'shown',
+] as const;
+const TO_PROPOSER = ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot'] as const;
+
+const MAX = { statement: 1024, certificate: 4096, snapshot: 1024 * 1024 * 1024 } as const;
+
+export function encodeToVoter(message: ToVoter): Uint8Array {
+  const writer = new Writer('entry' in message ? message.entry.length + 2048 : 512).u8(TO_VOTER.indexOf(message.kind));
+  switch (message.kind) {
+    case 'beat':
+      writer.u64(message.epoch).u8(message.heard).u32(message.clients);
+      break;
+    case 'prepare':
+      writeSigned(writer, message.prepare);
+      break;
+    case 'propose':
+      writer.u64(message.epoch).u64(message.index).raw(message.head).raw(message.signature);
+      writer.bytes(message.entry).bytes(message.certificate).u8(message.justification.length);
+      for (const promise of message.justification) writeSigned(writer, promise);
+      break;
+    case 'certified':
+      writer.bytes(message.certificate);
+      break;
+    case 'entries':
+      writeEntries(writer, message);
+      break;
+    case 'snapshot':
+      writer.bytes(message.bytes);
+      break;
+    case 'fetch':
+      writer.u64(message.from);
+      break;
+    case 'rejoin':
+      writeSigned(writer.u8(message.member), message.rejoin);
+      break;
+    case 'shown':
+      writeSigned(writer, message.vote);
+      break;
+  }
+  return writer.done();
+}
+
+export function decodeToVoter(bytes: Uint8Array): ToVoter {
+  const reader = new Reader(bytes);
+  const message = readToVoter(reader, TO_VOTER[reader.code(0, TO_VOTER.length - 1, 'message')] as ToVoter['kind']);
+  reader.end();
+  return message;
+}
+
+function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
+  switch (kind) {
+    case 'beat':
+      return { kind, epoch: reader.u64(), heard: reader.u8(), clients: reader.u32() };
+    case 'prepare':
+      return { kind, prepare: readSigned(reader) };
+    case 'propose':
+      return {
+        kind,
+        epoch: reader.u64(),
+        index: reader.u64(),
+        head: reader.raw(32),
+        signature: reader.raw(SIGNATURE_BYTES),
+        entry: reader.bytes(LIMITS.entryBytes),
+        certificate: reader.bytes(MAX.certificate),
+        justification: readMany(reader, reader.code(0, 3, 'count'), readSigned),
+      };
+    case 'certified':
+      return { kind, certificate: reader.bytes(MAX.certificate) };
+    case 'entries':
+      return readEntries(reader);
+    case 'snapshot':
+      return { kind, bytes: reader.bytes(MAX.snapshot) };
+    case 'fetch':
+      return { kind, from: reader.u64() };
+    case 'rejoin':
+      return { kind, member: readMember(reader), rejoin: readSigned(reader) };
+    case 'shown':
+      return { kind, vote: readSigned(reader) };
+  }
+}
+
+export function encodeToProposer(message: ToProposer): Uint8Array {
+  const writer = new Writer(512).u8(TO_PROPOSER.indexOf(message.kind));
+  switch (message.kind) {
+    case 'status':
+      writeStatus(writer, message);
+      break;
+    case 'vote':
+      writeSigned(writer, message.vote).u64(message.logClock);
+      break;
+    case 'promise':
+      writeSigned(writer, message.promise).bytes(message.certificate).bytes(message.tail);
+      break;
+    case 'refused':
+      writer
+        .u8(message.what === 'prepare' ? 0 : 1)
+        .u64(message.epoch)
+        .u8(REFUSALS.indexOf(message.reason));
+      break;
+    case 'superseded':
+    case 'handOver':
+      writeSigned(writer, message.prepare);
+      break;
+    case 'entries':
+      writeEntries(writer, message);
+      break;
+    case 'snapshot':
+      writer.bytes(message.bytes);
+      break;
+  }
+  return writer.done();
+}
+
+export function decodeToProposer(bytes: Uint8Array): ToProposer {
+  const reader = new Reader(bytes);
+  const message = readToProposer(
+    reader,
+    TO_PROPOSER[reader.code(0, TO_PROPOSER.length - 1, 'message')] as ToProposer['kind'],
+  );
+  reader.end();
+  return message;
+}
+
+function readToProposer(reader: Reader, kind: ToProposer['kind']): ToProposer {
+  switch (kind) {
+    case 'status':
+      return readStatus(reader);
+    case 'vote':
+      return { kind, vote: readSigned(reader), logClock: reader.u64() };
+    case 'promise':
+      return {
+        kind,
+        promise: readSigned(reader),
+        certificate: reader.bytes(MAX.certificate),
+        tail: reader.bytes(LIMITS.entryBytes),
+      };
+    case 'refused':
+      return {
+        kind,
+        what: reader.code(0, 1, 'flag') === 0 ? 'prepare' : 'propose',
+        epoch: reader.u64(),
+        reason: REFUSALS[reader.code(0, REFUSALS.length - 1, 'refusal')] as Refusal,
+      };
+    case 'superseded':
+    case 'handOver':
+      return { kind, prepare: readSigned(reader) };
+    case 'entries':
+      return readEntries(reader);
+    case 'snapshot':
+      return { kind, bytes: reader.bytes(MAX.snapshot) };
+  }
+}
+
+function writeStatus(writer: Writer, status: VoterStatus): void {
+  writer
+    .u64(status.promised)
+    .u64(status.logEpoch)
+    .u64(status.certifiedIndex)
+    .u64(status.lastIndex)
+    .bytes(status.certificate)
+    .u64(status.logClock)
+    .u64(status.wallMs)
+    .u32(status.ownerSilentMs);
+  for (const incarnation of status.incarnations) writer.raw(incarnation);
+  writer.u8(status.rejoin === undefined ? 0 : 1);
+  if (status.rejoin !== undefined) writeSigned(writer, status.rejoin);
+  writer.text(status.withholding).u8(status.unanchored ? 1 : 0);
+}
+
+function readStatus(reader: Reader): VoterStatus {
+  return {
+    kind: 'status',
+    promised: reader.u64(),
+    logEpoch: reader.u64(),
+    certifiedIndex: reader.u64(),
+    lastIndex: reader.u64(),
+    certificate: reader.bytes(MAX.certificate),
+    logClock: reader.u64(),
+    wallMs: reader.u64(),
+    ownerSilentMs: reader.u32(),
+    incarnations: [reader.raw(INCARNATION_BYTES), reader.raw(INCARNATION_BYTES), reader.raw(INCARNATION_BYTES)],
+    rejoin: reader.code(0, 1, 'flag') === 1 ? readSigned(reader) : undefined,
+    withholding: reader.text(1024),
+    unanchored: reader.code(0, 1, 'flag') === 1,
+  };
+}
+
+export function writeSigned(writer: Writer, signed: Signed): Writer {
+  return writer.bytes(signed.bytes).raw(signed.signature);
+}
+
+export function readSigned(reader: Reader): Signed {
+  return { bytes: reader.bytes(MAX.statement), signature: reader.raw(SIGNATURE_BYTES) };
+}
+
+function writeEntries(writer: Writer, message: EntriesMessage): void {
+  writer.u64(message.from).u32(message.entries.length);
+  for (const entry of message.entries) writer.bytes(entry);
+  writer.bytes(message.certificate);
+}
+
+function readEntries(reader: Reader): EntriesMessage {
+  const from = reader.u64();
+  const count = reader.u32();
+  if (count > 1_000_000) throw malformed(`${count} entries`);
+  const entries = readMany(reader, count, () => reader.bytes(LIMITS.entryBytes));
+  return { kind: 'entries', from, entries, certificate: reader.bytes(MAX.certificate) };
+}
+
+function readMany<T>(reader: Reader, count: number, read: (reader: Reader) => T): T[] {
+  const items: T[] = [];
+  for (let i = 0; i < count; i++) items.push(read(reader));
+  return items;
+}

@@ -1,0 +1,250 @@
+import {
+  decodeAccept,
+  encodeAccept,
+  encodeCertificate,
+  encodePropose,
+  equalBytes,
+  type Member,
+  merklePath,
+} from '@trefoil/license';
+import { encodeEntry, RULES_VERSION } from '../entry.ts';
+import { LIMITS } from '../limits.ts';
+import type { Signed, ToVoter } from '../messages.ts';
+import { appendEntry, certify, type Tail } from '../replica.ts';
+import type { Now } from '../voter/state.ts';
+import { startAttempt, stepDown } from './attempt.ts';
+import { nextLogTime, nextUtc } from './proposed-time.ts';
+import { takeBatch } from './queue.ts';
+import {
+  heardMembers,
+  type Proposal,
+  type Proposer,
+  type ProposerEffect,
+  type QueuedCommand,
+  queueLength,
+  toAll,
+  upMembers,
+} from './state.ts';
+
+/** Again to those who didn't answer: they may have been away when it was sent. */
+const RESEND_MS = 100;
+
+/** PROTOCOL §3.1: one entry in flight. Proposes when there is something to propose, or when it is time for an empty entry. */
+export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
+  if (proposer.role !== 'leading') return [];
+  const { proposal } = proposer;
+  if (proposal !== undefined) return resend(proposer, proposal, now);
+  if (heardMembers(proposer, now).length < proposer.configuration.threshold) return [];
+  const waiting = queueLength(proposer);
+  const idle = now.monotonicMs - proposer.lastEntryAt >= LIMITS.idleEntryMs;
+  const company = waiting >= Math.min(proposer.lastBatch, LIMITS.batchCommands);
+  const waited = now.monotonicMs - (proposer.queuedAt ?? now.monotonicMs) >= LIMITS.batchWaitMs;
+  if (!idle && (waiting === 0 || !(company || waited))) return [];
+  return proposeBatch(proposer, now);
+}
+
+function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
+  const { replica, configuration } = proposer;
+  const commands = takeBatch(proposer, now);
+  const index = replica.certifiedIndex + 1;
+  const logTime = nextLogTime(proposer, now);
+  const rootDue = index % LIMITS.snapshotEveryEntries === 0 || proposer.bytesSinceRoot > LIMITS.snapshotEveryBytes;
+  const bytes = encodeEntry({
+    set: configuration.set,
+    index,
+    logTime,
+    utc: nextUtc(proposer, logTime, now),
+    rulesVersion: RULES_VERSION,
+    ledgerRoot: rootDue ? replica.root.current(replica.ledger) : undefined,
+    commands: commands.map((one) => one.bytes),
+  });
+  proposer.bytesSinceRoot = rootDue ? 0 : proposer.bytesSinceRoot + bytes.length;
+  if (commands.length > 0) proposer.lastBatch = commands.length;
+  appendEntry(replica, bytes);
+  return proposeTail(proposer, commands, now);
+}
+
+/** Sends the replica's uncertified entry to all: a new one, or one of an earlier epoch to be signed again. */
+export function proposeTail(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): ProposerEffect[] {
+  const { replica, configuration, epoch } = proposer;
+  const tail = replica.tail as Tail;
+  const { set, version: configVersion } = configuration;
+  const { index, logTime, utc } = tail.entry;
+  const head = replica.lastHead;
+  const expected = encodeAccept({
+    set,
+    configVersion,
+    epoch,
+    index,
+    head,
+    outcomesRoot: tail.tree.root,
+    leafCount: tail.outcomes.length,
+    logTime,
+    utc,
+  });
+  proposer.proposal = {
+    index,
+    head,
+    signature: proposer.key.sign(encodePropose({ set, configVersion, epoch, index, head })),
+    tail,
+    expected,
+    certificate: replica.certificate ?? new Uint8Array(0),
+    votes: new Map(),
+    commands,
+    startedAt: now.monotonicMs,
+    sentAt: now.monotonicMs,
+  };
+  proposer.lastEntryAt = now.monotonicMs;
+  return upMembers(proposer).map((member) => sendProposal(proposer, member));
+}
+
+function sendProposal(proposer: Proposer, member: Member): ProposerEffect {
+  const { proposal, epoch } = proposer;
+  if (proposal === undefined) throw new Error('nothing to propose');
+  const message: ToVoter = {
+    kind: 'propose',
+    epoch,
+    index: proposal.index,
+    head: proposal.head,
+    signature: proposal.signature,
+    entry: proposal.tail.bytes,
+    certificate: proposal.certificate,
+    justification: proposer.members[member].adopted ? [] : proposer.justification,
+  };
+  return { kind: 'send', member, message };
+}
+
+function resend(proposer: Proposer, proposal: Proposal, now: Now): ProposerEffect[] {
+  if (now.monotonicMs - proposal.sentAt < RESEND_MS) return [];
+  proposal.sentAt = now.monotonicMs;
+  // Refused for its time, over and over: a new epoch may drop it, if only one of three holds it.
+  if (proposer.wantAll && now.monotonicMs - proposal.startedAt > 10 * RESEND_MS) return startAttempt(proposer, now);
+  return upMembers(proposer)
+    .filter((member) => !proposal.votes.has(member))
+    .map((member) => sendProposal(proposer, member));
+}
+
+export function onVote(proposer: Proposer, member: Member, vote: Signed, logClock: number, now: Now): ProposerEffect[] {
+  const link = proposer.members[member];
+  const container = proposer.configuration.containers.find((one) => one.member === member);
+  if (container === undefined || !proposer.crypto.verify(container.signingKey, vote.bytes, vote.signature)) return [];
+  const accept = decodeAccept(vote.bytes);
+  if (accept.epoch > link.votedEpoch || (accept.epoch === link.votedEpoch && accept.index > link.votedIndex)) {
+    link.vote = { bytes: new Uint8Array(vote.bytes), signature: new Uint8Array(vote.signature) };
+    link.votedEpoch = accept.epoch;
+    link.votedIndex = accept.index;
+  }
+  link.logClock = logClock;
+  link.logClockAt = now.monotonicMs;
+  if (proposer.role !== 'leading' || accept.epoch !== proposer.epoch) return [];
+  link.adopted = true;
+  const { proposal } = proposer;
+  if (proposal === undefined || accept.index !== proposal.index) return lateVote(proposer, member, vote);
+  proposal.votes.set(member, link.vote as Signed);
+  return commitIfDecided(proposer, proposal, now);
+}
+
+/** The third vote is never waited for, but it is compared: an odd one names a broken or altered server. */
+function lateVote(proposer: Proposer, member: Member, vote: Signed): ProposerEffect[] {
+  const { certificate, certified } = proposer.replica;
+  if (certificate === undefined || certified === undefined) return [];
+  const accept = decodeAccept(vote.bytes);
+  const same = equalBytes(vote.bytes, certificate.subarray(0, vote.bytes.length));
+  return accept.index !== certified.index || accept.epoch !== certified.epoch || same
+    ? []
+    : [oddVote(member, accept.index)];
+}
+
+function ownOutcomesDiffer(index: number): ProposerEffect {
+  return { kind: 'alarm', alarm: 'own-outcomes-differ', detail: `at entry ${index}; this TMR server hands over` };
+}
+
+function oddVote(member: Member, index: number): ProposerEffect {
+  return {
+    kind: 'alarm',
+    alarm: 'odd-vote',
+    detail: `license server ${member} signed other outcomes at entry ${index} than the others`,
+  };
+}
+
+function commitIfDecided(proposer: Proposer, proposal: Proposal, now: Now): ProposerEffect[] {
+  const { threshold } = proposer.configuration;
+  for (const candidate of proposal.votes.values()) {
+    const same = [...proposal.votes].filter(([, vote]) => equalBytes(vote.bytes, candidate.bytes));
+    if (same.length < threshold) continue;
+    // The group decided something else than this server computed: it is the odd one, and may not answer (PROTOCOL §3.4).
+    if (!equalBytes(candidate.bytes, proposal.expected))
+      return [ownOutcomesDiffer(proposal.index), ...stepDown(proposer, now)];
+    const odd = [...proposal.votes].filter(([, vote]) => !equalBytes(vote.bytes, candidate.bytes));
+    const votes = same
+      .map(([member, vote]) => ({ member, signature: vote.signature }))
+      .sort((a, b) => a.member - b.member)
+      .slice(0, threshold);
+    return [
+      ...odd.map(([member]) => oddVote(member, proposal.index)),
+      ...commit(proposer, proposal, encodeCertificate({ statement: candidate.bytes, votes }), now),
+    ];
+  }
+  if (proposal.votes.size === 3)
+    return [
+      {
+        kind: 'alarm',
+        alarm: 'no-two-agree',
+        detail: `entry ${proposal.index}: three different outcomes; the line is stopped`,
+      },
+    ];
+  return [];
+}
+
+function commit(proposer: Proposer, proposal: Proposal, certificate: Uint8Array, now: Now): ProposerEffect[] {
+  const { tail, commands } = proposal;
+  certify(proposer.replica, certificate, decodeAccept(proposal.expected));
+  proposer.recent.push(proposal.index, tail.bytes, certificate);
+  proposer.proposal = undefined;
+  proposer.wantAll = false;
+  const tookMs = Math.max(1, now.monotonicMs - proposal.startedAt);
+  if (commands.length > 0) proposer.ratePerMs += 0.1 * (commands.length / tookMs - proposer.ratePerMs);
+  const answers = commands.map((command, leafIndex) => ({
+    token: command.token,
+    outcome: tail.outcomes[leafIndex] as Uint8Array,
+    leafIndex,
+    path: merklePath(tail.tree, leafIndex),
+  }));
+  const next = leadTick(proposer, now);
+  return [
+    // The next entry goes out before the answers: the license servers work while the clients are told.
+    ...(next.length > 0 ? next : toAll(proposer, { kind: 'certified', certificate })),
+    { kind: 'answers', certificate, answers },
+    { kind: 'certified', tail, certificate },
+  ];
+}
+
+/** Brings a license server that lags up to the newest certified entry: from memory here, else from a peer's log. */
+export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
+  const link = proposer.members[member];
+  const { status } = link;
+  if (proposer.role !== 'leading' || status === undefined) return [];
+  const from = status.certifiedIndex + 1;
+  const target = proposer.replica.certifiedIndex;
+  const missing = target - status.certifiedIndex;
+  // One behind is normal: the certificate comes with the next proposal.
+  if (missing <= 0 || (missing === 1 && status.lastIndex === target)) return [];
+  if (link.fedTo >= from && now.monotonicMs - link.fedAt < 2 * LIMITS.beatMs) return [];
+  const chunk = proposer.recent.chunk(from, LIMITS.feedBytes);
+  link.fedAt = now.monotonicMs;
+  if (chunk !== undefined) {
+    link.fedTo = from + chunk.entries.length - 1;
+    return [{ kind: 'send', member, message: { kind: 'entries', from, ...chunk } }];
+  }
+  link.fedTo = from;
+  return askPeer(proposer, member, from);
+}
+
+/** Entries older than this server remembers come from a license server that has them, and are passed on. */
+function askPeer(proposer: Proposer, member: Member, from: number): ProposerEffect[] {
+  const donor = upMembers(proposer).find((other) => {
+    const status = proposer.members[other].status;
+    return other !== member && status !== undefined && status.certifiedIndex >= from && status.withholding === '';
+  });
+  return donor === undefined ? [] : [{ kind: 'send', member: donor, message: { kind: 'fetch', from } }];
+}

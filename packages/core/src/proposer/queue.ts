@@ -1,0 +1,118 @@
+import { epochOwner, type TmrServer } from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
+import { NEVER_HEARD } from '../messages.ts';
+import type { Now } from '../voter/state.ts';
+import {
+  heardMembers,
+  highestPromised,
+  PRIORITIES,
+  type Proposer,
+  type ProposerEffect,
+  type ProposerEvent,
+  type QueuedCommand,
+  queueLength,
+} from './state.ts';
+
+type CommandEvent = Extract<ProposerEvent, { kind: 'command' }>;
+
+/** Takes a command in, sends it to the active server, or refuses at once what can't be done in time (PROTOCOL §5.14). */
+export function enqueue(proposer: Proposer, event: CommandEvent, now: Now): ProposerEffect[] {
+  if (event.stuck) proposer.stuckUntil = now.monotonicMs + 1_000;
+  const { token } = event;
+  if (proposer.role !== 'leading') {
+    const active = activeElsewhere(proposer, now);
+    if (active !== undefined && !event.stuck) return [{ kind: 'redirect', token, to: active }];
+  }
+  const waiting = queueLength(proposer);
+  const waitMs = waiting / proposer.ratePerMs;
+  const room = event.priority === 'renew' ? 2 * LIMITS.queuedCommands : LIMITS.queuedCommands;
+  if (waiting >= room || (waiting >= LIMITS.batchCommands && now.monotonicMs + waitMs > event.deadlineMs))
+    return [
+      { kind: 'unavailable', token, reason: 'overloaded', retryAfterMs: Math.ceil(Math.min(5_000, 100 + waitMs)) },
+    ];
+  proposer.queue[event.priority].push({
+    token,
+    bytes: event.bytes,
+    priority: event.priority,
+    deadlineMs: event.deadlineMs,
+  });
+  proposer.queuedAt ??= now.monotonicMs;
+  return [];
+}
+
+/** The other TMR server, if the license servers hear it lead. */
+export function activeElsewhere(proposer: Proposer, now: Now): TmrServer | undefined {
+  const promised = highestPromised(proposer);
+  const owner = epochOwner(promised);
+  if (promised === 0 || owner === proposer.id) return undefined;
+  const hearing = heardMembers(proposer, now).filter((member) => {
+    const status = proposer.members[member].status;
+    return status !== undefined && status.promised === promised && status.ownerSilentMs < LIMITS.takeoverAfterMs;
+  });
+  return hearing.length > 0 ? owner : undefined;
+}
+
+/** Clients that waited here for a leader are sent on when there is one elsewhere. */
+export function redirectAll(proposer: Proposer, now: Now): ProposerEffect[] {
+  if (proposer.role === 'leading' || queueLength(proposer) === 0 || now.monotonicMs < proposer.stuckUntil) return [];
+  const to = activeElsewhere(proposer, now);
+  return to === undefined ? [] : takeAll(proposer).map(({ token }) => ({ kind: 'redirect', token, to }));
+}
+
+export function takeAll(proposer: Proposer): QueuedCommand[] {
+  const all: QueuedCommand[] = [];
+  for (const priority of PRIORITIES) all.push(...proposer.queue[priority].splice(0));
+  proposer.queuedAt = undefined;
+  return all;
+}
+
+/** The next entry's commands, most urgent first, within the limits of an entry. */
+export function takeBatch(proposer: Proposer, now: Now): QueuedCommand[] {
+  const batch: QueuedCommand[] = [];
+  let bytes = 0;
+  for (const priority of PRIORITIES) {
+    const queue = proposer.queue[priority];
+    let taken = 0;
+    for (const command of queue) {
+      // A single command may be larger than a batch should be: an update document goes alone.
+      if (
+        batch.length >= LIMITS.batchCommands ||
+        (batch.length > 0 && bytes + command.bytes.length > LIMITS.batchBytes)
+      )
+        break;
+      batch.push(command);
+      bytes += command.bytes.length;
+      taken++;
+    }
+    if (taken > 0) queue.splice(0, taken);
+  }
+  proposer.queuedAt = queueLength(proposer) > 0 ? now.monotonicMs : undefined;
+  return batch;
+}
+
+/** Nobody waits for these any more, or nobody could answer them in time. */
+export function dropLate(proposer: Proposer, now: Now): ProposerEffect[] {
+  const effects: ProposerEffect[] = [];
+  for (const priority of PRIORITIES) {
+    const queue = proposer.queue[priority];
+    if (!queue.some((one) => one.deadlineMs <= now.monotonicMs)) continue;
+    const kept = queue.filter((one) => one.deadlineMs > now.monotonicMs);
+    const reason = heardMembers(proposer, now).length < proposer.configuration.threshold ? 'no-quorum' : 'deadline';
+    for (const { token, deadlineMs } of queue)
+      if (deadlineMs <= now.monotonicMs) effects.push({ kind: 'unavailable', token, reason, retryAfterMs: 500 });
+    queue.splice(0, queue.length, ...kept);
+  }
+  if (queueLength(proposer) === 0) proposer.queuedAt = undefined;
+  return effects;
+}
+
+/** PROTOCOL §4.5: enough license servers report that the owner of the highest epoch is silent. */
+export function ownerSilent(proposer: Proposer, now: Now): boolean {
+  const silent = heardMembers(proposer, now).filter((member) => {
+    const status = proposer.members[member].status;
+    return (
+      status !== undefined && (status.ownerSilentMs === NEVER_HEARD || status.ownerSilentMs >= LIMITS.takeoverAfterMs)
+    );
+  });
+  return silent.length >= proposer.configuration.threshold;
+}

@@ -1,0 +1,226 @@
+import {
+  type Configuration,
+  type Crypto,
+  type GroupDocument,
+  type LogPromise,
+  type Member,
+  type SigningKey,
+  type TmrServer,
+} from '@trefoil/license';
+import type { LedgerContext } from '../ledger/state.ts';
+import { LIMITS } from '../limits.ts';
+import type { Signed, ToProposer, ToVoter, VoterStatus } from '../messages.ts';
+import { RecentEntries } from '../recent-entries.ts';
+import { emptyReplica, type Replica, type Tail } from '../replica.ts';
+import type { Now } from '../voter/state.ts';
+
+/** Where a command came from, in the words of the runtime; handed back with the answer. */
+export type Token = number;
+
+/** Renewals first: they keep what people have; then what frees; then what is new (PROTOCOL §5.14). */
+export const PRIORITIES = ['renew', 'release', 'acquire', 'other'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export type ProposerEvent =
+  | { readonly kind: 'linkUp'; readonly member: Member }
+  | { readonly kind: 'linkDown'; readonly member: Member }
+  | { readonly kind: 'message'; readonly member: Member; readonly message: ToProposer }
+  | {
+      readonly kind: 'command';
+      readonly token: Token;
+      readonly bytes: Uint8Array;
+      readonly priority: Priority;
+      /** Monotonic ms after which the client isn't interested any more. */
+      readonly deadlineMs: number;
+      /** The client can't reach the active TMR server. */
+      readonly stuck: boolean;
+    }
+  /** How many clients are connected: what a peer with stranded clients is weighed against. */
+  | { readonly kind: 'clients'; readonly count: number }
+  | { readonly kind: 'tick' };
+
+export type ProposerEffect =
+  | { readonly kind: 'send'; readonly member: Member; readonly message: ToVoter }
+  /** Certified: the outcome of each command, with what proves it. */
+  | { readonly kind: 'answers'; readonly certificate: Uint8Array; readonly answers: readonly CertifiedAnswer[] }
+  | { readonly kind: 'redirect'; readonly token: Token; readonly to: TmrServer }
+  /** Not done and will not be by this server: the client may ask again after `retryAfterMs`. */
+  | { readonly kind: 'unavailable'; readonly token: Token; readonly reason: Unavailable; readonly retryAfterMs: number }
+  | { readonly kind: 'role'; readonly role: Role; readonly epoch: number }
+  | { readonly kind: 'certified'; readonly tail: Tail; readonly certificate: Uint8Array }
+  | { readonly kind: 'alarm'; readonly alarm: string; readonly detail: string };
+
+export interface CertifiedAnswer {
+  readonly token: Token;
+  readonly outcome: Uint8Array;
+  readonly leafIndex: number;
+  readonly path: readonly Uint8Array[];
+}
+
+export type Unavailable = 'overloaded' | 'no-quorum' | 'deadline';
+export type Role = 'follower' | 'preparing' | 'leading';
+
+export interface QueuedCommand {
+  readonly token: Token;
+  readonly bytes: Uint8Array;
+  readonly priority: Priority;
+  readonly deadlineMs: number;
+}
+
+export interface MemberLink {
+  up: boolean;
+  status: VoterStatus | undefined;
+  statusAt: number;
+  /** Newest reading of its log clock. */
+  logClock: number;
+  logClockAt: number;
+  /** Has voted in this epoch: needs no justification any more. */
+  adopted: boolean;
+  /** Newest vote seen; shown to it when it comes back. */
+  vote: Signed | undefined;
+  votedEpoch: number;
+  votedIndex: number;
+  /** Highest index that was fed and when, so that the same isn't sent over and over. */
+  fedTo: number;
+  fedAt: number;
+}
+
+export interface Attempt {
+  readonly prepare: Signed;
+  readonly nonce: Uint8Array;
+  readonly startedAt: number;
+  readonly promises: Map<Member, { signed: Signed; promise: LogPromise; certificate: Uint8Array; tail: Uint8Array }>;
+  /** Two promises are not enough: one shows a tail that nobody signs, or two contradict each other. */
+  readonly wantAll: boolean;
+}
+
+export interface Proposal {
+  readonly index: number;
+  readonly head: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly tail: Tail;
+  /** What a license server should sign, by this server's own execution. */
+  readonly expected: Uint8Array;
+  readonly certificate: Uint8Array;
+  readonly votes: Map<Member, Signed>;
+  readonly commands: readonly QueuedCommand[];
+  readonly startedAt: number;
+  sentAt: number;
+}
+
+export interface Proposer {
+  readonly context: LedgerContext;
+  readonly crypto: Crypto;
+  readonly configuration: Configuration;
+  readonly group: GroupDocument;
+  readonly id: TmrServer;
+  readonly key: SigningKey;
+  readonly random: (bytes: number) => Uint8Array;
+  readonly replica: Replica;
+  readonly recent: RecentEntries;
+  role: Role;
+  epoch: number;
+  readonly members: Record<Member, MemberLink>;
+  attempt: Attempt | undefined;
+  justification: readonly Signed[];
+  proposal: Proposal | undefined;
+  /** Commands of an entry whose fate is open, found again if a takeover keeps the entry. */
+  orphans: { entry: Uint8Array; commands: readonly QueuedCommand[] } | undefined;
+  readonly queue: Record<Priority, QueuedCommand[]>;
+  queuedAt: number | undefined;
+  /** Commands of the last entry: about as many will come again, so it is worth waiting for them a moment. */
+  lastBatch: number;
+  lastEntryAt: number;
+  bytesSinceRoot: number;
+  nextBeatAt: number;
+  /** Not before: random, so that two TMR servers don't duel. */
+  nextAttemptAt: number;
+  wantAll: boolean;
+  /** Clients wait that can't reach the active one; until then. */
+  stuckUntil: number;
+  clients: number;
+  following: { member: Member; from: number; at: number } | undefined;
+  /** Rate of certified commands, per ms; for the retry hint. */
+  ratePerMs: number;
+}
+
+const MEMBERS: readonly Member[] = [1, 2, 3];
+
+export function newProposer(
+  options: { context: LedgerContext; id: TmrServer; key: SigningKey; random: (bytes: number) => Uint8Array },
+  now: Now,
+): Proposer {
+  const { context } = options;
+  const link = (): MemberLink => ({
+    up: false,
+    status: undefined,
+    statusAt: -Infinity,
+    logClock: 0,
+    logClockAt: -Infinity,
+    adopted: false,
+    vote: undefined,
+    votedEpoch: 0,
+    votedIndex: 0,
+    fedTo: 0,
+    fedAt: -Infinity,
+  });
+  return {
+    ...options,
+    crypto: context.crypto,
+    configuration: context.configuration,
+    group: context.group,
+    replica: emptyReplica(context),
+    recent: new RecentEntries(LIMITS.recentBytes),
+    role: 'follower',
+    epoch: 0,
+    members: { 1: link(), 2: link(), 3: link() },
+    attempt: undefined,
+    justification: [],
+    proposal: undefined,
+    orphans: undefined,
+    queue: { renew: [], release: [], acquire: [], other: [] },
+    queuedAt: undefined,
+    lastBatch: 0,
+    lastEntryAt: -Infinity,
+    bytesSinceRoot: 0,
+    nextBeatAt: now.monotonicMs,
+    nextAttemptAt: now.monotonicMs + jitter(options.random),
+    wantAll: false,
+    stuckUntil: -Infinity,
+    clients: 0,
+    following: undefined,
+    ratePerMs: 1,
+  };
+}
+
+export function jitter(random: (bytes: number) => Uint8Array): number {
+  const [byte] = random(1) as unknown as [number];
+  return LIMITS.retryPrepareMinMs + ((LIMITS.retryPrepareMaxMs - LIMITS.retryPrepareMinMs) * byte) / 255;
+}
+
+export function upMembers(proposer: Proposer): Member[] {
+  return MEMBERS.filter((member) => proposer.members[member].up);
+}
+
+/** Up, and heard of within the takeover time. */
+export function heardMembers(proposer: Proposer, now: Now): Member[] {
+  return upMembers(proposer).filter(
+    (member) => now.monotonicMs - proposer.members[member].statusAt < LIMITS.takeoverAfterMs,
+  );
+}
+
+/** Highest epoch that any license server has promised, as far as known. */
+export function highestPromised(proposer: Proposer): number {
+  let highest = proposer.epoch;
+  for (const member of MEMBERS) highest = Math.max(highest, proposer.members[member].status?.promised ?? 0);
+  return highest;
+}
+
+export function toAll(proposer: Proposer, message: ToVoter): ProposerEffect[] {
+  return upMembers(proposer).map((member) => ({ kind: 'send', member, message }));
+}
+
+export function queueLength(proposer: Proposer): number {
+  const { renew, release, acquire, other } = proposer.queue;
+  return renew.length + release.length + acquire.length + other.length;
+}

@@ -1,0 +1,123 @@
+import { epochOwner, type Member } from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
+import type { ToProposer, VoterStatus } from '../messages.ts';
+import type { Now } from '../voter/state.ts';
+import { attemptTick, onPromise, onRefused, onSuperseded } from './attempt.ts';
+import { follow, onEntries, onSnapshot } from './follow.ts';
+import { feed, leadTick, onVote } from './lead.ts';
+import { dropLate, enqueue, redirectAll } from './queue.ts';
+import { heardMembers, type Proposer, type ProposerEffect, type ProposerEvent, upMembers } from './state.ts';
+
+/** The TMR server as one function: an event goes in, effects come out, to be carried out in order. */
+export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now): ProposerEffect[] {
+  switch (event.kind) {
+    case 'linkUp':
+      return onLinkUp(proposer, event.member);
+    case 'linkDown':
+      return onLinkDown(proposer, event.member, now);
+    case 'message':
+      return onMessage(proposer, event.member, event.message, now);
+    case 'command':
+      return [...enqueue(proposer, event, now), ...leadTick(proposer, now)];
+    case 'clients':
+      proposer.clients = event.count;
+      return [];
+    case 'tick':
+      return [
+        ...beat(proposer, now),
+        ...dropLate(proposer, now),
+        ...redirectAll(proposer, now),
+        ...attemptTick(proposer, now),
+        ...follow(proposer, now),
+        ...leadTick(proposer, now),
+      ];
+  }
+}
+
+/** When `tick` is due next, monotonic ms: the moment at which a waiting batch goes out, or the usual rhythm. */
+export function proposerWakeAt(proposer: Proposer, now: Now): number {
+  const rhythm = now.monotonicMs + LIMITS.beatMs / 5;
+  const { queuedAt } = proposer;
+  return queuedAt === undefined || proposer.proposal !== undefined
+    ? rhythm
+    : Math.min(rhythm, queuedAt + LIMITS.batchWaitMs);
+}
+
+function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
+  const link = proposer.members[member];
+  Object.assign(link, { up: true, status: undefined, adopted: false, fedTo: 0, fedAt: -Infinity, statusAt: -Infinity });
+  const effects: ProposerEffect[] = [];
+  // It may have been restored from an old copy: what it signed last is shown to it before it is asked for more.
+  if (link.vote !== undefined) effects.push({ kind: 'send', member, message: { kind: 'shown', vote: link.vote } });
+  if (proposer.attempt !== undefined)
+    effects.push({ kind: 'send', member, message: { kind: 'prepare', prepare: proposer.attempt.prepare } });
+  return effects;
+}
+
+function onLinkDown(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
+  Object.assign(proposer.members[member], { up: false, status: undefined, adopted: false });
+  if (proposer.following?.member === member) proposer.following = undefined;
+  return follow(proposer, now);
+}
+
+function onMessage(proposer: Proposer, member: Member, message: ToProposer, now: Now): ProposerEffect[] {
+  switch (message.kind) {
+    case 'status':
+      return onStatus(proposer, member, message, now);
+    case 'vote':
+      return onVote(proposer, member, message.vote, message.logClock, now);
+    case 'promise':
+      return onPromise(proposer, member, message, now);
+    case 'refused':
+      return onRefused(proposer, member, message, now);
+    case 'superseded':
+      return onSuperseded(proposer, message.prepare, now);
+    case 'handOver':
+      // Somebody has clients that can't reach this server; if it has some itself, it stays.
+      return proposer.clients === 0 ? onSuperseded(proposer, message.prepare, now) : [];
+    case 'entries':
+      return onEntries(proposer, member, message, now);
+    case 'snapshot':
+      return onSnapshot(proposer, member, message.bytes, now);
+  }
+}
+
+function onStatus(proposer: Proposer, member: Member, status: VoterStatus, now: Now): ProposerEffect[] {
+  const link = proposer.members[member];
+  const copy = {
+    ...status,
+    incarnations: status.incarnations.map((one) => new Uint8Array(one)),
+  } as unknown as VoterStatus;
+  const rejoin = status.rejoin;
+  link.status = {
+    ...copy,
+    certificate: new Uint8Array(status.certificate),
+    rejoin: rejoin && { bytes: new Uint8Array(rejoin.bytes), signature: new Uint8Array(rejoin.signature) },
+  };
+  link.statusAt = now.monotonicMs;
+  link.logClock = status.logClock;
+  link.logClockAt = now.monotonicMs;
+  const effects: ProposerEffect[] = [];
+  if (link.status.rejoin !== undefined)
+    for (const other of upMembers(proposer))
+      if (other !== member && !knows(proposer, other, member, link.status))
+        effects.push({ kind: 'send', member: other, message: { kind: 'rejoin', member, rejoin: link.status.rejoin } });
+  effects.push(...feed(proposer, member, now), ...follow(proposer, now));
+  return effects;
+}
+
+function knows(proposer: Proposer, other: Member, member: Member, status: VoterStatus): boolean {
+  const theirs = proposer.members[other].status?.incarnations[member - 1];
+  const own = status.incarnations[member - 1] as Uint8Array;
+  return theirs !== undefined && theirs.every((byte, i) => byte === own[i]);
+}
+
+function beat(proposer: Proposer, now: Now): ProposerEffect[] {
+  if (now.monotonicMs < proposer.nextBeatAt) return [];
+  proposer.nextBeatAt = now.monotonicMs + LIMITS.beatMs;
+  let heard = 0;
+  for (const member of heardMembers(proposer, now)) heard |= 1 << (member - 1);
+  const leading = proposer.role === 'leading' && epochOwner(proposer.epoch) === proposer.id;
+  const message = { kind: 'beat', epoch: leading ? proposer.epoch : 0, heard, clients: proposer.clients } as const;
+  return upMembers(proposer).map((member) => ({ kind: 'send', member, message }));
+}

@@ -1,0 +1,87 @@
+import { type Accept, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
+import { type Entry, decodeEntry, genesisHead, headAfter } from './entry.ts';
+import { applyEntry } from './ledger/apply.ts';
+import { LedgerRoot } from './ledger/root.ts';
+import { emptyLedger, type Ledger, type LedgerContext } from './ledger/state.ts';
+
+/** The newest entry while it has no certificate yet: the one step that may be taken back. */
+export interface Tail {
+  readonly entry: Entry;
+  readonly bytes: Uint8Array;
+  readonly previousHead: Uint8Array;
+  readonly outcomes: readonly Uint8Array[];
+  readonly tree: MerkleTree;
+}
+
+/**
+ * A log's head and the ledger that follows from it; the same in license servers and TMR servers.
+ * Invariant: lastIndex = certifiedIndex + (tail ? 1 : 0).
+ */
+export interface Replica {
+  readonly crypto: Crypto;
+  ledger: Ledger;
+  root: LedgerRoot;
+  lastIndex: number;
+  lastHead: Uint8Array;
+  certifiedIndex: number;
+  /** Newest certificate; undefined before the first entry. */
+  certificate: Uint8Array | undefined;
+  certified: Accept | undefined;
+  tail: Tail | undefined;
+}
+
+export function emptyReplica(context: LedgerContext): Replica {
+  const { configuration, group, crypto } = context;
+  return {
+    crypto,
+    ledger: emptyLedger(context),
+    root: new LedgerRoot(crypto),
+    lastIndex: 0,
+    lastHead: genesisHead(crypto, { set: configuration.set, configuration: configuration.text, group: group.text }),
+    certifiedIndex: 0,
+    certificate: undefined,
+    certified: undefined,
+    tail: undefined,
+  };
+}
+
+/** Changed records hashed per entry ahead of the next root: spreads the work over many entries. */
+const PREPARE_RECORDS = 64;
+
+/** Executes the next entry. Throws `malformed` before any change. */
+export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = decodeEntry(bytes)): Tail {
+  if (replica.tail !== undefined) throw new Error('an uncertified entry is in the way');
+  const outcomes = applyEntry(replica.ledger, entry);
+  const tail: Tail = {
+    entry,
+    bytes,
+    previousHead: replica.lastHead,
+    outcomes,
+    tree: merkleTree(replica.crypto, outcomes),
+  };
+  replica.tail = tail;
+  replica.lastHead = headAfter(replica.crypto, replica.lastHead, bytes);
+  replica.lastIndex = entry.index;
+  return tail;
+}
+
+/** Takes the uncertified entry back. */
+export function dropTail(replica: Replica): void {
+  const { tail } = replica;
+  if (tail === undefined) return;
+  replica.ledger.journal.undoTo(0);
+  replica.lastHead = tail.previousHead;
+  replica.lastIndex = tail.entry.index - 1;
+  replica.tail = undefined;
+}
+
+/** The tail (or an older prefix) is proved: what it changed can't be taken back any more. */
+export function certify(replica: Replica, certificate: Uint8Array, accept: Accept): void {
+  replica.certificate = certificate;
+  replica.certified = accept;
+  if (replica.tail === undefined || accept.index < replica.tail.entry.index) return;
+  replica.tail = undefined;
+  replica.certifiedIndex = replica.lastIndex;
+  replica.ledger.journal.clear();
+  replica.root.prepare(replica.ledger, PREPARE_RECORDS);
+}

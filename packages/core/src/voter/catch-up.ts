@@ -1,0 +1,181 @@
+import { type Accept, equalBytes, LicenseError, type TmrServer } from '@trefoil/license';
+import { applyFeed, checkCertificate, checkFeed, type Chunk } from '../feed.ts';
+import { encodeSnapshot, openSnapshot } from '../ledger/snapshot.ts';
+import { LIMITS } from '../limits.ts';
+import { clockCertified } from '../log-clock.ts';
+import type { EntriesMessage } from '../messages.ts';
+import type { LogRecord } from '../records.ts';
+import { appendEntry, certify } from '../replica.ts';
+import { type Now, type Voter, type VoterEffect } from './state.ts';
+import { statusTo } from './status.ts';
+
+/** A certificate that came on its own: for the tail, or news that this server is behind. */
+export function onCertified(voter: Voter, from: TmrServer, bytes: Uint8Array, now: Now): VoterEffect[] {
+  const accept = checkCertificate(voter.configuration, voter.replica, bytes);
+  if (accept === undefined) return [];
+  const effects = applyCertificate(voter, bytes, accept, now);
+  return accept.index > voter.replica.certifiedIndex ? [...effects, statusTo(voter, from, now)] : effects;
+}
+
+/** Takes in a verified certificate as far as it fits this log. */
+export function applyCertificate(voter: Voter, bytes: Uint8Array, accept: Accept, now: Now): VoterEffect[] {
+  const { replica } = voter;
+  if (accept.index <= replica.certifiedIndex) return contradiction(voter, accept);
+  clockCertified(voter.clock, accept.logTime, now.monotonicMs);
+  const { tail } = replica;
+  if (tail === undefined || accept.index !== tail.entry.index || !equalBytes(accept.head, replica.lastHead)) return [];
+  if (!equalBytes(accept.outcomesRoot, tail.tree.root))
+    return [
+      {
+        kind: 'stop',
+        reason: `two license servers certified other outcomes at entry ${accept.index} than this one computes`,
+      },
+    ];
+  const kept = new Uint8Array(bytes);
+  // The whole log up to here is certified under that epoch (PROTOCOL §3.5); only ADOPT raises it beyond.
+  voter.logEpoch = Math.max(voter.logEpoch, accept.epoch);
+  voter.promised = Math.max(voter.promised, accept.epoch);
+  voter.lastCertificateAt = now.monotonicMs;
+  certify(replica, kept, accept);
+  voter.recent.push(accept.index, tail.bytes, kept);
+  return [
+    { kind: 'note', records: [{ kind: 'certified', certificate: kept }] },
+    ...snapshotIfDue(voter, kept),
+    ...answerFetches(voter),
+  ];
+}
+
+/** Two certificates that are not on one chain are the end of trust: never look away (PROTOCOL §7.4). */
+function contradiction(voter: Voter, accept: Accept): VoterEffect[] {
+  const { certified } = voter.replica;
+  if (certified === undefined || accept.index !== certified.index || equalBytes(accept.head, certified.head)) return [];
+  voter.withholding = 'two certificates contradict each other';
+  return [{ kind: 'alarm', alarm: 'fork', detail: `two certified heads at entry ${accept.index}` }];
+}
+
+/** PROTOCOL §3.5: appends certified entries without voting. */
+export function onEntries(voter: Voter, from: TmrServer, message: EntriesMessage, now: Now): VoterEffect[] {
+  if (voter.pending?.what === 'vote') return []; // its own vote is on the way; the chunk will come again
+  const chunk = checkFeed(voter.configuration, voter.replica, message);
+  if (chunk === 'useless') return [];
+  if (chunk === 'false') return [{ kind: 'alarm', alarm: 'bad-feed', detail: `from TMR server ${from}` }];
+  if (chunk.accept.epoch < voter.logEpoch) return [];
+  return [...takeOver(voter, chunk, now), statusTo(voter, from, now)];
+}
+
+export function takeOver(voter: Voter, chunk: Chunk, now: Now): VoterEffect[] {
+  voter.pendingSnapshot = undefined;
+  applyFeed(voter.replica, voter.recent, chunk);
+  voter.logEpoch = Math.max(voter.logEpoch, chunk.accept.epoch);
+  voter.promised = Math.max(voter.promised, chunk.accept.epoch);
+  clockCertified(voter.clock, chunk.accept.logTime, now.monotonicMs);
+  const record: LogRecord = {
+    kind: 'caughtUp',
+    from: chunk.start,
+    entries: chunk.entries,
+    certificate: chunk.certificate,
+  };
+  return [{ kind: 'note', records: [record] }, ...answerFetches(voter)];
+}
+
+/** For one who lags further than the feed reaches. */
+export function onSnapshot(voter: Voter, from: TmrServer, bytes: Uint8Array, now: Now): VoterEffect[] {
+  if (voter.pending !== undefined) return [];
+  try {
+    const effects = installSnapshot(voter, new Uint8Array(bytes), now);
+    return [...effects, statusTo(voter, from, now)];
+  } catch (error) {
+    if (error instanceof LicenseError) return [{ kind: 'alarm', alarm: 'bad-snapshot', detail: error.message }];
+    throw error;
+  }
+}
+
+export function installSnapshot(voter: Voter, bytes: Uint8Array, now: Now): VoterEffect[] {
+  const installed = openSnapshot(voter.context, bytes, Number.MAX_SAFE_INTEGER);
+  const accept = checkCertificate(voter.configuration, voter.replica, installed.certificate) as Accept;
+  if (accept.index <= voter.replica.certifiedIndex || accept.epoch < voter.logEpoch) return [];
+  const { replica } = voter;
+  Object.assign(replica, {
+    ledger: installed.ledger,
+    root: installed.root,
+    lastIndex: accept.index - 1,
+    lastHead: installed.head,
+    certifiedIndex: accept.index - 1,
+    tail: undefined,
+  });
+  const tail = appendEntry(replica, installed.entryBytes, installed.entry);
+  if (!equalBytes(tail.tree.root, accept.outcomesRoot))
+    throw new Error('the snapshot leads to other outcomes than those certified');
+  certify(replica, installed.certificate, accept);
+  voter.logEpoch = Math.max(voter.logEpoch, accept.epoch);
+  voter.promised = Math.max(voter.promised, accept.epoch);
+  voter.pendingSnapshot = undefined;
+  voter.recent.reset(accept.index + 1);
+  voter.snapshot = { index: accept.index, bytes };
+  clockCertified(voter.clock, accept.logTime, now.monotonicMs);
+  return [{ kind: 'writeSnapshot', index: accept.index, bytes }];
+}
+
+function snapshotIfDue(voter: Voter, certificate: Uint8Array): VoterEffect[] {
+  const pending = voter.pendingSnapshot;
+  if (pending === undefined || pending.index !== voter.replica.certifiedIndex) return [];
+  voter.pendingSnapshot = undefined;
+  const bytes = encodeSnapshot({ head: pending.head, entry: pending.entry, certificate, records: pending.records });
+  voter.snapshot = { index: pending.index, bytes };
+  return [{ kind: 'writeSnapshot', index: pending.index, bytes }];
+}
+
+/** The snapshot is durable: a new log file may begin, with what still counts. */
+export function onSnapshotWritten(voter: Voter, index: number): VoterEffect[] {
+  const { snapshot, replica } = voter;
+  if (snapshot === undefined || snapshot.index !== index) return [];
+  return [{ kind: 'rotate', snapshotIndex: index, records: checkpointRecords(voter, index, replica.tail?.bytes) }];
+}
+
+function checkpointRecords(voter: Voter, index: number, tail: Uint8Array | undefined): LogRecord[] {
+  const records: LogRecord[] = [{ kind: 'snapshot', index, logEpoch: voter.logEpoch }];
+  for (const member of [1, 2, 3] as const)
+    records.push({ kind: 'incarnation', member, incarnation: voter.incarnations[member - 1] as Uint8Array });
+  if (voter.storedPromise !== undefined)
+    records.push({ kind: 'promised', promise: voter.storedPromise.promise, prepare: voter.storedPromise.prepare });
+  let from = index + 1;
+  let entries: Uint8Array[] = [];
+  for (const one of voter.recent.since(index + 1)) {
+    entries.push(one.entry);
+    if (one.certificate === undefined) continue;
+    records.push({ kind: 'caughtUp', from, entries, certificate: one.certificate });
+    from = one.index + 1;
+    entries = [];
+  }
+  const { signedHigh } = voter;
+  if (signedHigh === undefined) return records;
+  const tailIsSigned = tail !== undefined && signedHigh.accept.index === voter.replica.lastIndex;
+  records.push(
+    tailIsSigned
+      ? { kind: 'voted', statement: signedHigh.statement, entry: tail }
+      : { kind: 'signedHigh', statement: signedHigh.statement },
+  );
+  return records;
+}
+
+export function onFetch(voter: Voter, from: TmrServer, index: number): VoterEffect[] {
+  voter.peers[from].waitingFetch = index;
+  return answerFetches(voter);
+}
+
+/** A TMR server that follows asks once and hears when there is more. */
+function answerFetches(voter: Voter): VoterEffect[] {
+  const effects: VoterEffect[] = [];
+  for (const to of ['A', 'B'] as const) {
+    const peer = voter.peers[to];
+    const from = peer.waitingFetch;
+    if (from === undefined || from > voter.replica.certifiedIndex) continue;
+    const chunk = voter.recent.chunk(from, LIMITS.feedBytes);
+    if (chunk !== undefined) effects.push({ kind: 'send', to, message: { kind: 'entries', from, ...chunk } });
+    else if (voter.snapshot !== undefined && voter.snapshot.index >= from)
+      effects.push({ kind: 'send', to, message: { kind: 'snapshot', bytes: voter.snapshot.bytes } });
+    else continue;
+    peer.waitingFetch = undefined;
+  }
+  return effects;
+}

@@ -1,0 +1,91 @@
+import {
+  decodePrepare,
+  encodePromise,
+  epochCounter,
+  epochOwner,
+  equalBytes,
+  type Prepare,
+  type TmrServer,
+} from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
+import type { Signed } from '../messages.ts';
+import { persistThenSign, sendPromise, signAgain } from './sign.ts';
+import { type Now, refuse, type Voter, type VoterEffect } from './state.ts';
+import { activeLives } from './status.ts';
+
+/** PROTOCOL §4.1: a TMR server asks for a new epoch. */
+export function onPrepare(voter: Voter, from: TmrServer, signed: Signed, now: Now): VoterEffect[] {
+  const prepare = readPrepare(voter, from, signed);
+  if (prepare === undefined) return [refuse(from, 'prepare', 0, 'bad-signature')];
+  if (voter.withholding !== '') return [refuse(from, 'prepare', prepare.epoch, 'withholding')];
+  const stored = voter.storedPromise;
+  // The same request gets the same promise, never one of a later state: it may have been used already.
+  if (stored !== undefined && prepare.epoch === voter.promised && equalBytes(stored.prepare.bytes, signed.bytes))
+    return stored.signature === undefined
+      ? signAgain(voter, 'promise', stored.promise, from)
+      : [sendPromise(voter, from)];
+  if (prepare.epoch <= voter.promised) return [refuse(from, 'prepare', voter.promised, 'stale-epoch')];
+  if (epochCounter(prepare.epoch) - epochCounter(voter.promised) > LIMITS.epochJump)
+    return [refuse(from, 'prepare', voter.promised, 'epoch-jump')];
+  const held = holdBack(voter, from, prepare, signed, now);
+  return held ?? promise(voter, from, prepare, signed);
+}
+
+function readPrepare(voter: Voter, from: TmrServer, signed: Signed): Prepare | undefined {
+  const server = voter.group.tmrServers.find((one) => one.id === from);
+  if (server === undefined || !voter.crypto.verify(server.key, signed.bytes, signed.signature)) return undefined;
+  const prepare = decodePrepare(signed.bytes);
+  const mine =
+    epochOwner(prepare.epoch) === from &&
+    prepare.configVersion === voter.configuration.version &&
+    equalBytes(prepare.set, voter.configuration.set);
+  return mine ? prepare : undefined;
+}
+
+/** PROTOCOL §4.6, liveness only: no takeover from one who serves, unless clients can't reach it. */
+function holdBack(
+  voter: Voter,
+  from: TmrServer,
+  prepare: Prepare,
+  signed: Signed,
+  now: Now,
+): VoterEffect[] | undefined {
+  const owner = epochOwner(voter.promised);
+  if (from === owner || !activeLives(voter, now)) return undefined;
+  const lives = refuse(from, 'prepare', voter.promised, 'active-lives');
+  const { reluctance } = voter;
+  if (!prepare.clientsWait || now.monotonicMs < reluctance.notBefore) return [lives];
+  reluctance.since ??= now.monotonicMs;
+  if (now.monotonicMs - reluctance.since < LIMITS.reluctantMs)
+    return [{ kind: 'send', to: owner, message: { kind: 'handOver', prepare: signed } }, lives];
+  reluctance.since = undefined;
+  reluctance.notBefore = now.monotonicMs + reluctance.pauseMs;
+  reluctance.pauseMs = Math.min(2 * reluctance.pauseMs, LIMITS.reluctanceMaxMs);
+  return undefined;
+}
+
+function promise(voter: Voter, from: TmrServer, prepare: Prepare, signed: Signed): VoterEffect[] {
+  const previousOwner = epochOwner(voter.promised);
+  const hadOwner = voter.promised > 0 && previousOwner !== from;
+  voter.promised = prepare.epoch;
+  const statement = encodePromise({
+    set: voter.configuration.set,
+    configVersion: voter.configuration.version,
+    epoch: prepare.epoch,
+    member: voter.member,
+    incarnations: voter.incarnations,
+    logEpoch: voter.logEpoch,
+    lastIndex: voter.replica.lastIndex,
+    lastHead: voter.replica.lastHead,
+    nonce: prepare.nonce,
+  });
+  const kept = { bytes: new Uint8Array(signed.bytes), signature: new Uint8Array(signed.signature) };
+  voter.storedPromise = { promise: statement, signature: undefined, prepare: kept };
+  const effects = persistThenSign(voter, { what: 'promise', statement, to: from }, [
+    { kind: 'promised', promise: statement, prepare: kept },
+  ]);
+  // Shown the other's signed PREPARE, the former active one steps down at once instead of at its next proposal.
+  if (hadOwner && voter.peers[previousOwner].up)
+    effects.push({ kind: 'send', to: previousOwner, message: { kind: 'superseded', prepare: kept } });
+  return effects;
+}

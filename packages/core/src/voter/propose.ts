@@ -1,0 +1,191 @@
+import {
+  type Accept,
+  encodeAccept,
+  encodePropose,
+  epochOwner,
+  equalBytes,
+  LicenseError,
+  type TmrServer,
+} from '@trefoil/license';
+import { chooseBase, verifyJustification } from '../base.ts';
+import { decodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
+import { checkCertificate } from '../feed.ts';
+import { encodeRecords } from '../ledger/snapshot.ts';
+import { ceilingAt, clockVoted, utcAllowed } from '../log-clock.ts';
+import type { Refusal, ToVoter } from '../messages.ts';
+import { appendEntry, dropTail, type Tail } from '../replica.ts';
+import { applyCertificate } from './catch-up.ts';
+import { persistThenSign, sendVote, signAgain } from './sign.ts';
+import { type Now, refuse, type Voter, type VoterEffect } from './state.ts';
+import { statusTo } from './status.ts';
+
+export type Propose = Extract<ToVoter, { kind: 'propose' }>;
+
+/** PROTOCOL §3.2 and §4.3: vote for an entry, or say why not. */
+export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: Now): VoterEffect[] {
+  const effects: VoterEffect[] = [];
+  const no = (reason: Refusal): VoterEffect[] => [
+    ...effects,
+    refuse(from, 'propose', propose.epoch, reason),
+    statusTo(voter, from, now), // what it lacks to do better
+  ];
+  if (!signedByOwner(voter, from, propose)) return no('bad-signature');
+  const rejoining = voter.rejoin !== undefined;
+  if (voter.withholding !== '' && !rejoining) return no('withholding');
+  if (rejoining ? propose.epoch < voter.promised : propose.epoch !== voter.promised) return no('stale-epoch');
+  const repeated = repeatedVote(voter, from, propose, now);
+  if (repeated !== undefined) return repeated;
+  if (propose.certificate.length > 0) {
+    const certified = checkCertificate(voter.configuration, voter.replica, propose.certificate);
+    if (certified === undefined) return no('bad-certificate');
+    effects.push(...applyCertificate(voter, propose.certificate, certified, now));
+  }
+  if (propose.index <= voter.replica.certifiedIndex) return no('behind'); // the sender is: the status shows it the certificate
+  if (voter.logEpoch < propose.epoch || rejoining) {
+    const fault = adoptionFault(voter, propose);
+    if (fault !== undefined) return no(fault);
+  }
+  const fault = position(voter, propose) ?? check(voter, propose, now);
+  if (typeof fault === 'string') return no(fault);
+  effects.push(...vote(voter, from, propose, fault, now));
+  return effects;
+}
+
+function signedByOwner(voter: Voter, from: TmrServer, propose: Propose): boolean {
+  const server = voter.group.tmrServers.find((one) => one.id === from);
+  if (server === undefined || epochOwner(propose.epoch) !== from) return false;
+  const { set, version: configVersion } = voter.configuration;
+  const { epoch, index, head } = propose;
+  return voter.crypto.verify(server.key, encodePropose({ set, configVersion, epoch, index, head }), propose.signature);
+}
+
+/** One vote per epoch and index, for ever: a repeat gets the stored one, another head is a lie. */
+function repeatedVote(voter: Voter, from: TmrServer, propose: Propose, now: Now): VoterEffect[] | undefined {
+  const stored = voter.signedHigh;
+  if (stored === undefined || stored.accept.epoch !== propose.epoch || propose.index > stored.accept.index)
+    return undefined;
+  if (propose.index < stored.accept.index) return [];
+  if (!equalBytes(stored.accept.head, propose.head))
+    return [
+      { kind: 'alarm', alarm: 'equivocation', detail: `TMR server ${from} proposed two entries at ${propose.index}` },
+      refuse(from, 'propose', propose.epoch, 'equivocation'),
+    ];
+  if (stored.signature === undefined) return signAgain(voter, 'vote', stored.statement, from);
+  return [sendVote(voter, from, { bytes: stored.statement, signature: stored.signature }, now)];
+}
+
+/** The first entry of an epoch that this server sees has to prove that it builds on the right log. */
+function adoptionFault(voter: Voter, propose: Propose): Refusal | undefined {
+  const verified = verifyJustification(voter.crypto, voter.configuration, propose.epoch, propose.justification);
+  if (verified === undefined) return 'bad-justification';
+  const { rejoin, member, replica } = voter;
+  let promises = verified;
+  if (rejoin !== undefined) {
+    // Old promises shown to a rolled-back server would fork the log: only those count that know its new incarnation, and
+    // its own report doesn't.
+    promises = verified.filter((one) => one.member !== member);
+    const fresh = promises.every((one) => equalBytes(one.incarnations[member - 1] as Uint8Array, rejoin.incarnation));
+    if (promises.length < 2 || !fresh) return 'bad-justification';
+  }
+  const base = chooseBase(promises, voter.configuration.threshold);
+  if (base.kind !== 'base') return 'bad-justification';
+  const again = base.head !== undefined && propose.index === base.index && equalBytes(propose.head, base.head);
+  const next = propose.index === base.index + 1;
+  // A re-joining server that was fed beyond the base is in the epoch already by the certificate of what it was fed.
+  const later = rejoin !== undefined && propose.index > base.index && voter.logEpoch === propose.epoch;
+  if (!again && !next && !later) return 'bad-justification';
+  if (next && replica.certifiedIndex < base.index) return 'behind';
+  if (
+    next &&
+    base.head !== undefined &&
+    replica.certifiedIndex === base.index &&
+    !equalBytes(certifiedHead(voter), base.head)
+  )
+    return 'bad-justification';
+  return undefined;
+}
+
+function certifiedHead(voter: Voter): Uint8Array {
+  return voter.replica.tail?.previousHead ?? voter.replica.lastHead;
+}
+
+/** Brings the log to index − 1, dropping an uncertified entry that the justified base replaces. */
+function position(voter: Voter, propose: Propose): Refusal | undefined {
+  const { replica } = voter;
+  if (propose.index > replica.certifiedIndex + 1) return replica.tail === undefined ? 'behind' : 'bad-certificate';
+  if (replica.tail !== undefined && !equalBytes(replica.lastHead, propose.head)) {
+    voter.pendingSnapshot = undefined;
+    dropTail(replica);
+  }
+  return undefined;
+}
+
+/** Everything that this server answers for with its vote. Executes the entry; returns the refusal, or what to sign. */
+function check(voter: Voter, propose: Propose, now: Now): Refusal | Tail {
+  const { replica, crypto } = voter;
+  const { tail } = replica;
+  if (tail !== undefined) return tail.entry.logTime <= ceilingAt(voter.clock, now.monotonicMs) ? tail : 'log-time';
+  if (!equalBytes(headAfter(crypto, replica.lastHead, propose.entry), propose.head)) return 'wrong-head';
+  try {
+    const bytes = new Uint8Array(propose.entry); // kept longer than the frame it came in
+    const entry = decodeEntry(bytes);
+    return entryFault(voter, entry, propose.index, now) ?? execute(voter, bytes, entry, propose.index);
+  } catch (error) {
+    if (error instanceof LicenseError) return 'malformed';
+    throw error;
+  }
+}
+
+function entryFault(voter: Voter, entry: Entry, index: number, now: Now): Refusal | undefined {
+  const { ledger } = voter.replica;
+  if (entry.index !== index || !equalBytes(entry.set, voter.configuration.set)) return 'malformed';
+  if (entry.rulesVersion !== RULES_VERSION) return 'rules-version';
+  if (entry.logTime < ledger.logTime || entry.logTime > ceilingAt(voter.clock, now.monotonicMs)) return 'log-time';
+  if (!utcAllowed(ledger, entry, now.wallMs)) return 'utc';
+  if (entry.ledgerRoot !== undefined && !equalBytes(entry.ledgerRoot, voter.replica.root.current(ledger)))
+    return 'ledger-root';
+  return undefined;
+}
+
+function execute(voter: Voter, bytes: Uint8Array, entry: Entry, index: number): Tail {
+  const { replica } = voter;
+  if (entry.ledgerRoot !== undefined)
+    voter.pendingSnapshot = { index, head: replica.lastHead, entry: bytes, records: encodeRecords(replica.ledger) };
+  return appendEntry(replica, bytes, entry);
+}
+
+function vote(voter: Voter, from: TmrServer, propose: Propose, tail: Tail, now: Now): VoterEffect[] {
+  const accept = acceptFor(voter, propose.epoch, tail);
+  const statement = encodeAccept(accept);
+  const effects: VoterEffect[] = [];
+  if (voter.rejoin !== undefined) {
+    voter.rejoin = undefined;
+    voter.withholding = '';
+    voter.unanchored = false;
+    effects.push({ kind: 'alarm', alarm: 'rejoined', detail: `in epoch ${propose.epoch}` });
+  }
+  voter.promised = propose.epoch;
+  voter.logEpoch = propose.epoch;
+  voter.signedHigh = { statement, accept, signature: undefined };
+  clockVoted(voter.clock, accept.logTime, now.monotonicMs);
+  voter.peers[from].heardAt = now.monotonicMs;
+  effects.push(
+    ...persistThenSign(voter, { what: 'vote', statement, to: from }, [{ kind: 'voted', statement, entry: tail.bytes }]),
+  );
+  return effects;
+}
+
+/** This server's own outcomes root, never the TMR server's. */
+function acceptFor(voter: Voter, epoch: number, tail: Tail): Accept {
+  return {
+    set: voter.configuration.set,
+    configVersion: voter.configuration.version,
+    epoch,
+    index: tail.entry.index,
+    head: voter.replica.lastHead,
+    outcomesRoot: tail.tree.root,
+    leafCount: tail.outcomes.length,
+    logTime: tail.entry.logTime,
+    utc: tail.entry.utc,
+  };
+}

@@ -1,0 +1,145 @@
+import {
+  type Configuration,
+  type Crypto,
+  type GroupDocument,
+  INCARNATION_BYTES,
+  type Member,
+  type TmrServer,
+  type Accept,
+} from '@trefoil/license';
+import type { LedgerContext } from '../ledger/state.ts';
+import { LIMITS } from '../limits.ts';
+import { type LogClock, startLogClock } from '../log-clock.ts';
+import type { Refusal, Signed, ToProposer, ToVoter } from '../messages.ts';
+import { RecentEntries } from '../recent-entries.ts';
+import type { LogRecord } from '../records.ts';
+import { emptyReplica, type Replica } from '../replica.ts';
+
+/** Both clocks at the moment of an event, ms. The core never reads one itself. */
+export interface Now {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export type VoterEvent =
+  | { readonly kind: 'linkUp'; readonly from: TmrServer }
+  | { readonly kind: 'linkDown'; readonly from: TmrServer }
+  | { readonly kind: 'message'; readonly from: TmrServer; readonly message: ToVoter }
+  /** The records of the persist effect with this ticket are durable. */
+  | { readonly kind: 'persisted'; readonly ticket: number }
+  | { readonly kind: 'signed'; readonly ticket: number; readonly signature: Uint8Array }
+  /** The snapshot of the writeSnapshot effect is durable. */
+  | { readonly kind: 'snapshotWritten'; readonly index: number }
+  | { readonly kind: 'tick' };
+
+/** To be carried out in order. */
+export type VoterEffect =
+  /** Append and make durable; answer with `persisted`. */
+  | { readonly kind: 'persist'; readonly ticket: number; readonly records: readonly LogRecord[] }
+  /** Append; durable at the latest with the next persist. */
+  | { readonly kind: 'note'; readonly records: readonly LogRecord[] }
+  /** Sign inside the container; answer with `signed`. `mark` raises the container's watermark first. */
+  | {
+      readonly kind: 'sign';
+      readonly ticket: number;
+      readonly statement: Uint8Array;
+      readonly mark: { readonly epoch: number; readonly index: number } | undefined;
+    }
+  | { readonly kind: 'send'; readonly to: TmrServer; readonly message: ToProposer }
+  /** Make it durable, whole or not at all; answer with `snapshotWritten`. The log goes on meanwhile. */
+  | { readonly kind: 'writeSnapshot'; readonly index: number; readonly bytes: Uint8Array }
+  /** Begin a new log file with these records; when they are durable, drop the older files and snapshots. */
+  | { readonly kind: 'rotate'; readonly snapshotIndex: number; readonly records: readonly LogRecord[] }
+  /** Draw 128 random bits and call `startRejoin`. */
+  | { readonly kind: 'needIncarnation'; readonly why: string }
+  | { readonly kind: 'alarm'; readonly alarm: string; readonly detail: string }
+  /** A state that must not be: stop the process. */
+  | { readonly kind: 'stop'; readonly reason: string };
+
+/** What is being made durable and signed. One at a time, so that the order of PROTOCOL §3.3 holds by construction. */
+export interface Pending {
+  readonly ticket: number;
+  readonly what: 'vote' | 'promise' | 'rejoin';
+  readonly statement: Uint8Array;
+  readonly to: TmrServer | undefined;
+}
+
+export interface Peer {
+  up: boolean;
+  heardAt: number;
+  /** From its beat: which license servers it hears (bit m − 1), and how many clients it has. */
+  heard: number;
+  clients: number;
+  /** A fetch that waits for this index to be certified. */
+  waitingFetch: number | undefined;
+}
+
+/** A license server's whole state. Durable part: what `records` say. */
+export interface Voter {
+  readonly context: LedgerContext;
+  readonly crypto: Crypto;
+  readonly configuration: Configuration;
+  readonly group: GroupDocument;
+  readonly member: Member;
+  replica: Replica;
+  readonly recent: RecentEntries;
+  clock: LogClock;
+  /** promised ≥ logEpoch. Nothing of a lower epoch is ever signed again. */
+  promised: number;
+  logEpoch: number;
+  storedPromise: { promise: Uint8Array; signature: Uint8Array | undefined; prepare: Signed } | undefined;
+  /** The last signed vote: the answer to a repeated PROPOSE. Its signature is made again after a restart. */
+  signedHigh: { statement: Uint8Array; accept: Accept; signature: Uint8Array | undefined } | undefined;
+  readonly incarnations: [Uint8Array, Uint8Array, Uint8Array];
+  rejoin: { incarnation: Uint8Array; signed: Signed | undefined; startedAt: number } | undefined;
+  /** Why it neither votes nor promises; '' = it does. */
+  withholding: string;
+  unanchored: boolean;
+  pending: Pending | undefined;
+  ticket: number;
+  readonly deferred: { from: TmrServer; message: ToVoter }[];
+  readonly peers: Record<TmrServer, Peer>;
+  lastCertificateAt: number;
+  /** PROTOCOL §4.6: since when a PREPARE is held back, and until when that isn't done again. */
+  reluctance: { since: number | undefined; notBefore: number; pauseMs: number };
+  /** Records of the ledger before a root entry, until that entry is certified. */
+  pendingSnapshot: { index: number; head: Uint8Array; entry: Uint8Array; records: Uint8Array } | undefined;
+  snapshot: { index: number; bytes: Uint8Array } | undefined;
+  nextStatusAt: number;
+}
+
+export function newVoter(context: LedgerContext, member: Member, now: Now): Voter {
+  const peer = (): Peer => ({ up: false, heardAt: -Infinity, heard: 0, clients: 0, waitingFetch: undefined });
+  const nobody = (): Uint8Array => new Uint8Array(INCARNATION_BYTES);
+  return {
+    context,
+    crypto: context.crypto,
+    configuration: context.configuration,
+    group: context.group,
+    member,
+    replica: emptyReplica(context),
+    recent: new RecentEntries(LIMITS.logBytesInMemory),
+    clock: startLogClock(0, now.monotonicMs),
+    promised: 0,
+    logEpoch: 0,
+    storedPromise: undefined,
+    signedHigh: undefined,
+    incarnations: [nobody(), nobody(), nobody()],
+    rejoin: undefined,
+    withholding: '',
+    unanchored: false,
+    pending: undefined,
+    ticket: 0,
+    deferred: [],
+    peers: { A: peer(), B: peer() },
+    lastCertificateAt: -Infinity,
+    reluctance: { since: undefined, notBefore: -Infinity, pauseMs: LIMITS.reluctanceMinMs },
+    pendingSnapshot: undefined,
+    snapshot: undefined,
+    nextStatusAt: now.monotonicMs,
+  };
+}
+
+export function refuse(to: TmrServer, what: 'prepare' | 'propose', epoch: number, reason: Refusal): VoterEffect {
+  return { kind: 'send', to, message: { kind: 'refused', what, epoch, reason } };
+}

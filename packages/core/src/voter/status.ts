@@ -1,0 +1,52 @@
+import { epochOwner, type TmrServer } from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
+import { readLogClock } from '../log-clock.ts';
+import { NEVER_HEARD } from '../messages.ts';
+import type { Now, Voter, VoterEffect } from './state.ts';
+
+/** What this server reports of itself, twenty times a second. Not signed: it is used for liveness only. */
+export function statusTo(voter: Voter, to: TmrServer, now: Now): VoterEffect {
+  const { replica } = voter;
+  return {
+    kind: 'send',
+    to,
+    message: {
+      kind: 'status',
+      promised: voter.promised,
+      logEpoch: voter.logEpoch,
+      certifiedIndex: replica.certifiedIndex,
+      lastIndex: replica.lastIndex,
+      certificate: replica.certificate ?? new Uint8Array(0),
+      logClock: readLogClock(voter.clock, now.monotonicMs),
+      wallMs: now.wallMs,
+      ownerSilentMs: ownerSilentMs(voter, now),
+      incarnations: voter.incarnations,
+      rejoin: voter.rejoin?.signed,
+      withholding: voter.withholding,
+      unanchored: voter.unanchored,
+    },
+  };
+}
+
+export function statusTick(voter: Voter, now: Now, atOnce: boolean): VoterEffect[] {
+  if (!atOnce && now.monotonicMs < voter.nextStatusAt) return [];
+  voter.nextStatusAt = now.monotonicMs + LIMITS.beatMs;
+  return (['A', 'B'] as const).filter((id) => voter.peers[id].up).map((id) => statusTo(voter, id, now));
+}
+
+function ownerSilentMs(voter: Voter, now: Now): number {
+  const owner = voter.peers[epochOwner(voter.promised)];
+  if (voter.promised === 0 || !owner.up || owner.heardAt === -Infinity) return NEVER_HEARD;
+  return Math.floor(Math.max(0, now.monotonicMs - owner.heardAt));
+}
+
+/** PROTOCOL §4.6: the active TMR server is heard by enough license servers and gets entries certified. */
+export function activeLives(voter: Voter, now: Now): boolean {
+  const owner = voter.peers[epochOwner(voter.promised)];
+  const hears = [1, 2, 4].filter((bit) => (owner.heard & bit) !== 0).length;
+  return (
+    hears >= voter.configuration.threshold &&
+    ownerSilentMs(voter, now) < LIMITS.takeoverAfterMs &&
+    now.monotonicMs - voter.lastCertificateAt < LIMITS.certificateFreshMs
+  );
+}

@@ -1,0 +1,191 @@
+import { concatBytes, encodeUtf8, toBase64url } from './bytes.ts';
+import type { Crypto, SigningKey } from './crypto.ts';
+import { type Configuration, type IssuingKey, verifyConfiguration, verifyIssuingKey } from './documents.ts';
+import { sealEnvelope } from './envelope.ts';
+import { type GroupDocument, verifyGroupDocument } from './group.ts';
+import type { JsonObject } from './json.ts';
+import { ed25519FromSeed, nodeCrypto } from './node-crypto.ts';
+import { termsJson } from './terms.ts';
+
+/** A small vendor with one container set, all keys from seeds: for tests and vectors, never for anything real. */
+export interface Fixture {
+  readonly crypto: Crypto;
+  readonly root: SigningKey;
+  readonly issuing: SigningKey;
+  readonly issuingKey: IssuingKey;
+  readonly containers: readonly SigningKey[];
+  readonly tmrKeys: Readonly<Record<'A' | 'B', SigningKey>>;
+  readonly admin: SigningKey;
+  readonly set: Uint8Array;
+  readonly configuration: Configuration;
+  readonly group: GroupDocument;
+  license(options?: LicenseOptions): string;
+  update(licenses: readonly string[], serial?: number): string;
+}
+
+export interface LicenseOptions {
+  readonly id?: string;
+  readonly version?: number;
+  readonly product?: string;
+  readonly tmrId?: number;
+  readonly terms?: JsonObject;
+  readonly set?: Uint8Array;
+}
+
+export function seedKey(name: string): SigningKey {
+  return ed25519FromSeed(nodeCrypto().sha256(encodeUtf8(`trefoil fixture ${name}`)));
+}
+
+export const ISSUED_AT = '2026-11-01T00:00:00Z';
+
+export function fixture(name = 'acme', threshold: 1 | 2 = 2): Fixture {
+  const crypto = nodeCrypto();
+  const root = seedKey(`${name} root`);
+  const issuing = seedKey(`${name} issuing`);
+  const admin = seedKey(`${name} admin`);
+  const members = threshold === 2 ? [1, 2, 3] : [1];
+  const containers = members.map((member) => seedKey(`${name} container ${member}`));
+  const tmrKeys = { A: seedKey(`${name} tmr A`), B: seedKey(`${name} tmr B`) };
+  const set = crypto.sha256(encodeUtf8(`${name} set`)).subarray(0, 16);
+  const issuingKey = verifyIssuingKey(crypto, root.publicKey, issuingText(crypto, name, root, issuing));
+  const configuration = verifyConfiguration(
+    crypto,
+    issuingKey,
+    sealEnvelope(crypto, 'trefoil-configuration', configurationJson(name, set, threshold, containers), issuing),
+  );
+  return {
+    ...{ crypto, root, issuing, issuingKey, containers, tmrKeys, admin, set, configuration },
+    group: verifyGroupDocument(crypto, sealEnvelope(crypto, 'trefoil-group', groupJson(name, tmrKeys, admin), admin)),
+    license: (options = {}) => sealEnvelope(crypto, 'trefoil-license', licenseJson(name, set, options), issuing),
+    update: (licenses, serial = 1) =>
+      sealEnvelope(
+        crypto,
+        'trefoil-update',
+        updateJson({ crypto, name, set, issuing, issuingKey, members }, licenses, serial),
+        issuing,
+      ),
+  };
+}
+
+const keyJson = (key: SigningKey): string => toBase64url(key.publicKey.bytes);
+const serialOf = (member: number): string => toBase64url(new Uint8Array(16).fill(member));
+
+function issuingText(crypto: Crypto, vendor: string, root: SigningKey, issuing: SigningKey): string {
+  const dates = { notBefore: '2026-01-01T00:00:00Z', notAfter: '2028-01-01T00:00:00Z' };
+  return sealEnvelope(
+    crypto,
+    'trefoil-issuing-key',
+    { format: 1, vendor, alg: 'ed25519', key: keyJson(issuing), ...dates },
+    root,
+  );
+}
+
+function configurationJson(
+  vendor: string,
+  set: Uint8Array,
+  threshold: number,
+  containers: readonly SigningKey[],
+): JsonObject {
+  return {
+    format: 1,
+    vendor,
+    set: toBase64url(set),
+    name: `${vendor} licenses`,
+    version: 1,
+    threshold,
+    containers: containers.map((key, i) => ({
+      member: i + 1,
+      kind: 'software',
+      serial: serialOf(i + 1),
+      alg: 'ed25519',
+      signingKey: keyJson(key),
+      sealingKey: toBase64url(new Uint8Array(32).fill(9)),
+    })),
+    issuedAt: ISSUED_AT,
+    expires: '2027-11-01T00:00:00Z',
+  };
+}
+
+function groupJson(name: string, tmrKeys: Fixture['tmrKeys'], admin: SigningKey): JsonObject {
+  return {
+    format: 1,
+    group: `${name}-plant`,
+    version: 1,
+    tmrServers: (['A', 'B'] as const).map((id) => ({
+      id,
+      alg: 'ed25519',
+      key: keyJson(tmrKeys[id]),
+      address: `tmr-${id.toLowerCase()}:7410`,
+    })),
+    licenseServers: [1, 2, 3].map((member) => ({ member, address: `license-server-${member}:7411` })),
+    admins: [{ name: 'admin', alg: 'ed25519', key: keyJson(admin) }],
+  };
+}
+
+function licenseJson(vendor: string, set: Uint8Array, options: LicenseOptions): JsonObject {
+  return {
+    format: 1,
+    vendor,
+    set: toBase64url(options.set ?? set),
+    license: options.id ?? 'cad-1',
+    version: options.version ?? 1,
+    product: options.product ?? 'cad',
+    name: 'CAD',
+    tmrId: options.tmrId ?? 1,
+    terms: termsJson(options.terms ?? { quantity: 5 }),
+    issuedAt: ISSUED_AT,
+  };
+}
+
+function updateJson(
+  from: {
+    crypto: Crypto;
+    name: string;
+    set: Uint8Array;
+    issuing: SigningKey;
+    issuingKey: IssuingKey;
+    members: number[];
+  },
+  licenses: readonly string[],
+  serial: number,
+): JsonObject {
+  const { crypto, name, set, issuing, issuingKey, members } = from;
+  const constituents = licenses.flatMap((text) => {
+    const payload = JSON.parse(Buffer.from(text.split('.')[1] as string, 'base64url').toString()) as Record<
+      string,
+      never
+    >;
+    return members.map((member) =>
+      sealEnvelope(
+        crypto,
+        'trefoil-constituent',
+        {
+          format: 1,
+          set: payload['set'] as unknown as string,
+          license: payload['license'] as unknown as string,
+          version: payload['version'] as unknown as number,
+          tmrId: payload['tmrId'] as unknown as number,
+          member,
+          serial: serialOf(member),
+          licenseDigest: toBase64url(crypto.sha256(encodeUtf8(text))),
+        },
+        issuing,
+      ),
+    );
+  });
+  return {
+    format: 1,
+    issuingKey: issuingKey.text,
+    vendor: name,
+    set: toBase64url(set),
+    serial,
+    issuedAt: ISSUED_AT,
+    licenses,
+    constituents,
+  };
+}
+
+export function secretPair(crypto: Crypto, name: string): { secret: Uint8Array; hash: Uint8Array } {
+  const secret = crypto.sha256(concatBytes(encodeUtf8('trefoil fixture secret'), encodeUtf8(name)));
+  return { secret, hash: crypto.sha256(secret) };
+}
