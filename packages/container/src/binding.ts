@@ -31,7 +31,7 @@ export interface PassphraseParameters {
 }
 
 export const SALT_BYTES = 32;
-export const WITHOUT_NONE = 255;
+const WITHOUT_NONE = 255;
 
 /** Traits that can't be guessed. Host name and processor can: a lock must never hang on such alone. */
 const STRONG_TRAITS = new Set(['machine-id', 'product-uuid', 'root-filesystem']);

@@ -95,6 +95,16 @@ test('any one trait changed or gone: opens, and is bound to the traits as they a
   }
 });
 
+test('a machine may change altogether, one trait between two starts; then its old self is another machine', async (t) => {
+  const file = await temporaryFile(t);
+  await (await createSoftwareContainer({ file, traits: TRAITS })).container[Symbol.asyncDispose]();
+  for (let count = 1; count <= TRAITS.length; count++) {
+    const traits = changed(Array.from({ length: count }, (_, place) => place));
+    await (await openSoftwareContainer({ file, traits }))[Symbol.asyncDispose]();
+  }
+  await assert.rejects(openSoftwareContainer({ file, traits: TRAITS }), { code: 'wrong-machine' });
+});
+
 /** A trait that is back is bound again only when another one changes: make one change and come back. */
 async function restore(file: string, serial: Uint8Array): Promise<void> {
   for (const traits of [changed([2]), TRAITS]) {
@@ -246,7 +256,7 @@ test('altered on purpose, with a right checksum: refused all the same', async (t
     const altered = Uint8Array.from(headerBytes);
     altered[byte] = (altered[byte] ?? 0) ^ 1;
     await writeFile(file, encodeFile(altered, box));
-    await assert.rejects(openSoftwareContainer({ file, traits: TRAITS }), ContainerError);
+    await assert.rejects(openSoftwareContainer({ file, traits: TRAITS }), { code: /^(damaged|wrong-machine)$/ });
   }
 });
 

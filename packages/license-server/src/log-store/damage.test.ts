@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { SECTOR_BYTES } from './layout.ts';
+import { createSegment } from './create-segment.ts';
+import { FrameReader } from './frame-reader.ts';
+import { SECTOR_BYTES, SECTOR_DATA_BYTES } from './layout.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import type { Opened } from './open.ts';
-import { patternBytes } from './sector.ts';
+import { scanSegment } from './scan-segment.ts';
+import { MARK, patternBytes, SectorBuffer, sectorSeed } from './sector.ts';
 import { segmentName } from './segment.ts';
 import { CHUNK_BYTES, open, openStore, record, seededRandom, STORE_ID, writtenLog } from './test-log.ts';
 
@@ -235,9 +238,65 @@ test('an unfinished growth of the file is finished, in whatever state it is', as
   }
 });
 
-test('another format version is told apart from damage by its sentence', async () => {
+test('the first sectors of the last two appends lost: the later one was durable, so the earlier one was too: suspect', async () => {
+  const disk = new MemoryDisk(seededRandom(1));
+  const { store } = await openStore(disk);
+  const starts: number[] = [];
+  for (const label of ['a', 'b']) {
+    starts.push(store.segmentBytes);
+    await store.append([record(label, 900)]);
+  }
+  disk.damage(segmentName(1), (bytes) => {
+    for (const start of starts) patternBytes(SECTOR_BYTES).copy(bytes, start);
+    return bytes;
+  });
+  await assertSuspect(disk, 'first sectors');
+});
+
+test('sectors exchanged within a torn append: no interrupted write does that: suspect', async () => {
+  const disk = new MemoryDisk(seededRandom(1));
+  const { store } = await openStore(disk);
+  const start = store.segmentBytes;
+  await store.append([record('a', 1400)]);
+  const torn = disk.clone();
+  const lose = (bytes: Buffer): Buffer => (patternBytes(SECTOR_BYTES).copy(bytes, start), bytes);
+  torn.damage(segmentName(1), lose);
+  assert.equal((await verdict(torn)).kind, 'open');
+  disk.damage(segmentName(1), (bytes) => {
+    const second = Buffer.from(bytes.subarray(start + SECTOR_BYTES, start + 2 * SECTOR_BYTES));
+    bytes.copyWithin(start + SECTOR_BYTES, start + 2 * SECTOR_BYTES, start + 3 * SECTOR_BYTES);
+    second.copy(bytes, start + 2 * SECTOR_BYTES);
+    return lose(bytes);
+  });
+  await assertSuspect(disk, 'exchanged');
+});
+
+test('a record altered with a right checksum breaks the chain: suspect', async () => {
+  const disk = await writtenLog();
+  const name = segmentName(1);
+  const file = await disk.open(name);
+  const reader = new FrameReader(file, name, 1);
+  await reader.next();
+  const sector = new SectorBuffer(1);
+  disk.bytes(name).copy(sector.bytes, 0, SECTOR_BYTES, 2 * SECTOR_BYTES);
+  const data = Buffer.alloc(SECTOR_DATA_BYTES);
+  sector.copyData(0, data, 0);
+  data[20] = (data[20] ?? 0) ^ 1;
+  sector.fill(0, MARK.first, data, 0, data.length, sectorSeed(reader.chain, 1));
+  disk.damage(name, (bytes) => (sector.bytes.copy(bytes, SECTOR_BYTES), bytes));
+  assert.match((await assertSuspect(disk, 'altered')).reason, /chain/);
+});
+
+test('an empty segment in the place of the one that its forerunner names: suspect', async () => {
+  const disk = await writtenLog();
+  const name = segmentName(2);
+  const { recordsChain } = await scanSegment(await disk.open(name), name, () => undefined);
+  await createSegment(disk, 3, { storeId: STORE_ID, chunkBytes: 2 * CHUNK_BYTES }, recordsChain);
+  assert.match((await assertSuspect(disk, 'replaced')).reason, /not the one/);
+});
+
+test('something else in the place of a segment: suspect', async () => {
   const disk = new MemoryDisk(seededRandom(1));
   await disk.writeWhole(segmentName(1), Buffer.from('something else entirely'));
   assert.match((await assertSuspect(disk, 'short file')).reason, /header/);
-  assert.equal(STORE_ID.length, 16);
 });

@@ -124,7 +124,8 @@ async function scanFile(disk: Disk, segment: number, options: OpenOptions): Prom
 
 /**
  * Both sides name each other: the header names the chain before it, the seal the header behind it. `startSegment` makes
- * the new file first and the seal second, so the seal may be missing only while the new segment has no record. A seal is one sector: it can't be torn.
+ * the new file first and the seal second, so the seal may be missing only while the new segment has no record. A seal is
+ * one sector: it can't be torn.
  */
 function checkJoint(previous: ScannedSegment, next: ScannedSegment): void {
   const name = segmentName(next.header.segment);
