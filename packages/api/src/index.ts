@@ -1,1 +1,4 @@
-export {};
+export * from './calls.ts';
+export * from './generated/trefoil/v1/trefoil_pb.ts';
+export * from './links.ts';
+export { create, fromBinary, toBinary, toJson, type MessageInitShape } from '@bufbuild/protobuf';

@@ -1,4 +1,5 @@
 export * from './base.ts';
+export * from './context.ts';
 export * from './entry.ts';
 export { applyEntry } from './ledger/apply.ts';
 export { unitsLeft } from './ledger/rules/consume-units.ts';

@@ -4,8 +4,8 @@ export const LIMITS = {
   batchCommands: 1_000,
   /** What one append and one TLS write carry without a stall. */
   batchBytes: 256 * 1024,
-  /** An update document may fill an entry of its own. */
-  entryBytes: 3 * 1024 * 1024,
+  /** An update document may fill an entry of its own. With feedBytes twice, still one record of the log store. */
+  entryBytes: 768 * 1024,
   /** How long a first command waits for company. */
   batchWaitMs: 2,
   /** An idle group certifies an empty entry this often: log time goes on, and everyone sees that the group lives. */
@@ -46,7 +46,7 @@ export const LIMITS = {
   logBytesInMemory: 64 * 1024 * 1024,
   /** The same in a TMR server, for those who lag by a little. */
   recentBytes: 16 * 1024 * 1024,
-  feedBytes: 1024 * 1024,
+  feedBytes: 128 * 1024,
   /** How long a restarted software container waits for both peers before it goes on unanchored. */
   rejoinWaitMs: 2_000,
   deferredMessages: 32,

@@ -3,6 +3,8 @@ export interface HostErrorDetails {
   /** The configuration says something that cannot be meant. `line` counts from 1. */
   'configuration-invalid': { readonly file: string; readonly line: number | undefined };
   'file-unreadable': { readonly file: string; readonly reason: string };
+  /** Read, but not what it has to be. */
+  'file-invalid': { readonly file: string; readonly reason: string };
   'file-unwritable': { readonly file: string; readonly reason: string };
   'file-too-large': { readonly file: string; readonly maximumBytes: number };
   'port-in-use': { readonly host: string; readonly port: number };

@@ -1,1 +1,3 @@
-export {};
+export { type LicenseServerConfiguration, readConfiguration } from './configuration.ts';
+export * from './log-store/index.ts';
+export { startLicenseServer } from './server.ts';

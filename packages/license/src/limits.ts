@@ -5,8 +5,8 @@
 export const LIMITS = {
   /** A license with many features and texts fits; a hostile one can't fill memory. */
   documentBytes: 256 * 1024,
-  /** An update carries licenses and three constituents each: room for some hundred licenses. */
-  updateBytes: 1024 * 1024,
+  /** An update carries licenses and three constituents each: room for some hundred licenses. In base64 it fits an entry. */
+  updateBytes: 512 * 1024,
   jsonDepth: 12,
   /** Product, feature, license and vendor codes. */
   codeBytes: 64,

@@ -1,1 +1,2 @@
-export {};
+export { readConfiguration, type TmrServerConfiguration } from './configuration.ts';
+export { startTmrServer } from './server.ts';

@@ -18,6 +18,8 @@ export interface LedgerContext {
   readonly vendorRoot: PublicKey;
   readonly configuration: Configuration;
   readonly group: GroupDocument;
+  /** The issuing key's document, for clients that verify. */
+  readonly issuingKey: string;
 }
 
 /** The state that the log's commands change. Only rules write to it, and only through `journal`. */

@@ -76,8 +76,8 @@ export class World {
   }
 
   get context() {
-    const { crypto, root, configuration, group } = this.fixture;
-    return { crypto, vendorRoot: root.publicKey, configuration, group };
+    const { crypto, root, configuration, group, issuingKey } = this.fixture;
+    return { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
   }
 
   startVoter(member: Member, options: { incarnation?: number } = {}): void {

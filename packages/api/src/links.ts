@@ -1,0 +1,18 @@
+/** Default ports (docs: one table for firewall admins). */
+export const PORTS = { clients: 7410, links: 7411, monitor: 7412, health: 7413, central: 7420 } as const;
+
+/** Roles in certificates: who may be on the other end of a link. */
+export const ROLES = {
+  licenseServer: (member: 1 | 2 | 3): string => `license-server-${member}`,
+  tmrServer: (id: 'A' | 'B'): string => `tmr-server-${id}`,
+  client: 'client',
+} as const;
+
+/** `host:port`, `[v6]:port` or a host alone with the default port. Undefined if it is none of them. */
+export function parseAddress(text: string, defaultPort: number): { host: string; port: number } | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined) return undefined;
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+  return port <= 65_535 ? { host, port } : undefined;
+}

@@ -1,0 +1,42 @@
+import {
+  type Crypto,
+  fromBase64url,
+  LicenseError,
+  publicKeyFault,
+  verifyConfiguration,
+  verifyGroupDocument,
+  verifyIssuingKey,
+} from '@trefoil/license';
+import type { LedgerContext } from './ledger/state.ts';
+
+/** The four texts that a virtual container stands on; each is one file of a server. */
+export interface ContextTexts {
+  /** The vendor's root public key: base64url, 32 bytes. */
+  readonly vendorRoot: string;
+  readonly issuingKey: string;
+  readonly configuration: string;
+  readonly group: string;
+}
+
+/** Verifies them. A fault names the text that doesn't fit. */
+export function readContext(
+  crypto: Crypto,
+  texts: ContextTexts,
+): { context: LedgerContext } | { faulty: keyof ContextTexts; fault: LicenseError } {
+  let reading: keyof ContextTexts = 'vendorRoot';
+  try {
+    const vendorRoot = { alg: 'ed25519', bytes: fromBase64url(texts.vendorRoot.trim()) } as const;
+    const weak = publicKeyFault(vendorRoot);
+    if (weak !== undefined) throw new LicenseError('weak-key', `the vendor's root key is ${weak}`);
+    reading = 'issuingKey';
+    const issuing = verifyIssuingKey(crypto, vendorRoot, texts.issuingKey.trim());
+    reading = 'configuration';
+    const configuration = verifyConfiguration(crypto, issuing, texts.configuration.trim());
+    reading = 'group';
+    const group = verifyGroupDocument(crypto, texts.group.trim());
+    return { context: { crypto, vendorRoot, configuration, group, issuingKey: issuing.text } };
+  } catch (error) {
+    if (error instanceof LicenseError) return { faulty: reading, fault: error };
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Container, openSoftwareContainer, readPassphraseFile } from '@trefoil/container';
+import {
+  CLEAN_RESTART,
+  decodeRecord,
+  type LedgerContext,
+  type LogRecord,
+  recoverVoter,
+  type Voter,
+} from '@trefoil/core';
+import { type Clock, HostError, type Log } from '@trefoil/host';
+import { equalBytes, type Member, toBase64url } from '@trefoil/license';
+import { type Disk, type LogStore, NodeDisk, openLogStore } from './log-store/index.ts';
+
+export interface OpenedVoter {
+  readonly voter: Voter;
+  readonly container: Container;
+  readonly store: LogStore;
+  readonly disk: Disk;
+  /** Why it has to re-join before it votes; undefined = nothing was ever signed here. */
+  readonly rejoin: string | undefined;
+}
+
+const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
+
+export function snapshotName(index: number): string {
+  return `snapshot-${index}`;
+}
+
+export interface OpenVoterOptions {
+  readonly context: LedgerContext;
+  readonly member: Member;
+  readonly containerFile: string;
+  readonly passphraseFile: string | undefined;
+  /** Folder of all virtual containers of this server. */
+  readonly dataDirectory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Opens the container and the log of one virtual container and decides whether they may be believed (PROTOCOL §7.1). What is
+ * damaged is set aside, never cut or overwritten.
+ */
+export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter> {
+  const { context, member, dataDirectory, log } = options;
+  const passphrase =
+    options.passphraseFile === undefined ? undefined : await readPassphraseFile(options.passphraseFile);
+  const container = await openSoftwareContainer({
+    file: options.containerFile,
+    ...(passphrase !== undefined && { passphrase }),
+  });
+  try {
+    checkContainer(container, context, member, options.containerFile);
+    const directory = join(dataDirectory, toBase64url(context.configuration.set));
+    const first = await openLog(options, container, directory);
+    if (first.suspect === undefined) return { ...first.opened, container, rejoin: first.rejoin };
+    const aside = `${directory}.suspect-${options.clock.wallMs()}`;
+    await rename(directory, aside);
+    log.error({ reason: first.suspect, kept: aside }, 'the log is suspect: set aside, re-joining from both peers');
+    const second = await openLog(options, container, directory);
+    if (second.suspect !== undefined)
+      throw new HostError('file-invalid', `${directory}: ${second.suspect}`, {
+        file: directory,
+        reason: second.suspect,
+      });
+    return { ...second.opened, container, rejoin: first.suspect };
+  } catch (error) {
+    await container[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function checkContainer(container: Container, { configuration }: LedgerContext, member: Member, file: string): void {
+  const record = configuration.containers.find((one) => one.member === member);
+  if (
+    record !== undefined &&
+    equalBytes(record.serial, container.serial) &&
+    equalBytes(record.signingKey.bytes, container.signingKey.bytes)
+  )
+    return;
+  const reason = `it is not container ${member} of "${configuration.name}" (configuration version ${configuration.version})`;
+  throw new HostError('file-invalid', `${file}: ${reason}`, { file, reason });
+}
+
+type OpenedLog =
+  | { readonly suspect: string }
+  | {
+      readonly suspect: undefined;
+      readonly opened: Pick<OpenedVoter, 'voter' | 'store' | 'disk'>;
+      readonly rejoin: string | undefined;
+    };
+
+async function openLog(options: OpenVoterOptions, container: Container, directory: string): Promise<OpenedLog> {
+  const disk = await NodeDisk.at(directory);
+  const records: LogRecord[] = [];
+  const faults: string[] = [];
+  const opened = await openLogStore(disk, {
+    storeId: container.serial,
+    ifMissing: 'create',
+    onRecord: ({ payload }) => {
+      try {
+        records.push(decodeRecord(new Uint8Array(payload)));
+      } catch (error) {
+        faults.push(error instanceof Error ? error.message : String(error));
+      }
+    },
+  });
+  if (opened.kind === 'suspect')
+    return { suspect: `${opened.reason} (${join(directory, opened.file)}, byte ${opened.offset})` };
+  if (opened.torn) options.log.warn({ directory }, 'an unconfirmed write at the end of the log was cut');
+  const snapshot = await newestSnapshot(disk, records);
+  const recovered = recoverVoter(options.context, options.member, { records, snapshot }, now(options.clock));
+  const why =
+    faults[0] ??
+    (recovered.kind === 'suspect' ? recovered.why : undefined) ??
+    behindContainer(recovered.voter, container);
+  if (why !== undefined && records.length > 0) {
+    await opened.store.close();
+    return { suspect: why };
+  }
+  const rejoin = why ?? (records.length > 0 ? CLEAN_RESTART : undefined);
+  return { suspect: undefined, opened: { voter: recovered.voter, store: opened.store, disk }, rejoin };
+}
+
+async function newestSnapshot(disk: Disk, records: readonly LogRecord[]): Promise<Uint8Array | undefined> {
+  const first = records.find((record) => record.kind === 'snapshot');
+  return first === undefined ? undefined : await disk.readWhole(snapshotName(first.index), MAX_SNAPSHOT_BYTES);
+}
+
+/** A log older than its own container was copied back, or lost what it had signed. */
+function behindContainer(voter: Voter, container: Container): string | undefined {
+  const { watermark, watermarkFault } = container;
+  if (watermark === undefined) return `the container's watermark is ${watermarkFault}`;
+  const signed = voter.signedHigh?.accept ?? { epoch: 0, index: 0 };
+  const behind = signed.epoch < watermark.epoch || (signed.epoch === watermark.epoch && signed.index < watermark.index);
+  return behind
+    ? `the log ends at epoch ${signed.epoch}, entry ${signed.index}, but the container has signed epoch ${watermark.epoch}, entry ${watermark.index}`
+    : undefined;
+}
+
+function now(clock: Clock): { monotonicMs: number; wallMs: number } {
+  return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+}

@@ -1,0 +1,131 @@
+import { decodeToVoter } from '@trefoil/core';
+import { ROLES } from '@trefoil/api';
+import {
+  type Clock,
+  createLog,
+  createMetrics,
+  type Log,
+  lockFile,
+  type Running,
+  startHealthServer,
+  systemClock,
+  systemRandom,
+} from '@trefoil/host';
+import { bytesKey, SET_ID_BYTES, type TmrServer, toBase64url } from '@trefoil/license';
+import type { FrameConnection } from '@trefoil/link';
+import { listen } from '@trefoil/link/listen';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LicenseServerConfiguration } from './configuration.ts';
+import { readDocuments, readIdentity, readText } from './documents.ts';
+import { voterMetrics } from './metrics.ts';
+import { openVoter } from './open-voter.ts';
+import { VoterRuntime } from './voter-runtime.ts';
+
+const TICK_MS = 10;
+/** Snapshots travel whole. */
+const MAX_FRAME_BYTES = 256 * 1024 * 1024;
+
+/** Builds a license server: containers and logs, then links, then health. Everything it opens it puts into `running`. */
+export async function startLicenseServer(configuration: LicenseServerConfiguration, running: Running): Promise<void> {
+  const { member, logLevel } = configuration;
+  const log = createLog({ name: `license-server-${member}`, level: logLevel, destination: 'stdout' });
+  running.logTo(log);
+  await mkdir(configuration.dataDirectory, { recursive: true, mode: 0o700 });
+  running.resources.use(asyncOf(lockFile(join(configuration.dataDirectory, 'lock'))));
+  const voters = new Map<string, VoterRuntime>();
+  for (const one of configuration.virtualContainers) {
+    const runtime = await startVoter(configuration, one, { log, clock: systemClock, running });
+    voters.set(bytesKey(runtime.voter.configuration.set), runtime);
+  }
+  const metrics = createMetrics();
+  voterMetrics(metrics, voters.values());
+  const listener = await listen({
+    ...configuration.listen,
+    identity: await readIdentity(configuration.link),
+    clientAuthorityPem: await readText(configuration.link.authority),
+    requireRole: (role) => role === ROLES.tmrServer('A') || role === ROLES.tmrServer('B'),
+    onConnection: (connection) => serveLink(connection, voters, log),
+    onRefused: (refusal) => log.warn({ ...refusal }, 'a connection was refused'),
+    limits: { maximumFrameBytes: MAX_FRAME_BYTES, maximumBufferedBytes: 2 * MAX_FRAME_BYTES },
+  });
+  running.resources.use(listener);
+  const health = await startHealthServer({
+    ...configuration.health,
+    metrics,
+    reasonsNotReady: () => [...voters.values()].flatMap(reasonsNotReady),
+  });
+  running.resources.use(health);
+  const timer = setInterval(() => {
+    for (const runtime of voters.values()) runtime.handle({ kind: 'tick' });
+  }, TICK_MS);
+  running.resources.defer(async () => clearInterval(timer));
+  log.info({ port: listener.port, healthPort: health.port, virtualContainers: voters.size }, 'ready');
+}
+
+async function startVoter(
+  configuration: LicenseServerConfiguration,
+  files: LicenseServerConfiguration['virtualContainers'][number],
+  { log, clock, running }: { log: Log; clock: Clock; running: Running },
+): Promise<VoterRuntime> {
+  const context = await readDocuments(files);
+  const opened = await openVoter({
+    context,
+    member: configuration.member,
+    containerFile: files.container,
+    passphraseFile: files.passphraseFile,
+    dataDirectory: configuration.dataDirectory,
+    clock,
+    log,
+  });
+  const runtime = new VoterRuntime({
+    ...opened,
+    clock,
+    random: systemRandom,
+    log: log.child({ virtualContainer: context.configuration.name }),
+    fail: (reason) => running.fail(new Error(reason)),
+  });
+  running.resources.use(runtime);
+  if (opened.rejoin !== undefined) runtime.rejoin(opened.rejoin);
+  const { replica } = opened.voter;
+  log.info(
+    { set: toBase64url(context.configuration.set), entries: replica.lastIndex, rejoin: opened.rejoin },
+    'log opened',
+  );
+  return runtime;
+}
+
+/** One TMR server's connection serves all virtual containers: each frame begins with the set's id. */
+function serveLink(connection: FrameConnection, voters: ReadonlyMap<string, VoterRuntime>, log: Log): void {
+  const from: TmrServer = connection.peer.role === ROLES.tmrServer('A') ? 'A' : 'B';
+  log.info({ tmrServer: from, address: connection.peer.address }, 'a TMR server connected');
+  for (const runtime of voters.values()) {
+    const before = runtime.links[from];
+    runtime.links[from] = connection;
+    before?.close(); // it has come back before we noticed that it was gone
+    runtime.handle({ kind: 'linkUp', from });
+  }
+  connection.onFrame((frame) => {
+    const runtime = voters.get(bytesKey(frame.subarray(0, SET_ID_BYTES)));
+    if (runtime?.links[from] !== connection) return;
+    runtime.handle({ kind: 'message', from, message: decodeToVoter(frame.subarray(SET_ID_BYTES)) });
+  });
+  connection.onClose((error) => {
+    log.info({ tmrServer: from, reason: error?.message }, 'a TMR server is gone');
+    for (const runtime of voters.values()) {
+      if (runtime.links[from] !== connection) continue;
+      delete runtime.links[from];
+      runtime.handle({ kind: 'linkDown', from });
+    }
+  });
+}
+
+function reasonsNotReady({ voter, links }: VoterRuntime): string[] {
+  const { name } = voter.configuration;
+  if (voter.withholding !== '') return [`${name}: does not vote: ${voter.withholding}`];
+  return Object.keys(links).length === 0 ? [`${name}: no TMR server is connected`] : [];
+}
+
+function asyncOf(resource: Disposable): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => resource[Symbol.dispose]() };
+}

@@ -1,0 +1,196 @@
+import type { Container } from '@trefoil/container';
+import {
+  encodeRecord,
+  encodeToProposer,
+  type LogRecord,
+  startRejoin,
+  stepVoter,
+  type Voter,
+  type VoterEffect,
+  type VoterEvent,
+} from '@trefoil/core';
+import type { Clock, Log, Random } from '@trefoil/host';
+import { concatBytes, INCARNATION_BYTES, type TmrServer } from '@trefoil/license';
+import type { FrameConnection } from '@trefoil/link';
+import type { Disk, LogStore } from './log-store/index.ts';
+import { snapshotName } from './open-voter.ts';
+
+/** Notes above this go to the disk without waiting for the next vote. */
+const MAX_NOTED_BYTES = 1024 * 1024;
+
+export interface VoterParts {
+  readonly voter: Voter;
+  readonly container: Container;
+  readonly store: LogStore;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** A state that must not be, or a disk that failed: the process has to stop. */
+  readonly fail: (reason: string) => void;
+}
+
+/**
+ * One virtual container on this license server: the pure voter, its log file, its container and its links. A short loop that
+ * carries out effects in the order in which the voter gives them.
+ */
+export class VoterRuntime implements AsyncDisposable {
+  readonly parts: VoterParts;
+  readonly links: Partial<Record<TmrServer, FrameConnection>> = {};
+  readonly alarms = new Map<string, string>();
+  #notes: Uint8Array[] = [];
+  #noteBytes = 0;
+  #queue: VoterEvent[] = [];
+  #running = false;
+  #stopped = false;
+  /** Appends and file changes, one after the other: the order of the log is the order of the effects. */
+  #disk: Promise<void> = Promise.resolve();
+
+  constructor(parts: VoterParts) {
+    this.parts = parts;
+  }
+
+  get voter(): Voter {
+    return this.parts.voter;
+  }
+
+  /** Withholds until both peers know the new incarnation (PROTOCOL §7.3). */
+  rejoin(why: string): void {
+    const incarnation = this.parts.random.bytes(INCARNATION_BYTES);
+    this.#carryOut(startRejoin(this.voter, incarnation, why, this.#now()));
+  }
+
+  handle(event: VoterEvent): void {
+    if (this.#stopped) return;
+    this.#queue.push(event);
+    if (this.#running) return; // a step in a step: it comes after
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+        this.#carryOut(stepVoter(this.voter, next, this.#now()));
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #now(): { monotonicMs: number; wallMs: number } {
+    return { monotonicMs: this.parts.clock.monotonicMs(), wallMs: this.parts.clock.wallMs() };
+  }
+
+  #carryOut(effects: readonly VoterEffect[]): void {
+    for (const effect of effects) this.#effect(effect);
+  }
+
+  #effect(effect: VoterEffect): void {
+    const { log } = this.parts;
+    switch (effect.kind) {
+      case 'note':
+        this.#note(effect.records);
+        if (this.#noteBytes > MAX_NOTED_BYTES) this.#append(() => undefined);
+        return;
+      case 'persist':
+        this.#note(effect.records);
+        this.#append(() => this.handle({ kind: 'persisted', ticket: effect.ticket }));
+        return;
+      case 'sign':
+        this.#sign(effect);
+        return;
+      case 'send':
+        this.links[effect.to]?.send(concatBytes(this.voter.configuration.set, encodeToProposer(effect.message)));
+        return;
+      case 'writeSnapshot':
+        this.#inOrder(async () => {
+          await this.parts.disk.writeWhole(snapshotName(effect.index), effect.bytes);
+          this.handle({ kind: 'snapshotWritten', index: effect.index });
+        });
+        return;
+      case 'rotate':
+        this.#rotate(effect.snapshotIndex, effect.records.map(encodeRecord));
+        return;
+      case 'needIncarnation':
+        this.rejoin(effect.why);
+        return;
+      case 'alarm':
+        this.alarms.set(effect.alarm, effect.detail);
+        log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
+        return;
+      case 'stop':
+        this.#fail(effect.reason);
+        return;
+    }
+  }
+
+  #note(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      const bytes = encodeRecord(record);
+      this.#notes.push(bytes);
+      this.#noteBytes += bytes.length;
+    }
+  }
+
+  /** Makes everything noted so far durable. The store joins what is asked while it writes. */
+  #append(done: () => void): void {
+    const records = this.#notes;
+    this.#notes = [];
+    this.#noteBytes = 0;
+    if (records.length === 0) return done();
+    this.parts.store.append(records).then(done, (error: unknown) => this.#diskFailed(error));
+  }
+
+  #inOrder(work: () => Promise<void>): void {
+    this.#disk = this.#disk.then(work).catch((error: unknown) => this.#diskFailed(error));
+  }
+
+  /** The store keeps its calls in order, so what is appended from here on goes behind these records in the new file. */
+  #rotate(snapshotIndex: number, records: readonly Uint8Array[]): void {
+    const { store, disk } = this.parts;
+    const begun = store.startSegment();
+    const durable = store.append(records);
+    this.#inOrder(async () => {
+      const segment = await begun;
+      await durable;
+      await store.dropSegmentsBefore(segment);
+      for (const name of await disk.list()) {
+        const index = /^snapshot-(\d+)$/.exec(name)?.[1];
+        if (index !== undefined && Number(index) < snapshotIndex) await disk.remove(name);
+      }
+    });
+  }
+
+  #sign(effect: Extract<VoterEffect, { kind: 'sign' }>): void {
+    const signed = (signature: Uint8Array): void => this.handle({ kind: 'signed', ticket: effect.ticket, signature });
+    try {
+      // Raised before the signature exists: a container that remembers less than it signed would be no memory.
+      if (effect.mark !== undefined) this.parts.container.raiseWatermark(effect.mark);
+      const signature = this.parts.container.sign(effect.statement);
+      if (signature instanceof Promise) signature.then(signed, (error: unknown) => this.#fail(reasonOf(error)));
+      else signed(signature);
+    } catch (error) {
+      this.#fail(reasonOf(error));
+    }
+  }
+
+  /** Never retried: after a failed fsync nobody knows what is on the disk (PROTOCOL §3.3). */
+  #diskFailed(error: unknown): void {
+    this.#fail(`the log can't be written: ${reasonOf(error)}`);
+  }
+
+  #fail(reason: string): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.parts.fail(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    for (const link of Object.values(this.links)) link.close();
+    if (this.#notes.length > 0) await this.parts.store.append(this.#notes).catch(() => undefined);
+    await this.#disk;
+    await this.parts.store.close().catch(() => undefined);
+    await this.parts.container[Symbol.asyncDispose]();
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

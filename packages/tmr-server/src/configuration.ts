@@ -1,0 +1,65 @@
+import { dirname, resolve } from 'node:path';
+import { parseAddress, PORTS } from '@trefoil/api';
+import { loadConfiguration, logLevels, z } from '@trefoil/host';
+
+const address = (port: number) =>
+  z
+    .string()
+    .refine((text) => parseAddress(text, port) !== undefined, `is not an address like 10.0.0.8:${port}`)
+    .transform((text) => parseAddress(text, port) as { host: string; port: number });
+
+const pem = { certificate: z.string().min(1), key: z.string().min(1) };
+
+const schema = z.strictObject({
+  /** Which of the two this is. */
+  server: z.enum(['A', 'B']),
+  /** Where clients connect. */
+  listen: address(PORTS.clients).default({ host: '0.0.0.0', port: PORTS.clients }),
+  health: address(PORTS.health).default({ host: '127.0.0.1', port: PORTS.health }),
+  /** For the witness file: what was seen of the license servers. */
+  dataDirectory: z.string().min(1),
+  /** Ed25519 seed, base64url, in a file of mode 0600: signs proposals. Its public half is in the group document. */
+  key: z.string().min(1),
+  /** Towards the license servers. */
+  link: z.strictObject({ authority: z.string().min(1), ...pem }),
+  /** Towards clients. `authority`: of client certificates, which are then demanded. */
+  client: z.strictObject({ authority: z.string().min(1).optional(), ...pem }),
+  virtualContainers: z
+    .array(
+      z.strictObject({
+        configuration: z.string().min(1),
+        issuingKey: z.string().min(1),
+        vendorRoot: z.string().min(1),
+        group: z.string().min(1),
+      }),
+    )
+    .min(1),
+  logLevel: z.enum(logLevels).default('info'),
+});
+
+export type TmrServerConfiguration = z.output<typeof schema>;
+
+/** Paths in the file are relative to it. Throws HostError: one sentence with file and line. */
+export function readConfiguration(file: string): TmrServerConfiguration {
+  const configuration = loadConfiguration(file, schema);
+  const base = dirname(resolve(file));
+  const absolute = (path: string): string => resolve(base, path);
+  const { link, client } = configuration;
+  return {
+    ...configuration,
+    dataDirectory: absolute(configuration.dataDirectory),
+    key: absolute(configuration.key),
+    link: { authority: absolute(link.authority), certificate: absolute(link.certificate), key: absolute(link.key) },
+    client: {
+      certificate: absolute(client.certificate),
+      key: absolute(client.key),
+      ...(client.authority !== undefined && { authority: absolute(client.authority) }),
+    },
+    virtualContainers: configuration.virtualContainers.map((one) => ({
+      configuration: absolute(one.configuration),
+      issuingKey: absolute(one.issuingKey),
+      vendorRoot: absolute(one.vendorRoot),
+      group: absolute(one.group),
+    })),
+  };
+}

@@ -1,0 +1,64 @@
+import { Code, ConnectError, type ConnectRouter } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { type SubmitReply, VirtualContainer, type WatchEvent } from '@trefoil/api';
+import type { HttpHandler } from '@trefoil/link/listen';
+import { type Service, ServiceError } from './service.ts';
+
+/** Events that wait for a slow reader; more, and the stream ends: it can be opened again. */
+const MAX_WAITING_EVENTS = 1_000;
+
+const CODES = {
+  'unknown-set': Code.InvalidArgument,
+  malformed: Code.InvalidArgument,
+  'not-found': Code.NotFound,
+} as const;
+
+/** The same service over HTTP/2 and HTTP/1.1, as Connect, gRPC, gRPC-Web or JSON: for every other language and for curl. */
+export function serveHttp(service: Service): HttpHandler {
+  const routes = (router: ConnectRouter): void => {
+    router.service(VirtualContainer, {
+      describe: (request) => guarded(() => service.describe(request)),
+      status: (request) => guarded(() => service.status(request)),
+      listLicenses: (request) => guarded(() => service.listLicenses(request)),
+      listSessions: (request) => guarded(() => service.listSessions(request)),
+      getLicense: (request) => guarded(() => service.getLicense(request)),
+      submit: (request) => new Promise<SubmitReply>((resolve) => guarded(() => service.submit(request, resolve))),
+      watch: (request, context) => watch(service, request, context.signal),
+    });
+  };
+  const handler = connectNodeAdapter({ routes, readMaxBytes: 2 * 1024 * 1024 });
+  return (request, response) =>
+    handler(request as Parameters<typeof handler>[0], response as Parameters<typeof handler>[1]);
+}
+
+function guarded<T>(serve: () => T): T {
+  try {
+    return serve();
+  } catch (error) {
+    if (error instanceof ServiceError) throw new ConnectError(error.message, CODES[error.code]);
+    throw error;
+  }
+}
+
+async function* watch(service: Service, request: { set: Uint8Array }, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+  const waiting: WatchEvent[] = [];
+  let wake: () => void = () => undefined;
+  const stop = guarded(() =>
+    service.watch(request, (event) => {
+      waiting.push(event);
+      wake();
+    }),
+  );
+  signal.addEventListener('abort', () => wake(), { once: true });
+  try {
+    while (!signal.aborted) {
+      for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) yield event;
+      if (waiting.length > MAX_WAITING_EVENTS) throw new ConnectError('read faster', Code.ResourceExhausted);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  } finally {
+    stop();
+  }
+}

@@ -1,0 +1,164 @@
+import {
+  type CertifiedAnswer,
+  encodeToVoter,
+  newProposer,
+  type Proposer,
+  type ProposerEffect,
+  type ProposerEvent,
+  proposerWakeAt,
+  type Priority,
+  type Role,
+  stepProposer,
+  type LedgerContext,
+  type Unavailable,
+} from '@trefoil/core';
+import type { Clock, Log, Random } from '@trefoil/host';
+import { concatBytes, type Member, type SigningKey, type TmrServer } from '@trefoil/license';
+import type { FrameConnection } from '@trefoil/link';
+
+/** What became of a submitted command, as far as this server is concerned. */
+export type Submitted =
+  | { readonly kind: 'certified'; readonly answer: CertifiedAnswer; readonly certificate: Uint8Array }
+  | { readonly kind: 'redirect'; readonly to: TmrServer }
+  | { readonly kind: 'unavailable'; readonly reason: Unavailable | 'stopping'; readonly retryAfterMs: number };
+
+export interface CertifiedEvent {
+  readonly index: number;
+  readonly utc: number;
+  readonly outcomes: readonly Uint8Array[];
+  readonly certificate: Uint8Array;
+}
+
+export interface ProposerParts {
+  readonly context: LedgerContext;
+  readonly id: TmrServer;
+  readonly key: SigningKey;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** One virtual container on this TMR server: the pure proposer, its links, and the clients that wait for answers. */
+export class ProposerRuntime implements AsyncDisposable {
+  readonly proposer: Proposer;
+  readonly links: Partial<Record<Member, FrameConnection>> = {};
+  /** Newest detail of each kind of alarm. */
+  readonly alarms = new Map<string, { detail: string; atWallMs: number }>();
+  readonly watchers = new Set<(event: CertifiedEvent | { role: Role; epoch: number }) => void>();
+  certifiedCommands = 0;
+  readonly #parts: ProposerParts;
+  readonly #waiting = new Map<number, (result: Submitted) => void>();
+  #token = 0;
+  #queue: ProposerEvent[] = [];
+  #running = false;
+  #stopped = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+
+  constructor(parts: ProposerParts) {
+    this.#parts = parts;
+    const { context, id, key, random } = parts;
+    this.proposer = newProposer({ context, id, key, random: (n) => random.bytes(n) }, this.#now());
+    this.#schedule();
+  }
+
+  get configuration() {
+    return this.proposer.configuration;
+  }
+
+  /** `done` is called once. `patienceMs`: how long the answer is of use. */
+  submit(
+    command: { bytes: Uint8Array; priority: Priority; patienceMs: number; stuck: boolean },
+    done: (result: Submitted) => void,
+  ): void {
+    if (this.#stopped) return done({ kind: 'unavailable', reason: 'stopping', retryAfterMs: 100 });
+    const token = ++this.#token;
+    this.#waiting.set(token, done);
+    const { bytes, priority, stuck } = command;
+    const deadlineMs = this.#parts.clock.monotonicMs() + command.patienceMs;
+    this.handle({ kind: 'command', token, bytes, priority, deadlineMs, stuck });
+  }
+
+  handle(event: ProposerEvent): void {
+    if (this.#stopped) return;
+    this.#queue.push(event);
+    if (this.#running) return; // a step in a step: it comes after
+    this.#running = true;
+    try {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+        for (const effect of stepProposer(this.proposer, next, this.#now())) this.#effect(effect);
+    } finally {
+      this.#running = false;
+    }
+    this.#schedule();
+  }
+
+  #now(): { monotonicMs: number; wallMs: number } {
+    return { monotonicMs: this.#parts.clock.monotonicMs(), wallMs: this.#parts.clock.wallMs() };
+  }
+
+  #schedule(): void {
+    const now = this.#now();
+    const at = proposerWakeAt(this.proposer, now);
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, at - now.monotonicMs));
+  }
+
+  #tick(): void {
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+    this.handle({ kind: 'tick' });
+  }
+
+  #effect(effect: ProposerEffect): void {
+    const { log, clock } = this.#parts;
+    switch (effect.kind) {
+      case 'send':
+        this.links[effect.member]?.send(concatBytes(this.configuration.set, encodeToVoter(effect.message)));
+        return;
+      case 'answers':
+        this.certifiedCommands += effect.answers.length;
+        for (const answer of effect.answers)
+          this.#finish(answer.token, { kind: 'certified', answer, certificate: effect.certificate });
+        return;
+      case 'redirect':
+        this.#finish(effect.token, { kind: 'redirect', to: effect.to });
+        return;
+      case 'unavailable':
+        this.#finish(effect.token, { kind: 'unavailable', reason: effect.reason, retryAfterMs: effect.retryAfterMs });
+        return;
+      case 'role':
+        log.info({ role: effect.role, epoch: effect.epoch }, 'role changed');
+        for (const watcher of this.watchers) watcher({ role: effect.role, epoch: effect.epoch });
+        return;
+      case 'certified':
+        if (this.watchers.size > 0) this.#announce(effect);
+        return;
+      case 'alarm':
+        this.alarms.set(effect.alarm, { detail: effect.detail, atWallMs: clock.wallMs() });
+        log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
+        return;
+    }
+  }
+
+  #finish(token: number, result: Submitted): void {
+    const done = this.#waiting.get(token);
+    this.#waiting.delete(token);
+    done?.(result);
+  }
+
+  #announce({ tail, certificate }: Extract<ProposerEffect, { kind: 'certified' }>): void {
+    const { index, utc } = tail.entry;
+    for (const watcher of this.watchers) watcher({ index, utc, outcomes: tail.outcomes, certificate });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    for (const token of [...this.#waiting.keys()])
+      this.#finish(token, { kind: 'unavailable', reason: 'stopping', retryAfterMs: 50 });
+    for (const link of Object.values(this.links)) link.close();
+  }
+}

@@ -1,0 +1,131 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROLES } from '@trefoil/api';
+import {
+  createLog,
+  createMetrics,
+  HostError,
+  lockFile,
+  type Log,
+  type Running,
+  startHealthServer,
+  systemClock,
+  systemRandom,
+} from '@trefoil/host';
+import { bytesKey, equalBytes, type SigningKey, toBase64url } from '@trefoil/license';
+import { listen } from '@trefoil/link/listen';
+import type { TmrServerConfiguration } from './configuration.ts';
+import { readDocuments, readSigningKey, readText } from './documents.ts';
+import { serveFrames } from './frame-door.ts';
+import { serveHttp } from './http-door.ts';
+import { LicenseServerLink } from './license-server-link.ts';
+import { proposerMetrics } from './metrics.ts';
+import { ProposerRuntime } from './proposer-runtime.ts';
+import { Service } from './service.ts';
+
+/** Builds a TMR server: proposers, links to the license servers, then the door for clients. */
+export async function startTmrServer(configuration: TmrServerConfiguration, running: Running): Promise<void> {
+  const { server: id, logLevel } = configuration;
+  const log = createLog({ name: `tmr-server-${id}`, level: logLevel, destination: 'stdout' });
+  running.logTo(log);
+  await mkdir(configuration.dataDirectory, { recursive: true, mode: 0o700 });
+  const lock = lockFile(join(configuration.dataDirectory, 'lock'));
+  running.resources.defer(async () => lock[Symbol.dispose]());
+  const key = await readSigningKey(configuration.key);
+  const runtimes = new Map<string, ProposerRuntime>();
+  for (const files of configuration.virtualContainers) {
+    const runtime = await startProposer(configuration, files, key, log);
+    running.resources.use(runtime);
+    runtimes.set(bytesKey(runtime.configuration.set), runtime);
+  }
+  await connectLicenseServers(configuration, runtimes, running, log);
+  const metrics = createMetrics();
+  proposerMetrics(metrics, runtimes.values());
+  const listenerPort = await openDoor(configuration, runtimes, running, log);
+  const health = await startHealthServer({
+    ...configuration.health,
+    metrics,
+    reasonsNotReady: () => [...runtimes.values()].flatMap(reasonsNotReady),
+  });
+  running.resources.use(health);
+  log.info({ port: listenerPort, healthPort: health.port, virtualContainers: runtimes.size }, 'ready');
+}
+
+async function startProposer(
+  configuration: TmrServerConfiguration,
+  files: TmrServerConfiguration['virtualContainers'][number],
+  key: SigningKey,
+  log: Log,
+): Promise<ProposerRuntime> {
+  const context = await readDocuments(files);
+  const own = context.group.tmrServers.find((one) => one.id === configuration.server);
+  if (own === undefined || !equalBytes(own.key.bytes, key.publicKey.bytes)) {
+    const reason = `its public key is not the one of TMR server ${configuration.server} in ${files.group}`;
+    throw new HostError('file-invalid', `${configuration.key}: ${reason}`, { file: configuration.key, reason });
+  }
+  const child = log.child({ virtualContainer: context.configuration.name });
+  child.info({ set: toBase64url(context.configuration.set) }, 'virtual container');
+  return new ProposerRuntime({
+    context,
+    id: configuration.server,
+    key,
+    clock: systemClock,
+    random: systemRandom,
+    log: child,
+  });
+}
+
+/** All virtual containers of a group share its license servers, and one connection to each. */
+async function connectLicenseServers(
+  configuration: TmrServerConfiguration,
+  runtimes: ReadonlyMap<string, ProposerRuntime>,
+  running: Running,
+  log: Log,
+): Promise<void> {
+  const { link } = configuration;
+  const identity = { certificatePem: await readText(link.certificate), privateKeyPem: await readText(link.key) };
+  const authorityPem = await readText(link.authority);
+  const [first] = runtimes.values();
+  for (const { member, address } of first?.proposer.group.licenseServers ?? [])
+    running.resources.use(new LicenseServerLink({ member, address, identity, authorityPem, runtimes, log }));
+}
+
+async function openDoor(
+  configuration: TmrServerConfiguration,
+  runtimes: ReadonlyMap<string, ProposerRuntime>,
+  running: Running,
+  log: Log,
+): Promise<number> {
+  const { client } = configuration;
+  const service = new Service(runtimes, systemClock);
+  let clients = 0;
+  const count = (change: number): void => {
+    clients += change;
+    for (const runtime of runtimes.values()) runtime.handle({ kind: 'clients', count: clients });
+  };
+  const listener = await listen({
+    ...configuration.listen,
+    identity: { certificatePem: await readText(client.certificate), privateKeyPem: await readText(client.key) },
+    ...(client.authority !== undefined && {
+      clientAuthorityPem: await readText(client.authority),
+      requireRole: (role: string) => role === ROLES.client,
+    }),
+    maxConnections: 20_000,
+    onConnection: (connection) => {
+      count(1);
+      connection.onClose(() => count(-1));
+      serveFrames(connection, service);
+    },
+    http: serveHttp(service),
+    onRefused: (refusal) => log.warn({ ...refusal }, 'a connection was refused'),
+    limits: { idleTimeoutMs: 300_000 },
+  });
+  running.resources.use(listener);
+  return listener.port;
+}
+
+function reasonsNotReady({ proposer }: ProposerRuntime): string[] {
+  const connected = ([1, 2, 3] as const).filter((member) => proposer.members[member].up).length;
+  const { name, threshold } = proposer.configuration;
+  return connected < threshold ? [`${name}: ${connected} license servers are connected, ${threshold} are needed`] : [];
+}

@@ -1,0 +1,151 @@
+import {
+  create,
+  type DescribeReply,
+  type GetLicenseReply,
+  GetLicenseReplySchema,
+  type ListLicensesReply,
+  type ListSessionsReply,
+  type StatusReply,
+  type SubmitReply,
+  SubmitReplySchema,
+  type SubmitRequest,
+  type WatchEvent,
+  WatchEventSchema,
+} from '@trefoil/api';
+import type { Priority } from '@trefoil/core';
+import type { Clock } from '@trefoil/host';
+import { bytesKey, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
+import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
+import { describe, listLicenses, listSessions, status } from './views.ts';
+
+/** A request that can't be served as it is; the message is for the one who sent it. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  readonly code: 'unknown-set' | 'malformed' | 'not-found';
+
+  constructor(code: ServiceError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const DEFAULT_PATIENCE_MS = 5_000;
+const MAX_PATIENCE_MS = 60_000;
+
+/**
+ * The service of trefoil.proto, once: frames and HTTP are two doors to it. Throws ServiceError. `submit` answers by callback,
+ * because it is called ten thousand times a second.
+ */
+export class Service {
+  readonly #runtimes: ReadonlyMap<string, ProposerRuntime>;
+  readonly #clock: Clock;
+
+  constructor(runtimes: ReadonlyMap<string, ProposerRuntime>, clock: Clock) {
+    this.#runtimes = runtimes;
+    this.#clock = clock;
+  }
+
+  describe(request: { set: Uint8Array }): DescribeReply {
+    return describe(this.#runtime(request.set), this.#clock);
+  }
+
+  status(request: { set: Uint8Array }): StatusReply {
+    return status(this.#runtime(request.set), this.#clock);
+  }
+
+  listLicenses(request: { set: Uint8Array }): ListLicensesReply {
+    return listLicenses(this.#runtime(request.set));
+  }
+
+  listSessions(request: { set: Uint8Array }): ListSessionsReply {
+    return listSessions(this.#runtime(request.set));
+  }
+
+  getLicense(request: { set: Uint8Array; digest: Uint8Array }): GetLicenseReply {
+    const { ledger } = this.#runtime(request.set).proposer.replica;
+    for (const state of ledger.licenses.values())
+      if (equalBytes(state.licenseDigest, request.digest))
+        return create(GetLicenseReplySchema, { license: state.license.text });
+    throw new ServiceError('not-found', 'no license with that digest is installed');
+  }
+
+  submit(request: SubmitRequest, done: (reply: SubmitReply) => void): void {
+    const runtime = this.#runtime(request.set);
+    // A view of the network's buffer: the entry outlives it.
+    const bytes = new Uint8Array(request.command);
+    const priority = priorityOf(bytes);
+    const patienceMs = request.patienceMs === 0 ? DEFAULT_PATIENCE_MS : Math.min(request.patienceMs, MAX_PATIENCE_MS);
+    runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(replyOf(runtime, result)));
+  }
+
+  /** Calls `listener` for each certified entry from now on; returns how to stop. */
+  watch(request: { set: Uint8Array }, listener: (event: WatchEvent) => void): () => void {
+    const { watchers } = this.#runtime(request.set);
+    const watcher: Parameters<typeof watchers.add>[0] = (event) =>
+      listener(
+        'role' in event
+          ? create(WatchEventSchema, { role: event.role, epoch: BigInt(event.epoch) })
+          : create(WatchEventSchema, {
+              index: BigInt(event.index),
+              utc: BigInt(event.utc),
+              outcomes: [...event.outcomes],
+              certificate: event.certificate,
+            }),
+      );
+    watchers.add(watcher);
+    return () => watchers.delete(watcher);
+  }
+
+  #runtime(set: Uint8Array): ProposerRuntime {
+    const [only] = this.#runtimes.values();
+    const found = set.length === 0 && this.#runtimes.size === 1 ? only : this.#runtimes.get(bytesKey(set));
+    if (found !== undefined) return found;
+    throw new ServiceError(
+      'unknown-set',
+      set.length === 0
+        ? 'this group has several virtual containers: say which, by its set id'
+        : 'no such virtual container here',
+    );
+  }
+}
+
+/** Nothing that is no command enters the log. */
+function priorityOf(bytes: Uint8Array): Priority {
+  if (bytes.length > 2 * LIMITS.updateBytes) throw new ServiceError('malformed', `a command of ${bytes.length} bytes`);
+  try {
+    const { kind } = decodeCommand(bytes);
+    switch (kind) {
+      case 'renew':
+        return 'renew';
+      case 'release':
+      case 'close':
+        return 'release';
+      case 'acquire':
+        return 'acquire';
+      default:
+        return 'other';
+    }
+  } catch (error) {
+    if (error instanceof LicenseError) throw new ServiceError('malformed', `not a command: ${error.message}`);
+    throw error;
+  }
+}
+
+function replyOf(runtime: ProposerRuntime, result: Submitted): SubmitReply {
+  switch (result.kind) {
+    case 'certified': {
+      const { outcome, leafIndex, path } = result.answer;
+      return create(SubmitReplySchema, {
+        result: { case: 'certified', value: { outcome, leafIndex, path: [...path], certificate: result.certificate } },
+      });
+    }
+    case 'redirect': {
+      const address = runtime.proposer.group.tmrServers.find((one) => one.id === result.to)?.address ?? '';
+      return create(SubmitReplySchema, { result: { case: 'redirect', value: { address, server: result.to } } });
+    }
+    case 'unavailable':
+      return create(SubmitReplySchema, {
+        result: { case: 'unavailable', value: { reason: result.reason, retryAfterMs: result.retryAfterMs } },
+      });
+  }
+}

@@ -1,0 +1,186 @@
+import {
+  create,
+  type DescribeReply,
+  DescribeReplySchema,
+  ListLicensesReplySchema,
+  ListSessionsReplySchema,
+  StatusReplySchema,
+} from '@trefoil/api';
+import { activeElsewhere, heardMembers, type MemberLink, unitsLeft } from '@trefoil/core';
+import type { Clock } from '@trefoil/host';
+import { epochOwner, type Member, type TmrServer } from '@trefoil/license';
+import type { ProposerRuntime } from './proposer-runtime.ts';
+
+/** An alarm that was not repeated is no longer shown after this. */
+const ALARM_MS = 60_000;
+
+function activeServer(
+  { proposer }: ProposerRuntime,
+  now: { monotonicMs: number; wallMs: number },
+): TmrServer | undefined {
+  return proposer.role === 'leading' ? epochOwner(proposer.epoch) : activeElsewhere(proposer, now);
+}
+
+function addressOf({ proposer }: ProposerRuntime, id: TmrServer | undefined): string {
+  return proposer.group.tmrServers.find((one) => one.id === id)?.address ?? '';
+}
+
+export function describe(runtime: ProposerRuntime, clock: Clock): DescribeReply {
+  const { proposer } = runtime;
+  const { configuration, group, context, replica } = proposer;
+  return create(DescribeReplySchema, {
+    set: configuration.set,
+    name: configuration.name,
+    group: group.group,
+    server: proposer.id,
+    active: proposer.role === 'leading',
+    activeAddress: addressOf(runtime, activeServer(runtime, nowOf(clock))),
+    addresses: group.tmrServers.map((one) => one.address),
+    servers: group.tmrServers.map((one) => one.id),
+    issuingKey: context.issuingKey,
+    configuration: configuration.text,
+    certificate: replica.certificate ?? new Uint8Array(0),
+    logTime: BigInt(replica.certified?.logTime ?? 0),
+  });
+}
+
+/** What this server knows of the five; as of its newest certified entry. */
+export function status(runtime: ProposerRuntime, clock: Clock) {
+  const { proposer } = runtime;
+  const { configuration, group, replica } = proposer;
+  const now = nowOf(clock);
+  const heard = heardMembers(proposer, now);
+  const voting = heard.filter((member) => proposer.members[member].status?.withholding === '');
+  const active = activeServer(runtime, now);
+  return create(StatusReplySchema, {
+    set: configuration.set,
+    name: configuration.name,
+    group: group.group,
+    vendor: configuration.vendor,
+    server: proposer.id,
+    role: proposer.role === 'leading' ? 'active' : proposer.role === 'preparing' ? 'taking over' : 'standby',
+    epoch: BigInt(
+      proposer.role === 'leading'
+        ? proposer.epoch
+        : Math.max(...heard.map((one) => proposer.members[one].status?.promised ?? 0), 0),
+    ),
+    index: BigInt(replica.certifiedIndex),
+    logTime: BigInt(replica.certified?.logTime ?? 0),
+    utc: BigInt(replica.certified?.utc ?? 0),
+    licenseServers: configuration.containers.map(({ member }) =>
+      licenseServerStatus(runtime, member, heard.includes(member), now),
+    ),
+    tmrServers: group.tmrServers.map(({ id, address }) => ({ server: id, address, active: id === active })),
+    redundancy: voting.length - configuration.threshold,
+    alarms: currentAlarms(runtime, voting.length, now.wallMs),
+    sessions: replica.ledger.sessions.size,
+    configurationVersion: BigInt(configuration.version),
+    configurationExpires: BigInt(configuration.expires),
+  });
+}
+
+function licenseServerStatus(
+  runtime: ProposerRuntime,
+  member: Member,
+  heard: boolean,
+  now: { monotonicMs: number; wallMs: number },
+) {
+  const { proposer } = runtime;
+  const link: MemberLink = proposer.members[member];
+  const { status: reported } = link;
+  const certified = reported?.certifiedIndex ?? 0;
+  return {
+    member,
+    address: proposer.group.licenseServers.find((one) => one.member === member)?.address ?? '',
+    connected: heard,
+    voting: heard && reported?.withholding === '',
+    withholding: reported?.withholding ?? '',
+    unanchored: reported?.unanchored ?? false,
+    certifiedIndex: BigInt(certified),
+    lag: BigInt(Math.max(0, proposer.replica.certifiedIndex - certified)),
+    clockOffsetMs:
+      reported === undefined
+        ? 0n
+        : BigInt(Math.round(reported.wallMs + (now.monotonicMs - link.statusAt) - now.wallMs)),
+    promisedEpoch: BigInt(reported?.promised ?? 0),
+  };
+}
+
+/** Loss of redundancy is an alarm, not a footnote: a group of two that looks healthy is the classic trap. */
+function currentAlarms(runtime: ProposerRuntime, voting: number, wallMs: number): string[] {
+  const { configuration } = runtime.proposer;
+  const alarms: string[] = [];
+  if (voting < configuration.threshold)
+    alarms.push(`only ${voting} of ${configuration.threshold} needed license servers vote: no seats are granted`);
+  else if (voting < configuration.containers.length) alarms.push('no redundancy left: one more failure stops grants');
+  for (const [alarm, { detail, atWallMs }] of runtime.alarms)
+    if (wallMs - atWallMs < ALARM_MS) alarms.push(`${alarm}: ${detail}`);
+  return alarms;
+}
+
+export function listLicenses({ proposer }: ProposerRuntime) {
+  const { ledger } = proposer.replica;
+  const licenses = [...ledger.licenses.values()].sort((a, b) => (a.license.id < b.license.id ? -1 : 1));
+  return create(ListLicensesReplySchema, {
+    index: BigInt(ledger.index),
+    utc: BigInt(ledger.utc),
+    licenses: licenses.map((state) => {
+      const { license, used, usedByFeature } = state;
+      const { terms } = license;
+      return {
+        license: license.id,
+        version: license.version,
+        product: license.product,
+        name: license.name,
+        tmrId: BigInt(license.tmrId),
+        quantity: BigInt(terms.quantity),
+        used: BigInt(used),
+        notBefore: BigInt(terms.notBefore ?? 0),
+        notAfter: BigInt(terms.notAfter ?? 0),
+        hasUnits: terms.units !== undefined,
+        unitsLeft: BigInt(unitsLeft(state)),
+        features: terms.features.map((feature) => ({
+          name: feature.name,
+          quantity: BigInt(feature.quantity ?? 0),
+          used: BigInt(usedByFeature.get(feature.name) ?? 0),
+          counted: feature.quantity !== undefined,
+        })),
+        counting: [...terms.counting],
+        digest: state.licenseDigest,
+      };
+    }),
+  });
+}
+
+export function listSessions({ proposer }: ProposerRuntime) {
+  const { ledger } = proposer.replica;
+  const sessions = [...ledger.sessions.values()].filter((one) => !one.closed).sort((a, b) => a.openedUtc - b.openedUtc);
+  return create(ListSessionsReplySchema, {
+    index: BigInt(ledger.index),
+    utc: BigInt(ledger.utc),
+    sessions: sessions.map((session) => ({
+      id: session.id,
+      user: session.user,
+      host: session.host,
+      program: session.program,
+      openedUtc: BigInt(session.openedUtc),
+      remainingMs: BigInt(Math.max(0, session.deadline - ledger.logTime)),
+      evicted: session.evicted,
+      holdings: [...session.holds.values()].flatMap((hold) =>
+        hold.items.map((item) => ({
+          hold: BigInt(hold.id),
+          product: ledger.licenses.get(item.license)?.license.product ?? '',
+          feature: item.feature,
+          license: item.license,
+          seats: item.seats,
+          sinceUtc: BigInt(hold.sinceUtc),
+          lingering: hold.lingering,
+        })),
+      ),
+    })),
+  });
+}
+
+function nowOf(clock: Clock): { monotonicMs: number; wallMs: number } {
+  return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+}
