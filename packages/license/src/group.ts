@@ -3,7 +3,7 @@ import type { Crypto, PublicKey } from './crypto.ts';
 import { checkEnvelope, keyId, readEnvelope } from './envelope.ts';
 import { LicenseError } from './errors.ts';
 import { Fields } from './fields.ts';
-import { type Member, SET_ID_BYTES, type TmrServer } from './statements.ts';
+import type { Member, TmrServer } from './statements.ts';
 
 /** Signed by the customer's admin: who the five servers are and who may command (FORMATS §2.7). */
 export interface GroupDocument {
@@ -61,8 +61,7 @@ export function verifyGroupDocument(crypto: Crypto, text: string): GroupDocument
 export interface ContainerRequest {
   readonly kind: string;
   readonly serial: Uint8Array;
-  readonly set: Uint8Array;
-  readonly member: Member;
+  /** For people: which host this is. */
   readonly name: string;
   readonly signingKey: PublicKey;
   readonly sealingKey: Uint8Array;
@@ -76,8 +75,6 @@ export function verifyContainerRequest(crypto: Crypto, text: string): ContainerR
   const request = {
     kind: fields.oneOf('kind', ['software', 'pkcs11', 'tpm']),
     serial: fields.bytes('serial', 16),
-    set: fields.bytes('set', SET_ID_BYTES),
-    member: fields.integer('member', 1, 3) as Member,
     name: fields.text('name'),
     signingKey: fields.publicKey('alg', 'signingKey'),
     sealingKey: fields.bytes('sealingKey', 32),

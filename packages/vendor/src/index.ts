@@ -1,1 +1,12 @@
-export {};
+export { VendorError, type VendorErrorCode } from './errors.ts';
+export {
+  certifyIssuingKey,
+  configure,
+  type Issuer,
+  issuerOf,
+  issueLicense,
+  type LicenseOrder,
+  makeUpdate,
+} from './issue.ts';
+export { createKey, keyFromPem, publicPem, type VendorKey } from './keys.ts';
+export { containerRequest } from './request.ts';
