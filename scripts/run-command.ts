@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { resolve as resolvePath } from 'node:path';
 
 export interface CommandResult {
   readonly exitCode: number;
@@ -12,7 +13,9 @@ export function runCommand(command: readonly string[]): Promise<CommandResult> {
   const startedMs = Date.now();
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // Tools that cache in the user's home are shown a place below the clone.
+    const env = { ...process.env, XDG_CACHE_HOME: resolvePath('node_modules/.cache') };
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const finish = (exitCode: number, note: string) =>
       resolve({ exitCode, output: Buffer.concat(chunks).toString() + note, elapsedMs: Date.now() - startedMs });
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
