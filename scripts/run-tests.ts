@@ -1,5 +1,5 @@
 import { globSync } from 'node:fs';
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import type { EventData } from 'node:test';
 import { inspect } from 'node:util';
@@ -22,6 +22,7 @@ export async function runTests(patterns: readonly string[], concurrency: number)
     else if (event.type === 'test:summary' && event.data.file !== undefined)
       report.close(event.data.file, event.data.duration_ms);
   }
+  report.closeOthers();
   return report.tally();
 }
 
@@ -29,6 +30,7 @@ interface FileReport {
   passed: number;
   readonly failures: string[];
   output: string;
+  closed: boolean;
 }
 
 class FileReports {
@@ -37,6 +39,10 @@ class FileReports {
   add(data: EventData.TestPass | EventData.TestFail, passed: boolean): void {
     const isSuite = data.details.type === 'suite';
     const report = this.#of(data.file);
+    if (passed && data.nesting === 0 && resolve(data.name) === data.file) {
+      report.failures.push('there is no test in this file');
+      return;
+    }
     if (passed) {
       if (!isSuite) report.passed++;
       return;
@@ -53,12 +59,19 @@ class FileReports {
   }
 
   close(file: string, elapsedMs: number): void {
-    const { passed, failures, output } = this.#of(file);
+    const report = this.#of(file);
+    const { passed, failures, output } = report;
+    report.closed = true;
     const verdict = failures.length === 0 ? 'ok  ' : 'FAIL';
     const count = failures.length === 0 ? `${passed} tests` : `${passed} tests passed, ${failures.length} failed`;
     console.log(`${verdict} ${relative('.', file)} (${count}, ${(elapsedMs / 1000).toFixed(1)} s)`);
     for (const failure of failures) console.log(failure.replaceAll(/^/gm, '     '));
     if (failures.length > 0 && output !== '') console.log(output.replaceAll(/^/gm, '     | '));
+  }
+
+  /** A file that did not come to its end, because it could not be loaded for example, has no summary of its own. */
+  closeOthers(): void {
+    for (const [file, report] of this.#files) if (!report.closed) this.close(file, 0);
   }
 
   tally(): Tally {
@@ -71,7 +84,7 @@ class FileReports {
 
   #of(file = 'unknown file'): FileReport {
     let report = this.#files.get(file);
-    if (report === undefined) this.#files.set(file, (report = { passed: 0, failures: [], output: '' }));
+    if (report === undefined) this.#files.set(file, (report = { passed: 0, failures: [], output: '', closed: false }));
     return report;
   }
 }
