@@ -1,1 +1,13 @@
-export {};
+/**
+ * The SDK an application links. Common path: `connect` → `acquire` → work → `release`. Runs on Node ≥ 20.
+ * Compatible within a major version; results and events may get new fields, codes new values.
+ */
+export { type AcquireOptions, Client, type ClientEvents, connect, type ConnectOptions } from './client.ts';
+export { type ClientFile, decodeClientFile, encodeClientFile, readClientFile } from './client-file.ts';
+export { ClientError, type ClientErrorCode } from './errors.ts';
+export { Group } from './group.ts';
+export type { AcquireResult, ConsumeResult, Denied, Refused, Unknown } from './results.ts';
+export type { ReleaseResult, Seat } from './seat.ts';
+export type { SubmitResult } from './servers.ts';
+export { type ClientClock, type Moment, systemClientClock } from './time.ts';
+export { Verifier } from './verifier.ts';

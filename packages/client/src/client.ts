@@ -1,0 +1,300 @@
+import { randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { hostname, userInfo } from 'node:os';
+import type { Certified, Method } from '@trefoil/api';
+import {
+  type AcquireItem,
+  type CountingMode,
+  type Grant,
+  type GrantBundle,
+  LicenseError,
+  type Outcome,
+} from '@trefoil/license';
+import { type ClientFile, readClientFile } from './client-file.ts';
+import { ClientError } from './errors.ts';
+import { Group } from './group.ts';
+import { Renewals } from './renewals.ts';
+import { type AcquireResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
+import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
+import { type Answer, Session } from './session.ts';
+import { type ClientClock, type Moment, systemClientClock } from './time.ts';
+import { Verifier } from './verifier.ts';
+
+export interface ConnectOptions {
+  /** The vendor's root public key, base64url: pin it in the application. Or a Verifier, shared by all clients of a process. */
+  readonly vendor: string | Verifier;
+  /** A path, or the contents; by default TREFOIL_CLIENT or the usual places. */
+  readonly clientFile?: string | ClientFile;
+  /** Claims, shown to admins and in denials; by default what the system says. */
+  readonly user?: string;
+  readonly host?: string;
+  readonly program?: string;
+  /** How long to wait for an answer before it is `unknown`, ms. Default 5,000. */
+  readonly patienceMs?: number;
+  readonly clock?: ClientClock;
+}
+
+export interface AcquireOptions {
+  readonly feature?: string;
+  /** Default 1. */
+  readonly seats?: number;
+  readonly mode?: CountingMode;
+}
+
+/** `lost`: may not be used any more. `restored`: held again. `expiring`: will be lost at that time unless the cause goes away. */
+export interface ClientEvents {
+  lost: [{ readonly seat: Seat; readonly reason: string }];
+  restored: [{ readonly seat: Seat }];
+  expiring: [{ readonly seat: Seat; readonly inMs: number; readonly reason: string }];
+}
+
+const DEFAULT_PATIENCE_MS = 5_000;
+
+/**
+ * Connects to a group and opens a session.
+ *
+ * ```ts
+ * await using client = await connect({ vendor: VENDOR_ROOT_KEY });
+ * const result = await client.acquire('cad');
+ * if (result.kind === 'granted') await work(result.seat);
+ * ```
+ *
+ * @throws ClientError `no-client-file`, `bad-client-file`, `bad-vendor-root`, `not-reachable`, `not-trusted`
+ */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  const { clientFile, patienceMs = DEFAULT_PATIENCE_MS, clock = systemClientClock } = options;
+  const verifier = options.vendor instanceof Verifier ? options.vendor : new Verifier(options.vendor);
+  const file = typeof clientFile === 'object' ? clientFile : await readClientFile(clientFile);
+  const group = await Group.find({ file, verifier, clock, patienceMs });
+  const claims = {
+    user: options.user ?? userInfo().username,
+    host: options.host ?? hostname(),
+    program: options.program ?? process.title,
+  };
+  const client = new Client(group, claims, patienceMs);
+  try {
+    await client.session();
+    return client;
+  } catch (error) {
+    group.close();
+    throw error;
+  }
+}
+
+/** One application's connection: acquires seats, renews them by itself, gives them back. */
+export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable, SeatOwner {
+  readonly #group: Group;
+  readonly #claims: { user: string; host: string; program: string };
+  readonly #patienceMs: number;
+  readonly #seats = new Set<Seat>();
+  readonly #renewals: Renewals;
+  #session: Session | undefined;
+  #opening: Promise<Session> | undefined;
+  #closed = false;
+
+  constructor(group: Group, claims: { user: string; host: string; program: string }, patienceMs: number) {
+    super();
+    this.#group = group;
+    this.#claims = claims;
+    this.#patienceMs = patienceMs;
+    this.#renewals = new Renewals({
+      seats: this.#seats,
+      renew: () => this.#renewAll(),
+      report: (name, event) => this.emit(name, event),
+    });
+  }
+
+  get group(): Group {
+    return this.#group;
+  }
+
+  get seats(): ReadonlySet<Seat> {
+    return this.#seats;
+  }
+
+  /** The present session; a new one if the group has forgotten it. @throws ClientError */
+  session(): Promise<Session> {
+    if (this.#closed) return Promise.reject(new ClientError('closed', 'the client is closed'));
+    if (this.#session !== undefined) return Promise.resolve(this.#session);
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Session> {
+    const opened = await Session.open(this.#group, this.#claims, this.#patienceMs);
+    if (opened instanceof Session) {
+      this.#session = opened;
+      this.#renewals.schedule(opened.opened.timeoutMs);
+      return opened;
+    }
+    const reason =
+      opened.kind === 'unknown'
+        ? opened.reason
+        : opened.kind === 'refused'
+          ? `refused: ${opened.code} ${opened.detail}`
+          : opened.kind;
+    throw new ClientError('not-reachable', `no session could be opened: ${reason}`);
+  }
+
+  /** One seat (or more) of a product. */
+  acquire(product: string, options: AcquireOptions = {}): Promise<AcquireResult> {
+    const { feature = '', seats = 1, mode } = options;
+    return this.acquireAll([{ product, feature, seats, ...(mode !== undefined && { mode }) }]);
+  }
+
+  /** Seats of several licenses: all of them or none. */
+  async acquireAll(items: readonly AcquireItem[]): Promise<AcquireResult> {
+    const session = await this.session();
+    const secret = new Uint8Array(randomBytes(32));
+    const answer = await session.acquire(items, this.#group.crypto.sha256(secret), this.#patienceMs);
+    return this.#acquired(session, items, secret, answer);
+  }
+
+  async #acquired(
+    session: Session,
+    items: readonly AcquireItem[],
+    secret: Uint8Array,
+    answer: Answer,
+  ): Promise<AcquireResult> {
+    if (answer.kind === 'unknown') {
+      const again = async (): Promise<AcquireResult> => this.#acquired(session, items, secret, await answer.again());
+      return { kind: 'unknown', reason: answer.reason, again };
+    }
+    const { outcome, certified, sentAt } = answer;
+    if (outcome.kind === 'denied') return deniedResult(outcome);
+    if (outcome.kind !== 'granted') return this.#refused(session, outcome) ?? this.acquireAll(items);
+    this.#checkGrants(session, outcome.grants, secret, items);
+    const seat = new Seat(this, items, { secret, grants: outcome.grants, certified, sentAt });
+    this.#seats.add(seat);
+    this.#renewals.schedule(seat.lifeMs);
+    return { kind: 'granted', seat };
+  }
+
+  /** A session that the group has forgotten is opened anew, once; undefined = try again with it. */
+  #refused(session: Session, outcome: Outcome): Extract<AcquireResult, { kind: 'refused' }> | undefined {
+    if (outcome.kind !== 'refused') throw new Error(`an outcome that does not answer this request: ${outcome.kind}`);
+    if (outcome.code !== 'unknown-session' || this.#session !== session) return refusedResult(outcome);
+    this.#session = undefined;
+    return undefined;
+  }
+
+  /** The proof may be right and still be of something else than was asked for. */
+  #checkGrants(session: Session, grants: readonly Grant[], secret: Uint8Array, items?: readonly AcquireItem[]): void {
+    const own = { sessionKey: session.key.publicKey.bytes, releaseHash: this.#group.crypto.sha256(secret) };
+    for (const grant of grants) this.#group.verifier.grant(grant, own);
+    items?.forEach((item, i) => {
+      const grant = grants[i];
+      if (
+        grant === undefined ||
+        grant.product !== item.product ||
+        grant.feature !== item.feature ||
+        grant.seats !== item.seats
+      )
+        throw new LicenseError('wrong-license', 'the grant is for something else than was asked for');
+    });
+  }
+
+  /** Uses up prepaid units. `unknown` can be asked again: it is counted once. */
+  async consume(product: string, units: number, options: { feature?: string } = {}): Promise<ConsumeResult> {
+    const session = await this.session();
+    const answer = await session.request(
+      { kind: 'consume', product, feature: options.feature ?? '', units },
+      this.#patienceMs,
+    );
+    return this.#consumed(answer);
+  }
+
+  #consumed(answer: Answer): ConsumeResult {
+    if (answer.kind === 'unknown')
+      return { kind: 'unknown', reason: answer.reason, again: async () => this.#consumed(await answer.again()) };
+    const { outcome } = answer;
+    if (outcome.kind === 'consumed') return { kind: 'consumed', units: outcome.units, remaining: outcome.remaining };
+    if (outcome.kind === 'denied') return deniedResult(outcome);
+    if (outcome.kind === 'refused') return refusedResult(outcome);
+    throw new Error(`an outcome that does not answer this request: ${outcome.kind}`);
+  }
+
+  async release(seat: Seat): Promise<ReleaseResult> {
+    this.#seats.delete(seat);
+    const session = this.#session;
+    if (session === undefined) return { kind: 'released' }; // the session is gone, and its seats with it
+    const answer = await session.request({ kind: 'release', hold: seat.hold, secret: seat.secret }, this.#patienceMs);
+    if (answer.kind === 'unknown') return { kind: 'unknown', reason: answer.reason };
+    const { outcome } = answer;
+    if (outcome.kind === 'released') return { kind: 'released' };
+    const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
+    return code === 'unknown-session' || code === 'unknown-hold' ? { kind: 'released' } : { kind: 'refused', code };
+  }
+
+  /** Renews now, out of turn. Seats get a new life. */
+  async renew(): Promise<'renewed' | 'refused' | 'unknown'> {
+    const session = await this.session();
+    const answer = await session.request({ kind: 'renew' }, this.#patienceMs);
+    if (answer.kind === 'unknown') return 'unknown';
+    const { outcome, certified, sentAt } = answer;
+    if (outcome.kind !== 'renewed') return this.#notRenewed(session, outcome);
+    for (const seat of this.#seats) {
+      const grants = outcome.grants.filter((grant) => grant.hold === seat.hold);
+      if (grants.length === 0) continue;
+      this.#checkGrants(session, grants, seat.secret);
+      seat.renewed({ grants, certified, sentAt });
+    }
+    return 'renewed';
+  }
+
+  #notRenewed(session: Session, outcome: Outcome): 'refused' {
+    const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
+    if (code === 'unknown-session' && this.#session === session) this.#session = undefined;
+    const reason = outcome.kind === 'refused' && code === 'evicted' ? `evicted: ${outcome.detail}` : code;
+    for (const seat of this.#seats) this.#renewals.willEnd(seat, reason);
+    return 'refused';
+  }
+
+  async #renewAll(): Promise<void> {
+    if (this.#closed) return;
+    await this.renew();
+    if (this.#session !== undefined) return;
+    // Forgotten while asleep or cut off: the same seats are asked for again, if there still are some.
+    for (const seat of this.#seats) await this.#takeBack(seat);
+  }
+
+  async #takeBack(seat: Seat): Promise<void> {
+    const session = await this.session();
+    const secret = new Uint8Array(randomBytes(32));
+    const answer = await session.acquire(seat.items, this.#group.crypto.sha256(secret), this.#patienceMs);
+    if (answer.kind === 'unknown' || answer.outcome.kind !== 'granted') return;
+    const { grants } = answer.outcome;
+    this.#checkGrants(session, grants, secret, seat.items);
+    seat.renewed({ grants, certified: answer.certified, sentAt: answer.sentAt, secret });
+  }
+
+  bundle(certified: Certified, grants: readonly Grant[]): GrantBundle {
+    return this.#group.bundle(certified, grants);
+  }
+
+  now(): Moment {
+    return this.#group.clock.now();
+  }
+
+  /** A read, answered by either TMR server: bodies as in trefoil.proto. */
+  read(method: Exclude<Method, 'submit' | 'watch'>, body: Uint8Array): Promise<Uint8Array> {
+    return this.#group.servers.call(method, body, this.#patienceMs);
+  }
+
+  /** Gives everything back and ends the session. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#renewals.stop();
+    for (const seat of this.#seats) seat.lost = true;
+    this.#seats.clear();
+    await this.#session?.close(Math.min(this.#patienceMs, 2_000));
+    this.#group.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

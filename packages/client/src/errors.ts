@@ -1,0 +1,18 @@
+export type ClientErrorCode =
+  | 'no-client-file' // none was given and none was found
+  | 'bad-client-file'
+  | 'bad-vendor-root'
+  | 'not-reachable' // no TMR server answers
+  | 'not-trusted' // what they show is not vouched for by the vendor's root key
+  | 'closed';
+
+/** What keeps the SDK from working at all. What the group decides (granted, denied, refused) is a value, never an error. */
+export class ClientError extends Error {
+  override readonly name = 'ClientError';
+  readonly code: ClientErrorCode;
+
+  constructor(code: ClientErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,91 @@
+import type { ClientEvents } from './client.ts';
+import type { Seat } from './seat.ts';
+
+/** Looked at this often, so that a laptop that wakes up knows within a second that its seat is gone. */
+const WATCH_MS = 1_000;
+/** After a renewal that failed: soon again, but not in a loop. */
+const RETRY_MS = 1_000;
+
+type Report = (name: keyof ClientEvents, event: { seat: Seat; reason: string; inMs: number }) => void;
+
+interface RenewalParts {
+  readonly seats: ReadonlySet<Seat>;
+  readonly renew: () => Promise<void>;
+  readonly report: Report;
+}
+
+/** When to renew, and what to tell the application about seats whose life runs out. Keeps no process alive. */
+export class Renewals {
+  readonly #parts: RenewalParts;
+  readonly #watch: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #dueAt = Infinity;
+  #renewing = false;
+  #stopped = false;
+
+  constructor(parts: RenewalParts) {
+    this.#parts = parts;
+    this.#watch = setInterval(() => this.#look(), WATCH_MS).unref();
+  }
+
+  /** At a random point between one and two thirds of the life, so that ten thousand clients never come in step. */
+  schedule(lifeMs: number): void {
+    const inMs = lifeMs * (1 / 3 + Math.random() / 3);
+    const at = performance.now() + inMs;
+    if (this.#stopped || at >= this.#dueAt) return;
+    this.#dueAt = at;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#renew(), inMs).unref();
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#renewing || this.#stopped) return;
+    this.#renewing = true;
+    this.#dueAt = Infinity;
+    try {
+      await this.#parts.renew();
+      const lives = [...this.#parts.seats].map((seat) => seat.lifeMs);
+      this.schedule(Math.min(60_000, ...lives));
+    } catch {
+      this.schedule(RETRY_MS); // no session: the watch reports what gets lost meanwhile
+    } finally {
+      this.#renewing = false;
+      this.#look();
+    }
+  }
+
+  #look(): void {
+    for (const seat of this.#parts.seats) {
+      const left = seat.remainingMs;
+      if (left <= 0 && !seat.lost) {
+        seat.lost = true;
+        this.#report('lost', seat, 'its life ran out without a renewal');
+        this.schedule(0);
+      } else if (left > 0 && seat.lost) {
+        seat.lost = false;
+        this.#report('restored', seat, 'renewed');
+      } else if (left > 0 && left < seat.lifeMs / 4 && !seat.warned) {
+        seat.warned = true;
+        this.#report('expiring', seat, 'the group has not renewed it');
+        this.schedule(0);
+      } else if (seat.lost) this.schedule(RETRY_MS * 3);
+    }
+  }
+
+  /** The group said that it won't renew it. */
+  willEnd(seat: Seat, reason: string): void {
+    if (seat.warned || !seat.valid) return;
+    seat.warned = true;
+    this.#report('expiring', seat, reason);
+  }
+
+  #report(name: keyof ClientEvents, seat: Seat, reason: string): void {
+    this.#parts.report(name, { seat, reason, inMs: Math.max(0, seat.remainingMs) });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
+  }
+}

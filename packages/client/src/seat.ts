@@ -1,0 +1,107 @@
+import type { Certified } from '@trefoil/api';
+import { type AcquireItem, type Grant, type GrantBundle, encodeGrantBundle } from '@trefoil/license';
+import { type Moment, remainingMs } from './time.ts';
+
+/** What a seat needs of the client that holds it. */
+export interface SeatOwner {
+  release(seat: Seat): Promise<ReleaseResult>;
+  bundle(certified: Certified, grants: readonly Grant[]): GrantBundle;
+  now(): Moment;
+}
+
+/** `unknown`: nobody answered; the group frees the seat by itself within the session time-out. */
+export type ReleaseResult =
+  | { readonly kind: 'released' }
+  | { readonly kind: 'refused'; readonly code: string }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/**
+ * Seats that an application holds: of one license, or of several taken together. Renewed by itself until released. With
+ * `await using` it is given back at the end of the block.
+ */
+export class Seat implements AsyncDisposable {
+  readonly items: readonly AcquireItem[];
+  readonly #owner: SeatOwner;
+  #hold: number;
+  #secret: Uint8Array;
+  #grants: readonly Grant[];
+  #certified: Certified;
+  #issuedAt: Moment;
+  #released = false;
+  /** Set by the client when a life ran out without renewal; cleared when the seat is held again. */
+  lost = false;
+  warned = false;
+
+  constructor(
+    owner: SeatOwner,
+    items: readonly AcquireItem[],
+    issue: { secret: Uint8Array; grants: readonly Grant[]; certified: Certified; sentAt: Moment },
+  ) {
+    this.#owner = owner;
+    this.items = items;
+    this.#secret = issue.secret;
+    this.#grants = issue.grants;
+    this.#certified = issue.certified;
+    this.#issuedAt = issue.sentAt;
+    this.#hold = issue.grants[0]?.hold ?? 0;
+  }
+
+  /** Number of the request that acquired it; unique in its session. */
+  get hold(): number {
+    return this.#hold;
+  }
+
+  get secret(): Uint8Array {
+    return this.#secret;
+  }
+
+  get grants(): readonly Grant[] {
+    return this.#grants;
+  }
+
+  /** Shortest life of its grants, ms. */
+  get lifeMs(): number {
+    return Math.min(...this.#grants.map((grant) => grant.lifeMs));
+  }
+
+  /** How long it may be used without another word from the group, ms; ≤ 0 = it may not. */
+  get remainingMs(): number {
+    return this.#released ? 0 : remainingMs(this.#issuedAt, this.lifeMs, this.#owner.now());
+  }
+
+  /** May the application go on? Ask as often as you like: it costs two clock reads. */
+  get valid(): boolean {
+    return this.remainingMs > 0;
+  }
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** Everything that proves the newest grant, for `trefoil verify` or any other verifier. */
+  proof(): string {
+    return encodeGrantBundle(this.#owner.bundle(this.#certified, this.#grants));
+  }
+
+  /** The client renewed it, or got it back. */
+  renewed(issue: { grants: readonly Grant[]; certified: Certified; sentAt: Moment; secret?: Uint8Array }): void {
+    this.#grants = issue.grants;
+    this.#certified = issue.certified;
+    this.#issuedAt = issue.sentAt;
+    this.#hold = issue.grants[0]?.hold ?? this.#hold;
+    if (issue.secret !== undefined) this.#secret = issue.secret;
+    this.warned = false;
+  }
+
+  /** Gives it back. Once: a second call says the same. */
+  async release(): Promise<ReleaseResult> {
+    if (this.#released) return { kind: 'released' };
+    // From here on it isn't used, whatever the answer will be.
+    this.#released = true;
+    return this.#owner.release(this);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+}

@@ -1,0 +1,139 @@
+import { decodeCallFrame, encodeCallFrame, type Method, parseAddress, PORTS } from '@trefoil/api';
+import { dial, type FrameConnection } from '@trefoil/link';
+import type { ClientFile } from './client-file.ts';
+
+/** Silence on an idle connection is no fault: renewals are many seconds apart. */
+const IDLE_TIMEOUT_MS = 290_000;
+const DIAL_TIMEOUT_MS = 1_000;
+
+/** What came back for a call; `lost` = the connection ended first, so nobody knows. */
+export type CallResult =
+  | { readonly kind: 'reply'; readonly body: Uint8Array }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'lost'; readonly reason: string };
+
+interface OpenCall {
+  readonly done: (result: CallResult) => void;
+  readonly onItem: ((body: Uint8Array) => void) | undefined;
+}
+
+/** Calls to one TMR server. Connects when there is something to say; after a loss the next call connects anew. */
+export class ServerConnection {
+  readonly address: string;
+  readonly #file: ClientFile;
+  readonly #calls = new Map<number, OpenCall>();
+  #nextCall = 1;
+  #connection: FrameConnection | undefined;
+  #dialling: Promise<FrameConnection> | undefined;
+  #closed = false;
+  /** Monotonic ms of the last failure to connect. */
+  failedAt = -Infinity;
+
+  constructor(address: string, file: ClientFile) {
+    this.address = address;
+    this.#file = file;
+  }
+
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** `done` is called once. `onItem`: for streams. Returns how to give the call up. */
+  call(
+    method: Method,
+    body: Uint8Array,
+    done: (result: CallResult) => void,
+    onItem?: (body: Uint8Array) => void,
+  ): () => void {
+    const call = this.#nextCall;
+    this.#nextCall = (this.#nextCall % 0xffff_fffe) + 1;
+    this.#calls.set(call, { done, onItem });
+    const frame = encodeCallFrame({ kind: 'request', call, method, body });
+    if (this.#connection !== undefined) this.#connection.send(frame);
+    else
+      this.#connect().then(
+        (connection) => {
+          if (this.#calls.has(call)) connection.send(frame);
+        },
+        (error: unknown) =>
+          this.#finish(call, { kind: 'lost', reason: error instanceof Error ? error.message : String(error) }),
+      );
+    return () => {
+      if (!this.#calls.delete(call) || onItem === undefined) return;
+      this.#connection?.send(encodeCallFrame({ kind: 'end', call, method, body: new Uint8Array(0) }));
+    };
+  }
+
+  /** Connects ahead of time, so that a takeover costs no handshake. */
+  warm(): void {
+    if (this.#connection === undefined && !this.#closed) this.#connect().catch(() => undefined);
+  }
+
+  #connect(): Promise<FrameConnection> {
+    if (this.#closed) return Promise.reject(new Error('the client is closed'));
+    this.#dialling ??= this.#dial().finally(() => {
+      this.#dialling = undefined;
+    });
+    return this.#dialling;
+  }
+
+  async #dial(): Promise<FrameConnection> {
+    const { authority, certificate, key } = this.#file;
+    const place = parseAddress(this.address, PORTS.clients);
+    if (place === undefined) throw new Error(`${this.address} is no address`);
+    try {
+      const connection = await dial({
+        ...place,
+        authorityPem: authority,
+        timeoutMs: DIAL_TIMEOUT_MS,
+        ...(certificate !== undefined &&
+          key !== undefined && { identity: { certificatePem: certificate, privateKeyPem: key } }),
+        limits: { idleTimeoutMs: IDLE_TIMEOUT_MS },
+      });
+      return this.#use(connection);
+    } catch (error) {
+      this.failedAt = performance.now();
+      throw error;
+    }
+  }
+
+  #use(connection: FrameConnection): FrameConnection {
+    if (this.#closed) {
+      connection.close();
+      throw new Error('the client is closed');
+    }
+    this.#connection = connection;
+    this.failedAt = -Infinity;
+    connection.onFrame((bytes) => this.#onFrame(bytes));
+    connection.onClose((error) => {
+      if (this.#connection !== connection) return;
+      this.#connection = undefined;
+      this.failedAt = performance.now();
+      for (const call of [...this.#calls.keys()])
+        this.#finish(call, { kind: 'lost', reason: error?.message ?? 'the server closed the connection' });
+    });
+    return connection;
+  }
+
+  #onFrame(bytes: Uint8Array): void {
+    const frame = decodeCallFrame(bytes);
+    if (frame === undefined) throw new Error('not a call frame');
+    const open = this.#calls.get(frame.call);
+    if (open === undefined) return; // given up, or answered by the other server first
+    if (frame.kind === 'item') open.onItem?.(frame.body);
+    else if (frame.kind === 'error')
+      this.#finish(frame.call, { kind: 'refused', message: new TextDecoder().decode(frame.body) });
+    else this.#finish(frame.call, { kind: 'reply', body: frame.body });
+  }
+
+  #finish(call: number, result: CallResult): void {
+    const open = this.#calls.get(call);
+    this.#calls.delete(call);
+    open?.done(result);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connection?.close();
+  }
+}

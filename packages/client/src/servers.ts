@@ -1,0 +1,250 @@
+import {
+  create,
+  fromBinary,
+  SubmitReplySchema,
+  type Certified,
+  type Method,
+  SubmitRequestSchema,
+  toBinary,
+} from '@trefoil/api';
+import type { ClientFile } from './client-file.ts';
+import { ClientError } from './errors.ts';
+import { ServerConnection } from './server-connection.ts';
+
+export type SubmitResult =
+  | { readonly kind: 'certified'; readonly certified: Certified }
+  /** Nobody answered in time, or they said they can't now: it may have been done or not. */
+  | { readonly kind: 'unknown'; readonly reason: string }
+  /** A server won't take these bytes; asking again doesn't help. */
+  | { readonly kind: 'rejected'; readonly reason: string };
+
+/** A second server is asked when the first is silent for this long. */
+const HEDGE_MS = 100;
+const FIRST_RETRY_MS = 10;
+const LAST_RETRY_MS = 400;
+/** A server that could not be reached so recently needn't be tried before the other. */
+const FAILED_RECENTLY_MS = 1_000;
+
+/** Both TMR servers and the virtual IP: finds the active one, keeps the others warm, asks again until it is answered. */
+export class Servers {
+  readonly #connections: ServerConnection[];
+  readonly #set: Uint8Array;
+  #preferred: ServerConnection;
+
+  constructor(file: ClientFile, set: Uint8Array) {
+    this.#connections = file.addresses.map((address) => new ServerConnection(address, file));
+    this.#preferred = this.#connections[0] as ServerConnection;
+    this.#set = set;
+  }
+
+  /** Adds addresses that a server named, and prefers the active one. */
+  learn(addresses: readonly string[], active: string, file: ClientFile): void {
+    for (const address of addresses)
+      if (!this.#connections.some((one) => one.address === address))
+        this.#connections.push(new ServerConnection(address, file));
+    this.#prefer(active);
+    for (const connection of this.#connections) connection.warm();
+  }
+
+  #prefer(address: string): ServerConnection | undefined {
+    const found = this.#connections.find((one) => one.address === address);
+    if (found !== undefined) this.#preferred = found;
+    return found;
+  }
+
+  #others(than: ServerConnection): ServerConnection[] {
+    return this.#connections.filter((one) => one !== than);
+  }
+
+  /** A read, from whoever answers. @throws ClientError `not-reachable` */
+  async call(method: Method, body: Uint8Array, patienceMs = 5_000): Promise<Uint8Array> {
+    const until = performance.now() + patienceMs;
+    let reason = 'no answer';
+    for (let attempt = 0; performance.now() < until; attempt++) {
+      for (const connection of [this.#preferred, ...this.#others(this.#preferred)]) {
+        const result = await callOnce(
+          connection,
+          method,
+          body,
+          Math.max(50, Math.min(1_000, until - performance.now())),
+        );
+        if (result.kind === 'reply') return result.body;
+        if (result.kind === 'refused') throw new ClientError('not-reachable', result.message);
+        reason = result.reason;
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt)));
+    }
+    const all = this.#connections.map((one) => one.address).join(', ');
+    throw new ClientError('not-reachable', `no TMR server answers (tried ${all}): ${reason}`);
+  }
+
+  /** Items of a stream until `stop`; opens it again after a loss. */
+  watch(method: Method, body: Uint8Array, onItem: (body: Uint8Array) => void): () => void {
+    let stopped = false;
+    let cancel: () => void = () => undefined;
+    const open = (connection: ServerConnection): void => {
+      if (stopped) return;
+      const again = (): void => {
+        const next = this.#others(connection)[0] ?? connection;
+        setTimeout(() => open(next), FIRST_RETRY_MS * 10).unref();
+      };
+      cancel = connection.call(method, body, again, onItem);
+    };
+    open(this.#preferred);
+    return () => {
+      stopped = true;
+      cancel();
+    };
+  }
+
+  /** The same bytes, to one server after the other, until there is a certified outcome or patience ends. */
+  submit(command: Uint8Array, patienceMs: number): Promise<SubmitResult> {
+    return new Promise((resolve) => new Submission(this, command, patienceMs, resolve).start());
+  }
+
+  get preferred(): ServerConnection {
+    return this.#preferred;
+  }
+
+  request(command: Uint8Array, patienceMs: number, stuck: boolean): Uint8Array {
+    return toBinary(
+      SubmitRequestSchema,
+      create(SubmitRequestSchema, { set: this.#set, command, patienceMs: Math.max(1, Math.round(patienceMs)), stuck }),
+    );
+  }
+
+  other(than: ServerConnection): ServerConnection {
+    const others = this.#others(than);
+    return others.find((one) => performance.now() - one.failedAt > FAILED_RECENTLY_MS) ?? others[0] ?? than;
+  }
+
+  redirected(to: string): ServerConnection | undefined {
+    return this.#prefer(to);
+  }
+
+  answeredBy(connection: ServerConnection): void {
+    this.#preferred = connection;
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+}
+
+function callOnce(connection: ServerConnection, method: Method, body: Uint8Array, timeoutMs: number) {
+  return new Promise<Parameters<Parameters<ServerConnection['call']>[2]>[0]>((resolve) => {
+    const timer = setTimeout(() => {
+      cancel();
+      resolve({ kind: 'lost', reason: `${connection.address} does not answer` });
+    }, timeoutMs);
+    const cancel = connection.call(method, body, (result) => {
+      clearTimeout(timer);
+      resolve(result);
+    });
+  });
+}
+
+/** One command on its way. The same request may be with both servers at once: it is done once. */
+class Submission {
+  readonly #servers: Servers;
+  readonly #command: Uint8Array;
+  readonly #until: number;
+  readonly #resolve: (result: SubmitResult) => void;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #open = 0;
+  #settled = false;
+  #reason = 'no answer in time';
+  #stuck = false;
+
+  constructor(servers: Servers, command: Uint8Array, patienceMs: number, resolve: (result: SubmitResult) => void) {
+    this.#servers = servers;
+    this.#command = command;
+    this.#until = performance.now() + patienceMs;
+    this.#resolve = resolve;
+  }
+
+  start(): void {
+    this.#ask(this.#servers.preferred);
+    this.#timer = setTimeout(() => this.#hedge(), HEDGE_MS);
+  }
+
+  #ask(connection: ServerConnection): void {
+    if (this.#settled) return;
+    this.#open++;
+    const patienceMs = this.#until - performance.now();
+    connection.call('submit', this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
+      this.#open--;
+      if (this.#settled) return;
+      if (result.kind === 'lost') this.#lost(connection, result.reason);
+      else if (result.kind === 'refused') this.#settle({ kind: 'rejected', reason: result.message });
+      else this.#answered(connection, result.body);
+    });
+  }
+
+  #answered(connection: ServerConnection, body: Uint8Array): void {
+    const { result } = fromBinary(SubmitReplySchema, body);
+    switch (result.case) {
+      case 'certified':
+        this.#servers.answeredBy(connection);
+        this.#settle({ kind: 'certified', certified: result.value });
+        return;
+      case 'redirect':
+        this.#redirected(connection, result.value.address);
+        return;
+      case 'unavailable':
+        this.#reason = `the group can't answer now (${result.value.reason})`;
+        this.#later(Math.max(FIRST_RETRY_MS, result.value.retryAfterMs), this.#servers.preferred);
+        return;
+      default:
+        this.#later(FIRST_RETRY_MS, this.#servers.other(connection));
+    }
+  }
+
+  #redirected(connection: ServerConnection, address: string): void {
+    const target = this.#servers.redirected(address);
+    const unreachable = target === undefined || performance.now() - target.failedAt < FAILED_RECENTLY_MS;
+    // The one who should serve can't be reached from here: the standby has to know, or it would send us there for ever.
+    this.#stuck = unreachable && this.#failures > 4;
+    if (target === undefined || this.#stuck) this.#later(FIRST_RETRY_MS * 5, connection);
+    else if (unreachable) this.#later(this.#backOff(), target);
+    else this.#ask(target);
+  }
+
+  #lost(connection: ServerConnection, reason: string): void {
+    this.#reason = reason;
+    this.#failures++;
+    const other = this.#servers.other(connection);
+    if (this.#failures === 1) this.#ask(other);
+    else this.#later(this.#backOff(), other);
+  }
+
+  /** Full jitter: after a takeover a thousand clients don't come back in step. */
+  #backOff(): number {
+    return (
+      FIRST_RETRY_MS / 2 + Math.random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 6))
+    );
+  }
+
+  #later(ms: number, connection: ServerConnection): void {
+    if (performance.now() + ms > this.#until) return; // the deadline's timer ends it
+    setTimeout(() => this.#ask(connection), ms * (0.75 + Math.random() / 2)).unref();
+  }
+
+  #hedge(): void {
+    const left = this.#until - performance.now();
+    if (left <= 0) {
+      this.#settle({ kind: 'unknown', reason: this.#reason });
+      return;
+    }
+    if (this.#open < 2) this.#ask(this.#servers.other(this.#servers.preferred));
+    // From here on seldom: what is under way is retried by its own answers.
+    this.#timer = setTimeout(() => this.#hedge(), Math.min(left, 5 * HEDGE_MS));
+  }
+
+  #settle(result: SubmitResult): void {
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#resolve(result);
+  }
+}

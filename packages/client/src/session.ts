@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import type { Certified } from '@trefoil/api';
+import {
+  type AcquireItem,
+  type Command,
+  encodeCommand,
+  equalBytes,
+  LIMITS,
+  LicenseError,
+  type OpenCommand,
+  type Outcome,
+  sessionIdOf,
+  signCommand,
+  type SigningKey,
+  type ConsumeCommand,
+} from '@trefoil/license';
+import { generateEd25519 } from '@trefoil/license/node-crypto';
+import type { Group } from './group.ts';
+import type { Moment } from './time.ts';
+
+/** What a request came to: an outcome that the group certified, or no answer that could be believed. */
+export type Answer =
+  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly certified: Certified; readonly sentAt: Moment }
+  | { readonly kind: 'unknown'; readonly reason: string; readonly again: () => Promise<Answer> };
+
+type InSession = 'session' | 'requestId' | 'lowestUnanswered';
+type Bare<C> = C extends { requestId: number } ? Omit<C, InSession | 'signature'> : never;
+/** A command of a session without what the session fills in. */
+export type SessionRequest = Bare<Command>;
+
+/** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
+export class Session {
+  readonly id: Uint8Array;
+  readonly key: SigningKey;
+  readonly opened: Outcome & { kind: 'opened' };
+  readonly #group: Group;
+  readonly #closeSecret: Uint8Array;
+  #nextRequest = 1;
+  /** Asked, and not answered yet: what is below the lowest of them the group may forget. */
+  readonly #unanswered = new Set<number>();
+  readonly #turns: (() => void)[] = [];
+
+  private constructor(
+    group: Group,
+    parts: { id: Uint8Array; key: SigningKey; closeSecret: Uint8Array; opened: Outcome & { kind: 'opened' } },
+  ) {
+    this.#group = group;
+    this.id = parts.id;
+    this.key = parts.key;
+    this.opened = parts.opened;
+    this.#closeSecret = parts.closeSecret;
+  }
+
+  /** Opens a session, or says why there is none. */
+  static async open(
+    group: Group,
+    claims: { user: string; host: string; program: string },
+    patienceMs: number,
+  ): Promise<Session | Extract<Answer, { kind: 'unknown' }> | Outcome> {
+    const { key } = generateEd25519();
+    const closeSecret = new Uint8Array(randomBytes(32));
+    const { set } = group.configuration;
+    const unsigned = {
+      kind: 'open',
+      sessionKey: key.publicKey.bytes,
+      nonce: new Uint8Array(randomBytes(16)),
+      closeHash: group.crypto.sha256(closeSecret),
+      atLogTime: await group.certifiedLogTime(),
+      ...claims,
+    } as const;
+    const command = signCommand<OpenCommand>(set, unsigned, key);
+    const answer = await send(group, encodeCommand(command), patienceMs);
+    if (answer.kind === 'unknown') return answer;
+    const { outcome } = answer;
+    if (outcome.kind !== 'opened') return outcome;
+    return new Session(group, { id: sessionIdOf(group.crypto, set, unsigned), key, closeSecret, opened: outcome });
+  }
+
+  /** Sends one command; waits for its turn when 32 are under way. */
+  async request(request: SessionRequest, patienceMs: number): Promise<Answer> {
+    while (this.#unanswered.size >= LIMITS.requestsInFlight - 1)
+      await new Promise<void>((resolve) => this.#turns.push(resolve));
+    const requestId = this.#nextRequest++;
+    this.#unanswered.add(requestId);
+    const numbered = { ...request, session: this.id, requestId, lowestUnanswered: this.#lowest() };
+    const { set } = this.#group.configuration;
+    const command =
+      numbered.kind === 'consume'
+        ? signCommand<ConsumeCommand>(set, numbered, this.key)
+        : (numbered as Exclude<Command, { signature: Uint8Array }>);
+    return this.#send(requestId, encodeCommand(command), patienceMs);
+  }
+
+  async #send(
+    requestId: number,
+    bytes: Uint8Array,
+    patienceMs: number,
+    sentAt = this.#group.clock.now(),
+  ): Promise<Answer> {
+    const answer = await send(this.#group, bytes, patienceMs, sentAt);
+    // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
+    if (answer.kind === 'unknown') return { ...answer, again: () => this.#send(requestId, bytes, patienceMs, sentAt) };
+    this.#unanswered.delete(requestId);
+    this.#turns.shift()?.();
+    return answer;
+  }
+
+  #lowest(): number {
+    let lowest = this.#nextRequest;
+    for (const id of this.#unanswered) if (id < lowest) lowest = id;
+    return lowest;
+  }
+
+  acquire(items: readonly AcquireItem[], releaseHash: Uint8Array, patienceMs: number): Promise<Answer> {
+    return this.request({ kind: 'acquire', releaseHash, items }, patienceMs);
+  }
+
+  close(patienceMs: number): Promise<Answer> {
+    return this.request({ kind: 'close', secret: this.#closeSecret }, patienceMs);
+  }
+
+  owns(outcome: Outcome): boolean {
+    return equalBytes(outcome.session, this.id);
+  }
+}
+
+async function send(group: Group, bytes: Uint8Array, patienceMs: number, sentAt = group.clock.now()): Promise<Answer> {
+  const again = (): Promise<Answer> => send(group, bytes, patienceMs, sentAt);
+  const result = await group.servers.submit(bytes, patienceMs);
+  if (result.kind !== 'certified') return { kind: 'unknown', reason: result.reason, again };
+  try {
+    const outcome = await group.verified(result.certified, group.crypto.sha256(bytes));
+    return { kind: 'outcome', outcome, certified: result.certified, sentAt };
+  } catch (error) {
+    if (!(error instanceof LicenseError)) throw error;
+    // An answer that proves nothing is no answer: perhaps the server lies, perhaps the configuration has changed.
+    return { kind: 'unknown', reason: `the answer is not to be believed: ${error.message}`, again };
+  }
+}

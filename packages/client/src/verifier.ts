@@ -1,0 +1,138 @@
+import type { Certified } from '@trefoil/api';
+import {
+  type Accept,
+  bytesKey,
+  type Configuration,
+  type Crypto,
+  decodeCertificate,
+  encodeUtf8,
+  equalBytes,
+  fromBase64url,
+  type Grant,
+  type GrantBundle,
+  type IssuingKey,
+  type License,
+  LicenseError,
+  type Outcome,
+  type PublicKey,
+  publicKeyFault,
+  verifyCertificate,
+  verifyConfiguration,
+  verifyIssuingKey,
+  verifyLicense,
+  verifyOutcome,
+} from '@trefoil/license';
+import { nodeCrypto } from '@trefoil/license/node-crypto';
+import { ClientError } from './errors.ts';
+
+/** Many answers share one certificate: those seen last are not verified again. */
+const REMEMBERED_CERTIFICATES = 16;
+
+interface Documents {
+  readonly issuing: IssuingKey;
+  readonly configuration: Configuration;
+}
+
+/**
+ * Checks what a group answers, from the vendor's root key down. One for a process is enough, for any number of clients: it
+ * remembers documents, licenses and the newest certificates.
+ */
+export class Verifier {
+  readonly crypto: Crypto;
+  readonly vendorRoot: PublicKey;
+  readonly #documents = new Map<string, Documents>();
+  readonly #licenses = new Map<string, License>();
+  #certificates: { bytes: Uint8Array; accept: Accept }[] = [];
+
+  /** @throws ClientError `bad-vendor-root` */
+  constructor(vendorRoot: string | PublicKey) {
+    this.crypto = nodeCrypto();
+    this.vendorRoot = typeof vendorRoot === 'string' ? readRoot(vendorRoot) : vendorRoot;
+  }
+
+  /** @throws ClientError `not-trusted` */
+  documents(issuingKey: string, configuration: string): Documents {
+    const known = this.#documents.get(configuration);
+    if (known !== undefined) return known;
+    try {
+      const issuing = verifyIssuingKey(this.crypto, this.vendorRoot, issuingKey);
+      const documents = { issuing, configuration: verifyConfiguration(this.crypto, issuing, configuration) };
+      this.#documents.set(configuration, documents);
+      return documents;
+    } catch (error) {
+      if (!(error instanceof LicenseError)) throw error;
+      throw new ClientError('not-trusted', `the servers are not vouched for by this vendor: ${error.message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** The certified statement. @throws LicenseError */
+  certificate(configuration: Configuration, bytes: Uint8Array): Accept {
+    for (const one of this.#certificates) if (equalBytes(one.bytes, bytes)) return one.accept;
+    const accept = verifyCertificate(this.crypto, configuration, decodeCertificate(bytes));
+    this.#certificates.unshift({ bytes: new Uint8Array(bytes), accept });
+    if (this.#certificates.length > REMEMBERED_CERTIFICATES) this.#certificates.pop();
+    return accept;
+  }
+
+  /** The outcome of the very command with this hash; anything else that a server might hand over is refused. @throws LicenseError */
+  answer(configuration: Configuration, certified: Certified, commandHash: Uint8Array): Outcome {
+    const accept = this.certificate(configuration, certified.certificate);
+    const outcome = verifyOutcome(this.crypto, accept, certified);
+    if (!equalBytes(outcome.commandHash, commandHash))
+      throw new LicenseError('wrong-command', 'the outcome answers another request');
+    return outcome;
+  }
+
+  knows(digest: Uint8Array): boolean {
+    return this.#licenses.has(bytesKey(digest));
+  }
+
+  /** Takes a license in that a grant names. @throws LicenseError if it isn't the vendor's, or isn't for this set. */
+  learn({ issuing, configuration }: Documents, text: string): License {
+    const license = verifyLicense(this.crypto, issuing, text);
+    if (!equalBytes(license.set, configuration.set))
+      throw new LicenseError('wrong-set', 'a license for another container set');
+    if (license.tmrId !== 0 && configuration.threshold !== 2)
+      throw new LicenseError('needs-two-votes', 'a TMR license is valid with two votes only');
+    this.#licenses.set(bytesKey(this.crypto.sha256(encodeUtf8(text))), license);
+    return license;
+  }
+
+  /** A grant fits its license and this session. @throws LicenseError */
+  grant(grant: Grant, own: { sessionKey: Uint8Array; releaseHash: Uint8Array }): License {
+    const license = this.#licenses.get(bytesKey(grant.licenseDigest));
+    if (license === undefined || license.id !== grant.license || license.product !== grant.product)
+      throw new LicenseError('wrong-license', 'the grant names a license that is not the vendor\u2019s');
+    // A release hash of somebody else's would let the server free the seat behind our back and sell it again.
+    if (!equalBytes(grant.sessionKey, own.sessionKey) || !equalBytes(grant.releaseHash, own.releaseHash))
+      throw new LicenseError('wrong-session', 'the grant belongs to another session');
+    return license;
+  }
+
+  bundle({ issuing, configuration }: Documents, certified: Certified, grants: readonly Grant[]): GrantBundle {
+    const digests = new Set(grants.map((grant) => bytesKey(grant.licenseDigest)));
+    return {
+      issuingKey: issuing.text,
+      configuration: configuration.text,
+      licenses: [...digests].map((digest) => this.#licenses.get(digest)?.text ?? ''),
+      outcome: certified.outcome,
+      leafIndex: certified.leafIndex,
+      path: certified.path,
+      certificate: certified.certificate,
+    };
+  }
+}
+
+function readRoot(text: string): PublicKey {
+  try {
+    const key = { alg: 'ed25519', bytes: fromBase64url(text.trim()) } as const;
+    const fault = publicKeyFault(key);
+    if (fault === undefined) return key;
+    throw new ClientError('bad-vendor-root', `the vendor's root key is ${fault}`);
+  } catch (error) {
+    if (error instanceof ClientError) throw error;
+    throw new ClientError('bad-vendor-root', "the vendor's root key is not 32 bytes in base64url");
+  }
+}
