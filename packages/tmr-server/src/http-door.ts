@@ -27,8 +27,7 @@ export function serveHttp(service: Service): HttpHandler {
     });
   };
   const handler = connectNodeAdapter({ routes, readMaxBytes: 2 * 1024 * 1024 });
-  return (request, response) =>
-    handler(request as Parameters<typeof handler>[0], response as Parameters<typeof handler>[1]);
+  return (request, response) => handler(request, response);
 }
 
 function guarded<T>(serve: () => T): T {

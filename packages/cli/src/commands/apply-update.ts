@@ -1,0 +1,24 @@
+import type { Group } from '@trefoil/client';
+import { encodeCommand, type Outcome } from '@trefoil/license';
+
+export type Applied =
+  | Extract<Outcome, { kind: 'updated' | 'refused' }>
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/** Puts an update file into service: one command, decided by a vote. */
+export async function applyUpdate(group: Group, document: string, patienceMs = 10_000): Promise<Applied> {
+  const outcome = await submitOutside(group, encodeCommand({ kind: 'update', document: document.trim() }), patienceMs);
+  if (outcome.kind === 'unknown' || outcome.kind === 'updated' || outcome.kind === 'refused') return outcome;
+  throw new Error(`an outcome that does not answer an update: ${outcome.kind}`);
+}
+
+/** A command outside of any session: the vendor's or an admin's. */
+export async function submitOutside(
+  group: Group,
+  command: Uint8Array,
+  patienceMs: number,
+): Promise<Outcome | { readonly kind: 'unknown'; readonly reason: string }> {
+  const result = await group.servers.submit(command, patienceMs);
+  if (result.kind !== 'certified') return { kind: 'unknown', reason: result.reason };
+  return group.verified(result.certified, group.crypto.sha256(command));
+}

@@ -1,0 +1,27 @@
+import { Command } from 'commander';
+import { runDemo } from '../demo/demo.ts';
+import { narrator } from '../demo/narrator.ts';
+
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description(
+      'Five servers and eight users on this machine: kills, takeover, update, proof. Needs no rights and no network.',
+    )
+    .option('--once', 'end after the story instead of staying up for playing')
+    .option('--json', 'print one object with the figures on stdout; the story goes to stderr')
+    .action(async (options: { once?: boolean; json?: boolean }) => {
+      await using stack = new AsyncDisposableStack();
+      const stream = options.json ? process.stderr : process.stdout;
+      const told = narrator((text) => void stream.write(text), stream);
+      const { figures, group } = await runDemo(stack, told);
+      if (options.json) process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
+      if (options.once) return;
+      told.step('Now it is yours. Ctrl-C ends it');
+      told.tell(`export TREFOIL_CLIENT=${group.clientFile}`);
+      told.tell('node packages/cli/src/main.ts status');
+      await new Promise<void>((resolve) => {
+        process.once('SIGINT', resolve);
+        process.once('SIGTERM', resolve);
+      });
+    });
+}

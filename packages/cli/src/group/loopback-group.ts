@@ -1,0 +1,237 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { encodeClientFile } from '@trefoil/client';
+import { createSoftwareContainer } from '@trefoil/container';
+import { type Configuration, sealEnvelope, toBase64url, verifyConfiguration } from '@trefoil/license';
+import { generateEd25519, nodeCrypto } from '@trefoil/license/node-crypto';
+import type { Identity } from '@trefoil/link';
+import { createAuthority, issueCertificate } from '@trefoil/link/authority';
+import {
+  certifyIssuingKey,
+  configure,
+  containerRequest,
+  createKey,
+  type Issuer,
+  issuerOf,
+  type VendorKey,
+} from '@trefoil/vendor';
+import { stringify } from 'yaml';
+
+/** A whole group on this machine's loopback: five servers' folders, and the vendor who sells to it. */
+export interface LoopbackGroup {
+  readonly directory: string;
+  readonly root: VendorKey;
+  readonly vendorRoot: string;
+  readonly issuer: Issuer;
+  readonly configuration: Configuration;
+  readonly clientFile: string;
+  readonly adminKeyFile: string;
+  readonly servers: readonly ServerFolder[];
+}
+
+export interface ServerFolder {
+  /** `license-server-1` … `tmr-server-B`. */
+  readonly name: string;
+  readonly kind: 'license-server' | 'tmr-server';
+  readonly configFile: string;
+  /** Of clients (TMR server) or links (license server). */
+  readonly port: number;
+  readonly healthPort: number;
+}
+
+const HOST = '127.0.0.1';
+const DAY_MS = 86_400_000;
+const CERTIFICATE_DAYS = 30;
+
+/** Makes everything that five hosts and a vendor would make, in one folder. Nothing is started. */
+export async function createLoopbackGroup(directory: string): Promise<LoopbackGroup> {
+  const ports = await freePorts(10);
+  const place = (name: string): string => join(directory, name);
+  for (const name of ['vendor', 'admin', ...SERVERS]) await mkdir(place(name), { recursive: true, mode: 0o700 });
+  const vendor = await createVendor(place('vendor'));
+  const configuration = await createSet(directory, vendor.issuer);
+  const tmrKeys = { A: generateEd25519(), B: generateEd25519() };
+  const admin = createKey();
+  await writeSecret(join(place('admin'), 'admin.key.pem'), admin.toPem());
+  const groupDocument = sealEnvelope(nodeCrypto(), 'trefoil-group', groupJson(ports, tmrKeys, admin), admin);
+  const documents = {
+    'vendor-root.pub': `${vendor.vendorRoot}\n`,
+    'issuing-key.jws': vendor.issuer.document.text,
+    'configuration.jws': configuration.text,
+    'group.jws': groupDocument,
+  };
+  const link = await createAuthority({ name: 'Trefoil demo link authority' });
+  const client = await createAuthority({ name: 'Trefoil demo client authority' });
+  const servers = await Promise.all(
+    SERVERS.map((name, i) => createServerFolder(place(name), { name, documents, link, client, ports, i, tmrKeys })),
+  );
+  const clientFile = join(directory, 'client.json');
+  await writeFile(
+    clientFile,
+    encodeClientFile({
+      group: 'demo',
+      addresses: [`${HOST}:${ports[3]}`, `${HOST}:${ports[4]}`],
+      authority: client.certificatePem,
+      vendorRoot: vendor.vendorRoot,
+    }),
+  );
+  await writeFile(join(directory, 'client-authority.pem'), client.certificatePem);
+  return {
+    directory,
+    ...vendor,
+    configuration,
+    clientFile,
+    adminKeyFile: join(place('admin'), 'admin.key.pem'),
+    servers,
+  };
+}
+
+const SERVERS = ['license-server-1', 'license-server-2', 'license-server-3', 'tmr-server-A', 'tmr-server-B'] as const;
+
+async function createVendor(directory: string): Promise<{ root: VendorKey; vendorRoot: string; issuer: Issuer }> {
+  const root = createKey();
+  const issuing = createKey();
+  const now = Date.now();
+  const document = certifyIssuingKey(root, {
+    vendor: 'demo-vendor',
+    key: issuing.publicKey,
+    notBefore: now - DAY_MS,
+    notAfter: now + 365 * DAY_MS,
+  });
+  await writeSecret(join(directory, 'root.key.pem'), root.toPem());
+  await writeSecret(join(directory, 'issuing.key.pem'), issuing.toPem());
+  await writeFile(join(directory, 'issuing-key.jws'), document);
+  return { root, vendorRoot: toBase64url(root.publicKey.bytes), issuer: issuerOf(root.publicKey, document, issuing) };
+}
+
+/** Three containers, each in its server's folder; their requests; the vendor's configuration. */
+async function createSet(directory: string, issuer: Issuer): Promise<Configuration> {
+  const requests: string[] = [];
+  for (const member of [1, 2, 3]) {
+    const file = join(directory, `license-server-${member}`, 'container.tfc');
+    const { container } = await createSoftwareContainer({ file });
+    requests.push(await containerRequest(container, `demo license server ${member}`));
+    await container[Symbol.asyncDispose]();
+  }
+  const now = Date.now();
+  const text = configure(issuer, { requests, name: 'demo licenses', issuedAt: now, expires: now + 365 * DAY_MS });
+  const crypto = nodeCrypto();
+  return verifyConfiguration(crypto, issuer.document, text);
+}
+
+type TmrKeys = Record<'A' | 'B', ReturnType<typeof generateEd25519>>;
+
+function groupJson(ports: readonly number[], tmrKeys: TmrKeys, admin: VendorKey) {
+  return {
+    format: 1,
+    group: 'demo',
+    version: 1,
+    tmrServers: (['A', 'B'] as const).map((id, i) => ({
+      id,
+      alg: 'ed25519',
+      key: toBase64url(tmrKeys[id].key.publicKey.bytes),
+      address: `${HOST}:${ports[3 + i]}`,
+    })),
+    licenseServers: [1, 2, 3].map((member) => ({ member, address: `${HOST}:${ports[member - 1]}` })),
+    admins: [{ name: 'demo admin', alg: 'ed25519', key: toBase64url(admin.publicKey.bytes) }],
+  };
+}
+
+async function createServerFolder(
+  folder: string,
+  parts: {
+    name: (typeof SERVERS)[number];
+    documents: Readonly<Record<string, string>>;
+    link: Identity;
+    client: Identity;
+    ports: readonly number[];
+    i: number;
+    tmrKeys: TmrKeys;
+  },
+): Promise<ServerFolder> {
+  const { name, documents, link, client, ports, i } = parts;
+  for (const [file, text] of Object.entries(documents)) await writeFile(join(folder, file), text);
+  const [port, healthPort] = [ports[i] as number, ports[5 + i] as number];
+  const kind = name.startsWith('license') ? 'license-server' : 'tmr-server';
+  await writeFile(join(folder, 'link-authority.pem'), link.certificatePem);
+  await writeIdentity(
+    folder,
+    'link',
+    await issueCertificate(link, { commonName: name, role: name, hosts: [HOST], days: CERTIFICATE_DAYS }),
+  );
+  if (kind === 'tmr-server') {
+    const identity = await issueCertificate(client, {
+      commonName: name,
+      role: name,
+      hosts: [HOST, 'localhost'],
+      days: CERTIFICATE_DAYS,
+    });
+    await writeIdentity(folder, 'client', identity);
+    await writeSecret(join(folder, 'tmr.key'), `${toBase64url(parts.tmrKeys[name.endsWith('A') ? 'A' : 'B'].seed)}\n`);
+  }
+  const configFile = join(folder, `${kind}.yaml`);
+  await writeFile(
+    configFile,
+    stringify(
+      kind === 'license-server' ? licenseServerYaml(i, port, healthPort) : tmrServerYaml(name, port, healthPort),
+    ),
+  );
+  return { name, kind, configFile, port, healthPort };
+}
+
+const DOCUMENT_FILES = {
+  configuration: 'configuration.jws',
+  issuingKey: 'issuing-key.jws',
+  vendorRoot: 'vendor-root.pub',
+  group: 'group.jws',
+};
+
+function licenseServerYaml(i: number, port: number, healthPort: number) {
+  return {
+    member: i + 1,
+    listen: `${HOST}:${port}`,
+    health: `${HOST}:${healthPort}`,
+    dataDirectory: 'data',
+    link: { authority: 'link-authority.pem', certificate: 'link.crt.pem', key: 'link.key.pem' },
+    virtualContainers: [{ ...DOCUMENT_FILES, container: 'container.tfc' }],
+  };
+}
+
+function tmrServerYaml(name: string, port: number, healthPort: number) {
+  return {
+    server: name.endsWith('A') ? 'A' : 'B',
+    listen: `${HOST}:${port}`,
+    health: `${HOST}:${healthPort}`,
+    dataDirectory: 'data',
+    key: 'tmr.key',
+    link: { authority: 'link-authority.pem', certificate: 'link.crt.pem', key: 'link.key.pem' },
+    client: { certificate: 'client.crt.pem', key: 'client.key.pem' },
+    virtualContainers: [DOCUMENT_FILES],
+  };
+}
+
+async function writeIdentity(folder: string, name: string, identity: Identity): Promise<void> {
+  await writeFile(join(folder, `${name}.crt.pem`), identity.certificatePem);
+  await writeSecret(join(folder, `${name}.key.pem`), identity.privateKeyPem);
+}
+
+async function writeSecret(file: string, text: string): Promise<void> {
+  await writeFile(file, text, { mode: 0o600 });
+}
+
+/** Ports that nobody uses now; held open together, so that no two are the same. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, () => {
+      const server = createServer();
+      return new Promise<typeof server>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(0, HOST, () => resolve(server));
+      });
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { ServerFolder } from './loopback-group.ts';
+
+const READY_MS = 20_000;
+
+/** One of the five servers as a process of its own. Its JSON log goes to `log.jsonl` in its folder. */
+export class ServerProcess implements AsyncDisposable {
+  readonly folder: ServerFolder;
+  #child: ChildProcess | undefined;
+  #exited: Promise<number | null> = Promise.resolve(null);
+
+  constructor(folder: ServerFolder) {
+    this.folder = folder;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Resolves when it has said that it is ready. Rejects with its own words if it ends before. */
+  async start(): Promise<void> {
+    const main = fileURLToPath(import.meta.resolve(`@trefoil/${this.folder.kind}`).replace(/index\.ts$/, 'main.ts'));
+    const child = spawn(process.execPath, [main, this.folder.configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (code) => {
+        if (this.#child === child) this.#child = undefined;
+        resolve(code);
+      });
+    });
+    const log = createWriteStream(join(dirname(this.folder.configFile), 'log.jsonl'), { flags: 'a', mode: 0o600 });
+    let complaint = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      complaint = `${complaint}${bytes.toString()}`.slice(-2_000);
+    });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`${this.folder.name} is not ready after ${READY_MS / 1_000} s`)),
+        READY_MS,
+      );
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        log.write(`${line}\n`);
+        if (!line.includes('"msg":"ready"')) return;
+        clearTimeout(timer);
+        resolve();
+      });
+      child.once('error', reject);
+      void this.#exited.then((code) => {
+        clearTimeout(timer);
+        log.end();
+        reject(new Error(`${this.folder.name} ended with code ${code}: ${complaint.trim()}`));
+      });
+    });
+  }
+
+  /** kill −9: as a power cut is for this process. */
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  async stop(): Promise<void> {
+    this.#child?.kill('SIGTERM');
+    await this.#exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
