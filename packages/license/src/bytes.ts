@@ -15,6 +15,7 @@ export class Writer {
   }
 
   u8(value: number): this {
+    fits(value, 0xff);
     this.#need(1);
     this.#view.setUint8(this.#length, value);
     this.#length += 1;
@@ -22,6 +23,7 @@ export class Writer {
   }
 
   u16(value: number): this {
+    fits(value, 0xffff);
     this.#need(2);
     this.#view.setUint16(this.#length, value);
     this.#length += 2;
@@ -29,6 +31,7 @@ export class Writer {
   }
 
   u32(value: number): this {
+    fits(value, 0xffff_ffff);
     this.#need(4);
     this.#view.setUint32(this.#length, value);
     this.#length += 4;
@@ -37,7 +40,7 @@ export class Writer {
 
   /** A non-negative safe integer in eight bytes. */
   u64(value: number): this {
-    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a safe non-negative integer: ${value}`);
+    fits(value, Number.MAX_SAFE_INTEGER);
     this.#need(8);
     this.#view.setUint32(this.#length, Math.floor(value / 0x1_0000_0000));
     this.#view.setUint32(this.#length + 4, value % 0x1_0000_0000);
@@ -85,6 +88,11 @@ export class Writer {
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
+}
+
+/** DataView would store the low bits of anything: 2^32 + 1 seats would travel, signed, as one. */
+function fits(value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) throw new RangeError(`${value} is not within 0 … ${max}`);
 }
 
 const utf8Encoder = new TextEncoder();
@@ -142,7 +150,14 @@ export class Reader {
     return asciiText(bytes) ?? decodeUtf8(bytes);
   }
 
-  /** One of `count` codes, starting at `first`. */
+  /** A text that people are shown: no control characters, which could forge lines of a log or drive a terminal. */
+  name(maxBytes: number): string {
+    const name = this.text(maxBytes);
+    if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) throw malformed('a control character in a name');
+    return name;
+  }
+
+  /** One of the codes from `first` to `last`. */
   code(first: number, last: number, what: string): number {
     const value = this.u8();
     if (value < first || value > last) throw malformed(`unknown ${what} ${value}`);

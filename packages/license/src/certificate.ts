@@ -62,6 +62,9 @@ export function verifyCertificate(crypto: Crypto, configuration: Configuration, 
       'wrong-configuration',
       `votes under configuration version ${accept.configVersion}, not ${configuration.version}`,
     );
+  // Also for votes that were collected, not decoded: one member, one vote.
+  if (new Set(certificate.votes.map((vote) => vote.member)).size !== certificate.votes.length)
+    throw new LicenseError('not-enough-votes', 'a member is listed twice');
   for (const vote of certificate.votes) {
     const container = configuration.containers.find((one) => one.member === vote.member);
     if (container === undefined)

@@ -1,4 +1,4 @@
-import { concatBytes, malformed, Reader, Writer } from './bytes.ts';
+import { concatBytes, decodeUtf8, encodeUtf8, malformed, Reader, Writer } from './bytes.ts';
 import { type Crypto, SIGNATURE_BYTES, type SigningKey } from './crypto.ts';
 import { LIMITS } from './limits.ts';
 import { taggedHash } from './merkle.ts';
@@ -147,7 +147,7 @@ function encodeUnsigned(command: Unsigned<Command>): Uint8Array {
         .text(command.reason)
         .done();
     case 'update':
-      return writer.bytes(new TextEncoder().encode(command.document)).done();
+      return writer.bytes(encodeUtf8(command.document)).done();
   }
 }
 
@@ -176,9 +176,9 @@ function readCommand(reader: Reader): Command {
         nonce: reader.raw(16),
         closeHash: reader.raw(32),
         atLogTime: reader.u64(),
-        user: reader.text(LIMITS.nameBytes),
-        host: reader.text(LIMITS.nameBytes),
-        program: reader.text(LIMITS.nameBytes),
+        user: reader.name(LIMITS.nameBytes),
+        host: reader.name(LIMITS.nameBytes),
+        program: reader.name(LIMITS.nameBytes),
         signature: reader.raw(SIGNATURE_BYTES),
       };
     case KIND_CODE.renew:
@@ -191,8 +191,8 @@ function readCommand(reader: Reader): Command {
       return {
         kind: 'consume',
         ...readInSession(reader),
-        product: reader.text(LIMITS.codeBytes),
-        feature: reader.text(LIMITS.codeBytes),
+        product: reader.name(LIMITS.codeBytes),
+        feature: reader.name(LIMITS.codeBytes),
         units: reader.u64(),
         signature: reader.raw(SIGNATURE_BYTES),
       };
@@ -205,14 +205,11 @@ function readCommand(reader: Reader): Command {
         nonce: reader.raw(16),
         atLogTime: reader.u64(),
         session: reader.raw(SESSION_ID_BYTES),
-        reason: reader.text(LIMITS.reasonBytes),
+        reason: reader.name(LIMITS.reasonBytes),
         signature: reader.raw(SIGNATURE_BYTES),
       };
     case KIND_CODE.update:
-      return {
-        kind: 'update',
-        document: new TextDecoder('utf-8', { fatal: true }).decode(reader.bytes(2 * LIMITS.updateBytes)),
-      };
+      return { kind: 'update', document: decodeUtf8(reader.bytes(LIMITS.updateBytes)) };
     default:
       throw malformed('unknown command');
   }
@@ -231,8 +228,8 @@ function readItems(reader: Reader): AcquireItem[] {
   const items: AcquireItem[] = [];
   for (let i = 0; i < count; i++) {
     const item = {
-      product: reader.text(LIMITS.codeBytes),
-      feature: reader.text(LIMITS.codeBytes),
+      product: reader.name(LIMITS.codeBytes),
+      feature: reader.name(LIMITS.codeBytes),
       seats: reader.u32(),
     };
     if (item.seats === 0) throw malformed('0 seats asked for');
@@ -253,7 +250,7 @@ function signedBytes(set: Uint8Array, command: Unsigned<Signed>): Uint8Array {
 }
 
 export function signCommand<C extends Signed>(set: Uint8Array, command: Unsigned<C>, key: SigningKey): C {
-  return { ...command, signature: key.sign(signedBytes(set, command as Unsigned<Signed>)) } as unknown as C;
+  return { ...command, signature: key.sign(signedBytes(set, command)) } as unknown as C;
 }
 
 /** What has to be verified: the bytes that the signature of this command must cover. */

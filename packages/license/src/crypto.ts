@@ -72,7 +72,11 @@ function littleEndianAtLeast(bytes: Uint8Array, hex: string): boolean {
 /** The order of the Ed25519 group, little-endian: a signature's second half must be below it (RFC 8032 §5.1.7). */
 const GROUP_ORDER_HEX = 'edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010';
 
-/** Malleable encodings would let one vote exist in two forms: R must be canonical and not of small order, S < order. */
+/**
+ * Malleable encodings would let one Ed25519 vote exist in two forms: R must be canonical and not of small order, S < order.
+ * P-256 is left as it is, (r, n − s) beside (r, s): tokens and TPMs make either, and nothing counts, stores or looks up by a
+ * vote's or a document's signature bytes: votes count by member, documents by digest of the whole text (FORMATS §3.3).
+ */
 export function isCanonicalSignature(alg: Algorithm, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false;
   if (alg === 'p256') return true;

@@ -1,4 +1,4 @@
-import { malformed } from './bytes.ts';
+import { malformed, toBase64url } from './bytes.ts';
 import type { Crypto, PublicKey } from './crypto.ts';
 import { checkEnvelope, type Envelope, keyId, readEnvelope } from './envelope.ts';
 import { LicenseError } from './errors.ts';
@@ -93,6 +93,7 @@ export function verifyIssuingKey(crypto: Crypto, root: PublicKey, text: string):
     text,
   };
   fields.end();
+  if (issuing.notBefore >= issuing.notAfter) throw malformed('notAfter is not after notBefore');
   return issuing;
 }
 
@@ -131,6 +132,9 @@ export function verifyConfiguration(crypto: Crypto, issuing: IssuingKey, text: s
   containers.forEach((container, i) => {
     if (container.member !== i + 1) throw malformed('containers are not numbered 1, 2, 3');
   });
+  if (configuration.issuedAt >= configuration.expires) throw malformed('expires is not after issuedAt');
+  if (new Set(containers.map((one) => toBase64url(one.serial))).size !== containers.length)
+    throw malformed('two containers have the same serial');
   // The same key in two places would let one container cast two votes.
   if (new Set(containers.map((one) => keyId(crypto, one.signingKey))).size !== containers.length)
     throw malformed('two containers have the same signing key');
@@ -210,6 +214,8 @@ export function verifyUpdate(crypto: Crypto, root: PublicKey, text: string): Upd
     text,
   };
   fields.end();
+  if (new Set(update.licenses.map((one) => one.id)).size !== update.licenses.length)
+    throw malformed('licenses has a license twice');
   checkIssued(crypto, issuingKey, envelope, update.vendor, update.issuedAt);
   return update;
 }

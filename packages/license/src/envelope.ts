@@ -1,6 +1,6 @@
 import { encodeUtf8, fromBase64url, malformed, toBase64url } from './bytes.ts';
 import type { Algorithm, Crypto, PublicKey, SigningKey } from './crypto.ts';
-import { LicenseError } from './errors.ts';
+import { LicenseError, quoted } from './errors.ts';
 import { Fields } from './fields.ts';
 import { type JsonObject, parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
@@ -53,7 +53,7 @@ export function sealEnvelope(crypto: Crypto, type: DocumentType, payload: JsonOb
 /** Splits and parses, without trusting anything yet. */
 export function readEnvelope(text: string, expected: DocumentType): Envelope {
   const limit = expected === 'trefoil-update' ? LIMITS.updateBytes : LIMITS.documentBytes;
-  if (text.length > limit * 1.4)
+  if (text.length > limit)
     throw new LicenseError('too-large', `${text.length} characters, above the limit of a ${expected}`);
   const parts = text.split('.');
   if (parts.length !== 3) throw malformed('not a signed document (three parts with dots between)');
@@ -68,7 +68,7 @@ export function readEnvelope(text: string, expected: DocumentType): Envelope {
     text,
   };
   fields.end(); // `crit`, `jwk`, `b64` …: nothing that could change what the signature means
-  if (type !== expected) throw new LicenseError('wrong-type', `a ${type.slice(0, 40)} document, not a ${expected}`);
+  if (type !== expected) throw new LicenseError('wrong-type', `a document of type ${quoted(type)}, not a ${expected}`);
   const json = parseStrictJson(fromBase64url(payload), limit);
   if (json === null || typeof json !== 'object' || Array.isArray(json))
     throw malformed('the document is not an object');

@@ -20,6 +20,11 @@ export type LicenseErrorCode =
   | 'needs-two-votes' // a TMR license under threshold 1
   | 'unknown-term'; // a critical term this version doesn't know
 
+/** Foreign text as part of a message: short, printable ASCII, so that it can stand in any log and any outcome. */
+export function quoted(text: string): string {
+  return `"${text.slice(0, 40).replaceAll(/[^\x20-\x7e]|["\\]/g, '?')}"`;
+}
+
 /** The one error class of this room. `message` is a whole clause without secrets; it may be shown to a person. */
 export class LicenseError extends Error {
   override readonly name = 'LicenseError';

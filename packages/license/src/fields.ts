@@ -1,6 +1,6 @@
-import { fromBase64url, malformed } from './bytes.ts';
+import { encodeUtf8, fromBase64url, malformed } from './bytes.ts';
 import { type Algorithm, type PublicKey, publicKeyFault } from './crypto.ts';
-import { LicenseError } from './errors.ts';
+import { LicenseError, quoted } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 import { LIMITS } from './limits.ts';
 
@@ -36,7 +36,7 @@ export class Fields {
 
   end(): void {
     const [unknown] = this.rest();
-    if (unknown !== undefined) throw malformed(`unknown field ${this.at(unknown)}`);
+    if (unknown !== undefined) throw malformed(`unknown field ${quoted(this.at(unknown))}`);
   }
 
   at(name: string): string {
@@ -46,7 +46,8 @@ export class Fields {
   text(name: string, maxBytes: number = LIMITS.nameBytes): string {
     const value = this.take(name);
     if (typeof value !== 'string' || value.length === 0) throw malformed(`${this.at(name)} is not a text`);
-    if (value.length > maxBytes) throw malformed(`${this.at(name)} is above ${maxBytes} characters`);
+    if (value.length > maxBytes || encodeUtf8(value).length > maxBytes)
+      throw malformed(`${this.at(name)} is above ${maxBytes} bytes`);
     return value;
   }
 

@@ -7,6 +7,8 @@ import type { JsonObject } from './json.ts';
 import { ed25519FromSeed, nodeCrypto } from './node-crypto.ts';
 import { termsJson } from './terms.ts';
 
+export * from './fixture-grants.ts';
+
 /** A small vendor with one container set, all keys from seeds: for tests and vectors, never for anything real. */
 export interface Fixture {
   readonly crypto: Crypto;
@@ -38,14 +40,15 @@ export function seedKey(name: string): SigningKey {
 
 export const ISSUED_AT = '2026-11-01T00:00:00Z';
 
-export function fixture(name = 'acme', threshold: 1 | 2 = 2): Fixture {
+/** `keyOf` makes the keys of root, issuing key, containers and admin from their names; Ed25519 unless said otherwise. */
+export function fixture(name = 'acme', threshold: 1 | 2 = 2, keyOf: (name: string) => SigningKey = seedKey): Fixture {
   const crypto = nodeCrypto();
-  const root = seedKey(`${name} root`);
-  const issuing = seedKey(`${name} issuing`);
-  const admin = seedKey(`${name} admin`);
+  const root = keyOf(`${name} root`);
+  const issuing = keyOf(`${name} issuing`);
+  const admin = keyOf(`${name} admin`);
   const members = threshold === 2 ? [1, 2, 3] : [1];
-  const containers = members.map((member) => seedKey(`${name} container ${member}`));
-  const tmrKeys = { A: seedKey(`${name} tmr A`), B: seedKey(`${name} tmr B`) };
+  const containers = members.map((member) => keyOf(`${name} container ${member}`));
+  const tmrKeys = { A: keyOf(`${name} tmr A`), B: keyOf(`${name} tmr B`) };
   const set = crypto.sha256(encodeUtf8(`${name} set`)).subarray(0, 16);
   const issuingKey = verifyIssuingKey(crypto, root.publicKey, issuingText(crypto, name, root, issuing));
   const configuration = verifyConfiguration(
@@ -75,7 +78,7 @@ function issuingText(crypto: Crypto, vendor: string, root: SigningKey, issuing: 
   return sealEnvelope(
     crypto,
     'trefoil-issuing-key',
-    { format: 1, vendor, alg: 'ed25519', key: keyJson(issuing), ...dates },
+    { format: 1, vendor, alg: issuing.publicKey.alg, key: keyJson(issuing), ...dates },
     root,
   );
 }
@@ -97,7 +100,7 @@ function configurationJson(
       member: i + 1,
       kind: 'software',
       serial: serialOf(i + 1),
-      alg: 'ed25519',
+      alg: key.publicKey.alg,
       signingKey: keyJson(key),
       sealingKey: toBase64url(new Uint8Array(32).fill(9)),
     })),
@@ -113,12 +116,12 @@ function groupJson(name: string, tmrKeys: Fixture['tmrKeys'], admin: SigningKey)
     version: 1,
     tmrServers: (['A', 'B'] as const).map((id) => ({
       id,
-      alg: 'ed25519',
+      alg: tmrKeys[id].publicKey.alg,
       key: keyJson(tmrKeys[id]),
       address: `tmr-${id.toLowerCase()}:7410`,
     })),
     licenseServers: [1, 2, 3].map((member) => ({ member, address: `license-server-${member}:7411` })),
-    admins: [{ name: 'admin', alg: 'ed25519', key: keyJson(admin) }],
+    admins: [{ name: 'admin', alg: admin.publicKey.alg, key: keyJson(admin) }],
   };
 }
 

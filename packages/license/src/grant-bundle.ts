@@ -1,20 +1,28 @@
-import { encodeUtf8, equalBytes, fromBase64url, malformed, toBase64url } from './bytes.ts';
+import { bytesKey, encodeUtf8, equalBytes, fromBase64url, malformed, toBase64url } from './bytes.ts';
 import { decodeCertificate, verifyCertificate } from './certificate.ts';
 import type { Crypto, PublicKey } from './crypto.ts';
-import { type Configuration, type License, verifyConfiguration, verifyIssuingKey, verifyLicense } from './documents.ts';
-import { LicenseError } from './errors.ts';
+import {
+  type Configuration,
+  type IssuingKey,
+  type License,
+  verifyConfiguration,
+  verifyIssuingKey,
+  verifyLicense,
+} from './documents.ts';
+import { LicenseError, quoted } from './errors.ts';
 import { Fields } from './fields.ts';
 import { parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { verifyMerklePath } from './merkle.ts';
 import { decodeOutcome, type Grant, type Outcome } from './outcomes.ts';
 import type { Accept } from './statements.ts';
+import type { Terms } from './terms.ts';
 
-/** A grant with everything that proves it; as a file: JSON, binary parts in base64url (FORMATS §6). */
+/** An outcome with grants and everything that proves it; as a file: JSON, binary parts in base64url (FORMATS §6). */
 export interface GrantBundle {
   readonly issuingKey: string;
   readonly configuration: string;
-  /** One for each license that the outcome names. */
+  /** Those that the outcome's grants name, each once, and no other. */
   readonly licenses: readonly string[];
   readonly outcome: Uint8Array;
   readonly leafIndex: number;
@@ -45,9 +53,9 @@ export function decodeGrantBundle(text: string): GrantBundle {
   const bundle = {
     issuingKey: fields.text('issuingKey', LIMITS.documentBytes),
     configuration: fields.text('configuration', LIMITS.documentBytes),
-    licenses: fields.texts('licenses', LIMITS.itemsPerAcquire, LIMITS.documentBytes),
+    licenses: fields.texts('licenses', LIMITS.licensesPerBundle, LIMITS.documentBytes),
     outcome: fromBase64url(fields.text('outcome', LIMITS.documentBytes)),
-    leafIndex: fields.integer('leafIndex', 0, 2 ** LIMITS.proofHashes),
+    leafIndex: fields.integer('leafIndex', 0, 2 ** LIMITS.proofHashes - 1),
     path: fields.texts('path', LIMITS.proofHashes, 43).map((text, i) => {
       const hash = fromBase64url(text);
       if (hash.length !== 32) throw malformed(`path[${i}] is not a hash`);
@@ -61,6 +69,7 @@ export function decodeGrantBundle(text: string): GrantBundle {
 
 export interface VerifiedGrant {
   readonly grants: readonly Grant[];
+  /** `licenses[i]` is the one under which `grants[i]` was given. */
   readonly licenses: readonly License[];
   readonly configuration: Configuration;
   readonly accept: Accept;
@@ -70,7 +79,8 @@ export interface VerifiedGrant {
 
 /**
  * The one offline verifier: from the pinned vendor root to a certified seat, or a LicenseError with the reason. Needs no
- * network and no clock; `at` (ms since 1970) is the instant in question, left out = the instant of issue.
+ * network and no clock; `at` (ms since 1970) is the instant in question, left out = the instant of the certificate. Step by step:
+ * FORMATS §6.2.
  */
 export function verifyGrant(
   crypto: Crypto,
@@ -87,16 +97,13 @@ export function verifyGrant(
   if (expected.commandHash !== undefined && !equalBytes(outcome.commandHash, expected.commandHash))
     throw new LicenseError('wrong-command', 'the outcome answers another request');
   if (outcome.grants.length === 0) throw new LicenseError('wrong-proof', 'the outcome grants nothing');
-  const licenses = bundle.licenses.map((text) => verifyLicense(crypto, issuing, text));
-  const until = outcome.grants.map((grant) => {
-    checkGrant(crypto, configuration, licenses, grant, expected.sessionKey);
-    return validUntil(grant);
+  const licenses = licensesOf(crypto, issuing, bundle.licenses, outcome.grants);
+  outcome.grants.forEach((grant, i) => {
+    checkIssue(accept, grant, expected.sessionKey ?? outcome.grants[0]?.sessionKey);
+    checkLicense(configuration, licenses[i] as License, grant, outcome.kind === 'granted');
   });
-  const validUntilUtc = Math.min(...until, configuration.expires);
-  const at = expected.at ?? accept.utc;
-  if (at >= validUntilUtc) throw new LicenseError('expired', 'the grant had run out at that time');
-  if (at < configuration.issuedAt)
-    throw new LicenseError('not-yet', 'the configuration was not valid yet at that time');
+  const validUntilUtc = outcome.grants.reduce((until, one) => Math.min(until, validUntil(one)), configuration.expires);
+  checkInstant(expected.at ?? accept.utc, outcome.grants, configuration, validUntilUtc);
   return { grants: outcome.grants, licenses, configuration, accept, validUntilUtc };
 }
 
@@ -117,16 +124,45 @@ export function verifyOutcome(
   return decodeOutcome(proof.outcome);
 }
 
-function checkGrant(
+/** For each grant its license: found by the digest, so that an altered or another version's text is no match. */
+function licensesOf(
   crypto: Crypto,
-  configuration: Configuration,
-  licenses: readonly License[],
-  grant: Grant,
-  sessionKey: Uint8Array | undefined,
-): void {
-  const license = licenses.find((one) => one.id === grant.license && one.version === grant.version);
-  if (license === undefined || !equalBytes(crypto.sha256(encodeUtf8(license.text)), grant.licenseDigest))
-    throw new LicenseError('wrong-license', `the license ${grant.license} that was granted is not in the bundle`);
+  issuing: IssuingKey,
+  texts: readonly string[],
+  grants: readonly Grant[],
+): readonly License[] {
+  const byDigest = new Map<string, License>();
+  for (const text of texts)
+    byDigest.set(bytesKey(crypto.sha256(encodeUtf8(text))), verifyLicense(crypto, issuing, text));
+  const licenses = grants.map((grant) => {
+    const license = byDigest.get(bytesKey(grant.licenseDigest));
+    if (license === undefined)
+      throw new LicenseError(
+        'wrong-license',
+        `the license ${quoted(grant.license)} that was granted is not in the bundle`,
+      );
+    return license;
+  });
+  // A license beside them would look certified in a list that people are shown.
+  if (new Set(licenses).size !== texts.length)
+    throw new LicenseError('wrong-license', 'the bundle has a license twice, or one that nothing was granted under');
+  return licenses;
+}
+
+/** Whose grant it is, and that it is not younger than its proof. */
+function checkIssue(accept: Accept, grant: Grant, sessionKey: Uint8Array | undefined): void {
+  if (sessionKey === undefined || !equalBytes(sessionKey, grant.sessionKey))
+    throw new LicenseError('wrong-session', 'the grant belongs to another session');
+  // An outcome may be certified again later (a repeated request), never before it was decided.
+  if (grant.issuedUtc > accept.utc || grant.issuedLogTime > accept.logTime)
+    throw new LicenseError('wrong-proof', 'the grant is younger than the votes for it');
+}
+
+/**
+ * That the license gives what was granted. Fresh grants have to fit in all; a renewed one may be of a time before an update
+ * took a feature or seats away, since an update throws nobody out (PROTOCOL §5.10).
+ */
+function checkLicense(configuration: Configuration, license: License, grant: Grant, fresh: boolean): void {
   if (!equalBytes(license.set, configuration.set))
     throw new LicenseError('wrong-set', `the license ${license.id} is for another container set`);
   // A constituent that is let out alone would be three licenses for the price of one.
@@ -135,13 +171,40 @@ function checkGrant(
       'needs-two-votes',
       `the license ${license.id} has a TMR ID and is valid with two votes only`,
     );
-  if (license.product !== grant.product || license.tmrId !== grant.tmrId)
-    throw new LicenseError('wrong-license', `the grant does not fit the license ${license.id}`);
-  if (sessionKey !== undefined && !equalBytes(sessionKey, grant.sessionKey))
-    throw new LicenseError('wrong-session', 'the grant belongs to another session');
+  const fault = mismatch(license, grant) ?? (fresh ? excess(license.terms, grant) : undefined);
+  if (fault !== undefined) throw new LicenseError('wrong-license', `the license ${license.id} ${fault}`);
+}
+
+function mismatch(license: License, grant: Grant): string | undefined {
+  if (license.id !== grant.license || license.version !== grant.version) return 'is not the one that was granted';
+  if (license.product !== grant.product || license.tmrId !== grant.tmrId) return 'does not fit the grant';
+  if (grant.seats === 0) return 'gave no seat';
+  if (grant.lifeMs > LIMITS.sessionTimeoutMaxMs) return 'allows no such life';
+  const { terms } = license;
+  const feature = terms.features.find((one) => one.name === grant.feature);
+  const end = Math.min(terms.notAfter ?? Infinity, feature?.notAfter ?? Infinity);
+  return (grant.notAfter === 0 ? Infinity : grant.notAfter) > end ? 'ends before the grant' : undefined;
+}
+
+function excess(terms: Terms, grant: Grant): string | undefined {
+  const feature = terms.features.find((one) => one.name === grant.feature);
+  if (grant.feature !== '' && feature === undefined) return `has no feature ${quoted(grant.feature)}`;
+  if (!terms.counting.includes(grant.mode)) return `does not allow counting by ${grant.mode}`;
+  if (grant.lifeMs > terms.offlineGraceMs) return 'allows no such life';
+  if (terms.notBefore !== undefined && grant.issuedUtc < terms.notBefore) return 'was not valid yet';
+  if (terms.quantity === 0 || grant.mode === 'uncounted') return undefined;
+  return grant.seats > Math.min(terms.quantity, feature?.quantity ?? Infinity) ? 'has fewer seats' : undefined;
 }
 
 function validUntil(grant: Grant): number {
   const end = grant.issuedUtc + grant.lifeMs;
   return grant.notAfter === 0 ? end : Math.min(end, grant.notAfter);
+}
+
+function checkInstant(at: number, grants: readonly Grant[], configuration: Configuration, validUntilUtc: number): void {
+  if (at >= validUntilUtc) throw new LicenseError('expired', 'the grant had run out at that time');
+  if (at < configuration.issuedAt)
+    throw new LicenseError('not-yet', 'the configuration was not valid yet at that time');
+  if (grants.some((grant) => at < grant.issuedUtc))
+    throw new LicenseError('not-yet', 'the grant had not been given yet at that time');
 }

@@ -48,13 +48,30 @@ export function verifyGroupDocument(crypto: Crypto, text: string): GroupDocument
     text,
   };
   fields.end();
-  if (new Set(group.tmrServers.map((one) => one.id)).size !== group.tmrServers.length)
-    throw malformed('tmrServers names a server twice');
+  refuseTwice(
+    group.tmrServers.map((one) => one.id),
+    'tmrServers names a server twice',
+  );
+  refuseTwice(
+    group.licenseServers.map((one) => one.member),
+    'licenseServers names a member twice',
+  );
+  refuseTwice(
+    group.admins.map((one) => one.name),
+    'admins has a name twice',
+  );
+  // Under a shared key, one server's lie would be proved against the other, and one admin's act could be denied.
+  const keys = [...group.tmrServers, ...group.admins].map((one) => keyId(crypto, one.key));
+  refuseTwice(keys, 'two servers or admins have the same key');
   const signer = group.admins.find((admin) => keyId(crypto, admin.key) === envelope.keyId);
   if (signer === undefined)
     throw new LicenseError('unknown-key', 'the group document is not signed by one of its admins');
   checkEnvelope(crypto, envelope, signer.key);
   return group;
+}
+
+function refuseTwice(values: readonly (string | number)[], problem: string): void {
+  if (new Set(values).size !== values.length) throw malformed(problem);
 }
 
 /** What a container says of itself when it asks to become part of a set; signed with its own key. */

@@ -1,4 +1,5 @@
 import { decodeUtf8, malformed } from './bytes.ts';
+import { quoted } from './errors.ts';
 import { LIMITS } from './limits.ts';
 
 /** What signed documents may contain: no fractions, no duplicate keys, no trailing bytes (FORMATS §2). */
@@ -63,7 +64,7 @@ class Parser {
       this.#space();
       if (this.#text[this.#at] !== '"') throw this.#fault('expected a key');
       const key = this.#string();
-      if (key in object) throw this.#fault(`duplicate key "${key}"`);
+      if (key in object) throw this.#fault(`duplicate key ${quoted(key)}`);
       this.#space();
       if (!this.#take(':')) throw this.#fault('expected ":"');
       object[key] = this.#value(depth + 1);

@@ -3,10 +3,10 @@
  * Relations are asserted in limits.test.ts.
  */
 export const LIMITS = {
-  /** A license with many features and texts fits; a hostile one can't fill memory. */
+  /** A signed document's text, as it travels. A license with many features fits; a hostile one can't fill memory. */
   documentBytes: 256 * 1024,
-  /** An update carries licenses and three constituents each: room for some hundred licenses. In base64 it fits an entry. */
-  updateBytes: 512 * 1024,
+  /** An update's text: licenses and three constituents each, room for some hundred licenses. Fits an entry of the log. */
+  updateBytes: 700 * 1024,
   jsonDepth: 12,
   /** Product, feature, license and vendor codes. */
   codeBytes: 64,
@@ -17,6 +17,8 @@ export const LIMITS = {
   licensesPerUpdate: 500,
   /** Seats of several licenses in one command, all or nothing. */
   itemsPerAcquire: 16,
+  /** Licenses in a grant bundle: a renewal speaks of all that a session holds. */
+  licensesPerBundle: 256,
   quantity: 1_000_000_000,
   units: Number.MAX_SAFE_INTEGER,
   /** terms: 10 s … 24 h (PROTOCOL §8). */

@@ -49,7 +49,7 @@ export function merklePath(tree: MerkleTree, index: number): Uint8Array[] {
   for (const level of tree.levels.slice(0, -1)) {
     const sibling = level[position ^ 1];
     if (sibling !== undefined) path.push(sibling);
-    position >>= 1;
+    position >>>= 1;
   }
   return path;
 }
@@ -68,14 +68,14 @@ export function verifyMerklePath(
     if (position % 2 === 1 || position === last) {
       hash = nodeHash(crypto, sibling, hash);
       while (position % 2 === 0 && position !== 0) {
-        position >>= 1;
-        last >>= 1;
+        position >>>= 1;
+        last >>>= 1;
       }
     } else {
       hash = nodeHash(crypto, hash, sibling);
     }
-    position >>= 1;
-    last >>= 1;
+    position >>>= 1;
+    last >>>= 1;
   }
   return last === 0 && equalBytes(hash, proof.root);
 }

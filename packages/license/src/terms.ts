@@ -1,5 +1,5 @@
 import { malformed } from './bytes.ts';
-import { LicenseError } from './errors.ts';
+import { LicenseError, quoted } from './errors.ts';
 import { Fields } from './fields.ts';
 import type { Json, JsonObject } from './json.ts';
 import { LIMITS } from './limits.ts';
@@ -129,11 +129,12 @@ function refuseUnknownCritical(fields: Fields): void {
     if (unknown.has(name) || !KNOWN_TERMS.has(name))
       throw new LicenseError(
         'unknown-term',
-        `terms.${name} is critical and not known here: this program is too old for the license`,
+        `the term ${quoted(name)} is critical and not known here: this program is too old for the license`,
       );
 }
 
 const KNOWN_TERMS = new Set([
+  'version',
   'quantity',
   'counting',
   'features',

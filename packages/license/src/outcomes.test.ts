@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { concatBytes } from './bytes.ts';
+import { decodeOutcome, DENIAL_CODES, encodeOutcome, type Outcome, REFUSAL_CODES } from './outcomes.ts';
+import { COUNTING_MODES } from './terms.ts';
+
+const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const text = fc.string({ unit: 'grapheme', maxLength: 12 });
+const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
+const u64 = fc.maxSafeNat();
+const head = { commandHash: bytes(32), session: bytes(16), requestId: u64 };
+const grant = fc.record({
+  ...{ license: text, version: u32, licenseDigest: bytes(32), tmrId: u64, product: text, feature: text, seats: u32 },
+  ...{ mode: fc.constantFrom(...COUNTING_MODES), user: text, host: text, sessionKey: bytes(32), hold: u64 },
+  ...{ releaseHash: bytes(32), issuedLogTime: u64, issuedUtc: u64, lifeMs: u32, notAfter: u64 },
+});
+const grants = fc.array(grant, { maxLength: 3 });
+const holder = fc.record({ user: text, host: text, sinceUtc: u64, seats: u32 });
+const installed = fc.record({ license: text, version: u32, product: text, quantity: u64 });
+
+const answers: { readonly [K in Outcome['kind']]: fc.Arbitrary<object> } = {
+  opened: fc.record({ logTime: u64, utc: u64, timeoutMs: u32 }),
+  granted: fc.record({ grants }),
+  renewed: fc.record({ logTime: u64, grants }),
+  released: fc.record({ hold: u64 }),
+  consumed: fc.record({ license: text, version: u32, units: u64, remaining: u64 }),
+  closed: fc.record({}),
+  denied: fc.record({
+    ...{ code: fc.constantFrom(...DENIAL_CODES), product: text, feature: text, quantity: u64, free: u64 },
+    holders: fc.array(holder, { maxLength: 10 }),
+  }),
+  refused: fc.record({ code: fc.constantFrom(...REFUSAL_CODES), detail: text }),
+  evicted: fc.record({ reason: text, freeAtLogTime: u64 }),
+  updated: fc.record({ licenses: fc.array(installed, { maxLength: 4 }) }),
+  expired: fc.record({ hold: u64 }),
+  ended: fc.record({ why: fc.constantFrom('silent', 'evicted') }),
+};
+
+const outcomes = Object.entries(answers).map(([kind, answer]) => ({
+  kind,
+  values: fc.tuple(fc.record(head), answer).map(([first, rest]) => ordinary({ ...first, kind, ...rest }) as Outcome),
+}));
+
+/** Generated records have no prototype; decoded ones do. */
+function ordinary(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordinary);
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, ordinary(one)]));
+}
+
+describe('outcomes', () => {
+  for (const { kind, values } of outcomes) {
+    test(`${kind} is read as it was written, and written as it was read`, () => {
+      fc.assert(
+        fc.property(values, (outcome) => {
+          const written = encodeOutcome(outcome);
+          assert.deepEqual(decodeOutcome(written), outcome);
+          assert.deepEqual(encodeOutcome(decodeOutcome(written)), written);
+        }),
+      );
+    });
+
+    test(`${kind} is refused when cut or extended`, () => {
+      const [outcome] = fc.sample(values, { numRuns: 1, seed: 5 }) as [Outcome];
+      const written = encodeOutcome(outcome);
+      for (let cut = 0; cut < written.length; cut++)
+        assert.throws(() => decodeOutcome(written.subarray(0, cut)), { name: 'LicenseError', code: 'malformed' });
+      assert.throws(() => decodeOutcome(concatBytes(written, new Uint8Array(1))), { code: 'malformed' });
+    });
+  }
+
+  test('whatever is decoded has one encoding, and every fault is a LicenseError', () => {
+    const sample = fc.oneof(...outcomes.map(({ values }) => values)).map(encodeOutcome);
+    const bent = fc.tuple(sample, fc.nat(), fc.integer({ min: 1, max: 255 })).map(([written, place, bits]) => {
+      const at = place % written.length;
+      return written.with(at, (written[at] as number) ^ bits);
+    });
+    fc.assert(
+      fc.property(bent, (input) => {
+        let outcome: Outcome;
+        try {
+          outcome = decodeOutcome(input);
+        } catch (error) {
+          assert.equal((error as Error).name, 'LicenseError');
+          return;
+        }
+        assert.deepEqual(encodeOutcome(outcome), Uint8Array.from(input));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('unknown kinds and codes are refused', () => {
+    const denied = encodeOutcome({
+      ...{ kind: 'denied', commandHash: new Uint8Array(32), session: new Uint8Array(16), requestId: 1, code: 'seats' },
+      ...{ product: '', feature: '', quantity: 1, free: 0, holders: [] },
+    });
+    assert.throws(() => decodeOutcome(denied.with(0, 13)), /unknown outcome 13/);
+    assert.throws(() => decodeOutcome(denied.with(0, 0)), /unknown outcome 0/);
+    assert.throws(() => decodeOutcome(denied.with(57, DENIAL_CODES.length)), /unknown denial/);
+  });
+});
