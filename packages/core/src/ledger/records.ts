@@ -2,6 +2,7 @@ import {
   bytesKey,
   type CountingMode,
   COUNTING_MODES,
+  decodeUtf8,
   encodeUtf8,
   LIMITS as FORMAT,
   malformed,
@@ -177,7 +178,7 @@ function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
 /** The documents are verified again: a snapshot is as little trusted as any other file. */
 function restoreLicense(ledger: Ledger, id: string, reader: Reader): void {
   const { crypto, vendorRoot } = ledger.context;
-  const text = (): string => new TextDecoder('utf-8', { fatal: true }).decode(reader.bytes(FORMAT.documentBytes));
+  const text = (): string => decodeUtf8(reader.bytes(FORMAT.documentBytes));
   const consumed = reader.u64();
   const issuing = verifyIssuingKey(crypto, vendorRoot, text());
   const license = verifyLicense(crypto, issuing, text());
