@@ -1,5 +1,10 @@
 /** Fast, and independent of each other. */
-export const unitTests = ['packages/*/src/**/*.test.ts', 'tidy/**/*.test.ts', 'scripts/**/*.test.ts'];
+export const unitTests = [
+  'packages/*/src/**/*.test.ts',
+  'tidy/**/*.test.ts',
+  'vectors/**/*.test.ts',
+  'scripts/**/*.test.ts',
+];
 
 /** The seeded simulator: one process, no real time. */
 export const simulations = ['sim/**/*.test.ts'];

@@ -22,6 +22,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   sim: ['core', 'license', 'client', 'license-server'],
   e2e: ['cli', 'client'],
   bench: ['cli', 'client'],
+  vectors: ['license'],
   scripts: [],
   tidy: [],
 };

@@ -49,6 +49,7 @@ describe('a grant is accepted', () => {
     verify(good, { at: GRANTED_UTC + 59_999 });
     assert.throws(() => verify(good, { at: GRANTED_UTC + 60_000 }), refused('expired'));
     assert.throws(() => verify(good, { at: GRANTED_UTC - 1 }), refused('not-yet', /not been given yet/));
+    assert.throws(() => verify(good, { at: Number.NaN }), refused('expired'));
     assert.throws(() => verify(good, { at: 0 }), refused('not-yet', /configuration was not valid yet/));
   });
 

@@ -201,8 +201,9 @@ function validUntil(grant: Grant): number {
   return grant.notAfter === 0 ? end : Math.min(end, grant.notAfter);
 }
 
+/** Written so that an instant that is no number (a misread date) is no valid one. */
 function checkInstant(at: number, grants: readonly Grant[], configuration: Configuration, validUntilUtc: number): void {
-  if (at >= validUntilUtc) throw new LicenseError('expired', 'the grant had run out at that time');
+  if (!(at < validUntilUtc)) throw new LicenseError('expired', 'the grant had run out at that time');
   if (at < configuration.issuedAt)
     throw new LicenseError('not-yet', 'the configuration was not valid yet at that time');
   if (grants.some((grant) => at < grant.issuedUtc))

@@ -1,0 +1,24 @@
+import { invalidDocuments, validDocuments } from './documents.ts';
+import { commandVectors, merkleVectors, outcomeVectors, statementVectors } from './encodings.ts';
+import { validGrants } from './grants.ts';
+import { invalidDecisions } from './invalid-decisions.ts';
+import { invalidPapers } from './invalid-papers.ts';
+
+/** Every file of vectors: path below this folder → text. The same at every run. */
+export function vectorFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  const folder = (path: string, vectors: Readonly<Record<string, object>>): void => {
+    for (const [name, vector] of Object.entries(vectors)) files.set(`${path}/${name}.json`, textOf(vector));
+  };
+  folder('grants/valid', validGrants());
+  folder('grants/invalid', { ...invalidDecisions(), ...invalidPapers() });
+  folder('documents/valid', validDocuments());
+  folder('documents/invalid', invalidDocuments());
+  files.set('statements.json', textOf(statementVectors()));
+  files.set('merkle.json', textOf(merkleVectors()));
+  files.set('commands.json', textOf(commandVectors()));
+  files.set('outcomes.json', textOf(outcomeVectors()));
+  return files;
+}
+
+const textOf = (vector: object): string => `${JSON.stringify(vector, undefined, 2)}\n`;
