@@ -1,1 +1,4 @@
-export {};
+/** Whole groups on one machine, for demonstrations, tests and measurements. */
+export { GroupHands } from './demo/group-hands.ts';
+export { createLoopbackGroup, type LoopbackGroup, type ServerFolder } from './group/loopback-group.ts';
+export { ServerProcess } from './group/server-process.ts';

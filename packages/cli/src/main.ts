@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { program } from './program.ts';
+import { runProgram } from './program.ts';
 
-await program(process).parseAsync(process.argv);
+process.exitCode = await runProgram(process.argv);

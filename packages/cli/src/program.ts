@@ -1,14 +1,62 @@
-import { Command } from 'commander';
+import { ClientError } from '@trefoil/client';
+import { ContainerError } from '@trefoil/container';
+import { HostError } from '@trefoil/host';
+import { LicenseError } from '@trefoil/license';
+import { LinkError } from '@trefoil/link';
+import { VendorError } from '@trefoil/vendor';
+import { Command, CommanderError } from 'commander';
+import { evictCommand, updateCommand } from './commands/admin.ts';
 import { demoCommand } from './commands/demo.ts';
+import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
+import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
+import { clientCommand, requestCommand } from './commands/set-up.ts';
+import { vendorCommand } from './commands/vendor.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { licensesCommand, sessionsCommand, statusCommand } from './commands/views.ts';
+import { CliError, EXIT, note } from './terminal.ts';
 
-/** The `trefoil` command: every subcommand in one list. */
-export function program(process: NodeJS.Process): Command {
-  void process;
+/** The `trefoil` command: every subcommand in one list, in the order in which people meet them. */
+function program(): Command {
   const trefoil = new Command('trefoil')
     .description('License management that does not fail: three license servers vote, two TMR servers lead.')
-    .version('0.1.0');
-  trefoil.addCommand(demoCommand());
-  trefoil.addCommand(verifyCommand());
-  return trefoil;
+    .version('0.1.0')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 failure, 2 usage, 3 denied or refused, 4 not reachable.\nBegin with:  trefoil demo',
+    );
+  const commands = [
+    ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
+    ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
+    ...[clientCommand(), requestCommand(), vendorCommand(), licenseServerCommand(), tmrServerCommand()],
+  ];
+  for (const command of commands) trefoil.addCommand(command);
+  return allExitByError(trefoil);
+}
+
+/** Usage errors come as exceptions, so that they end with code 2 like those found later. */
+function allExitByError(command: Command): Command {
+  command.exitOverride().showHelpAfterError('(see --help)').configureHelp({ showGlobalOptions: false });
+  for (const child of command.commands) allExitByError(child);
+  return command;
+}
+
+/** Runs the command line; returns the exit code. Nothing that a user can do wrong shows a stack trace. */
+export async function runProgram(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync([...argv]);
+    return Number(process.exitCode ?? EXIT.ok);
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    const code = exitCodeOf(error);
+    if (code === undefined) throw error;
+    note(`trefoil: ${(error as Error).message}`);
+    return code;
+  }
+}
+
+function exitCodeOf(error: unknown): number | undefined {
+  if (error instanceof CliError) return error.exitCode;
+  if (error instanceof ClientError) return error.code === 'not-reachable' ? EXIT.notReachable : EXIT.failure;
+  const operational = [HostError, ContainerError, VendorError, LicenseError, LinkError];
+  return operational.some((one) => error instanceof one) ? EXIT.failure : undefined;
 }

@@ -1,3 +1,2 @@
-export { type LicenseServerConfiguration, readConfiguration } from './configuration.ts';
 export * from './log-store/index.ts';
-export { startLicenseServer } from './server.ts';
+export { runLicenseServer } from './run.ts';

@@ -1,2 +1,1 @@
-export { readConfiguration, type TmrServerConfiguration } from './configuration.ts';
-export { startTmrServer } from './server.ts';
+export { runTmrServer } from './run.ts';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { runDemo } from '../demo/demo.ts';
+import { hints } from '../demo/hints.ts';
 import { narrator } from '../demo/narrator.ts';
 
 export function demoCommand(): Command {
@@ -13,12 +13,13 @@ export function demoCommand(): Command {
       await using stack = new AsyncDisposableStack();
       const stream = options.json ? process.stderr : process.stdout;
       const told = narrator((text) => void stream.write(text), stream);
+      // Loaded when told: it brings a vendor, an authority and five servers along.
+      const { runDemo } = await import('../demo/demo.ts');
       const { figures, group } = await runDemo(stack, told);
       if (options.json) process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
       if (options.once) return;
       told.step('Now it is yours. Ctrl-C ends it');
-      told.tell(`export TREFOIL_CLIENT=${group.clientFile}`);
-      told.tell('node packages/cli/src/main.ts status');
+      for (const line of hints(group)) told.tell(line);
       await new Promise<void>((resolve) => {
         process.once('SIGINT', resolve);
         process.once('SIGTERM', resolve);

@@ -1,26 +1,44 @@
-import { readFile } from 'node:fs/promises';
-import { Command } from 'commander';
 import { decodeGrantBundle, fromBase64url, LicenseError, verifyGrant } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
+import { Command } from 'commander';
+import { readTextFile } from '../files.ts';
+import { CliError, EXIT, print, printable, printJson, time } from '../terminal.ts';
 
 export function verifyCommand(): Command {
   return new Command('verify')
-    .description("Check a grant file offline, from the vendor's root key down.")
+    .description(
+      "Check a grant file offline, from the vendor's root key down: no network, no server, no trust in who gave it.",
+    )
     .argument('<file>', 'grant file, as written by "trefoil acquire --proof"')
     .requiredOption('--vendor-root <key>', "the vendor's root public key, base64url")
     .option('--at <time>', 'the instant in question, e.g. 2027-01-31T12:00:00Z; default: when it was issued')
-    .action(async (file: string, options: { vendorRoot: string; at?: string }) => {
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil verify grant.json --vendor-root "$(cat vendor-root.pub)"\n\nExit code: 0 valid, 3 refused.',
+    )
+    .action(async (file: string, options: { vendorRoot: string; at?: string; json?: boolean }) => {
+      const at = options.at === undefined ? undefined : Date.parse(options.at);
+      if (at !== undefined && Number.isNaN(at))
+        throw new CliError(EXIT.usage, `--at is not a time like 2027-01-31T12:00:00Z: ${options.at}`);
+      const text = await readTextFile(file);
       try {
-        const bundle = decodeGrantBundle(await readFile(file, 'utf8'));
-        const root = { alg: 'ed25519', bytes: fromBase64url(options.vendorRoot) } as const;
-        const at = options.at === undefined ? {} : { at: Date.parse(options.at) };
-        const { grants } = verifyGrant(nodeCrypto(), root, bundle, at);
-        for (const grant of grants)
-          process.stdout.write(`valid: ${grant.seats} seat of ${grant.product} for ${grant.user} on ${grant.host}\n`);
+        const root = { alg: 'ed25519', bytes: fromBase64url(options.vendorRoot.trim()) } as const;
+        const verified = verifyGrant(nodeCrypto(), root, decodeGrantBundle(text), at === undefined ? {} : { at });
+        if (options.json) {
+          const { grants, accept, validUntilUtc } = verified;
+          printJson({ valid: true, validUntil: time(validUntilUtc), epoch: accept.epoch, index: accept.index, grants });
+        } else
+          for (const grant of verified.grants)
+            print(
+              printable(
+                `valid: ${grant.seats} of ${grant.product} for ${grant.user} on ${grant.host}, license ${grant.license} version ${grant.version}, issued ${time(grant.issuedUtc)} for ${grant.lifeMs / 1_000} s; certified as entry ${verified.accept.index}`,
+              ),
+            );
       } catch (error) {
         if (!(error instanceof LicenseError)) throw error;
-        process.stderr.write(`refused: ${error.message}\n`);
-        process.exitCode = 1;
+        if (options.json) printJson({ valid: false, code: error.code, reason: error.message });
+        throw new CliError(EXIT.denied, `${file}: refused (${error.code}): ${printable(error.message)}`);
       }
     });
 }

@@ -9,11 +9,19 @@ import {
   StatusRequestSchema,
   toBinary,
 } from '@trefoil/api';
-import { encodeCommand } from '@trefoil/license';
+import { encodeCommand, type JsonObject } from '@trefoil/license';
 import { issueLicense, makeUpdate } from '@trefoil/vendor';
 import { applyUpdate } from '../commands/apply-update.ts';
 import type { LoopbackGroup } from '../group/loopback-group.ts';
 import type { ServerProcess } from '../group/server-process.ts';
+
+export interface Sale {
+  readonly version: number;
+  readonly quantity: number;
+  readonly terms?: JsonObject;
+  readonly license?: string;
+  readonly product?: string;
+}
 
 const POLL_MS = 50;
 const WAIT_MS = 20_000;
@@ -54,30 +62,38 @@ export class GroupHands implements AsyncDisposable {
   }
 
   /** A license of "cad", put into service. */
-  async sell({ version, quantity }: { version: number; quantity: number }): Promise<void> {
-    const { issuer, configuration, root } = this.group;
-    const license = issueLicense(issuer, configuration, {
-      license: 'cad-1',
-      version,
-      product: 'cad',
-      name: 'CAD Professional',
-      tmrId: 1,
-      terms: { quantity },
-      issuedAt: Date.now(),
-    });
-    const document = makeUpdate(issuer, root.publicKey, configuration, {
-      licenses: [license],
-      serial: version,
-      issuedAt: Date.now(),
-    });
-    const result = await applyUpdate((await this.client()).group, document);
+  async sell(options: Sale): Promise<void> {
+    const result = await applyUpdate((await this.client()).group, this.updateFor(options));
     if (result.kind !== 'updated') throw new Error(`the update was not installed: ${JSON.stringify(result)}`);
   }
 
+  /** The update file that the vendor would send. */
+  updateFor({ version, quantity, terms, license = 'cad-1', product = 'cad' }: Sale): string {
+    const { issuer, configuration, root } = this.group;
+    const issuedAt = Date.now();
+    const issued = issueLicense(issuer, configuration, {
+      license,
+      version,
+      product,
+      name: 'CAD Professional',
+      tmrId: 1,
+      terms: { quantity, ...terms },
+      issuedAt,
+    });
+    return makeUpdate(issuer, root.publicKey, configuration, { licenses: [issued], serial: version, issuedAt });
+  }
+
   async quantity(): Promise<number> {
+    return Number((await this.#licenses())[0]?.quantity ?? 0);
+  }
+
+  async used(): Promise<number> {
+    return Number((await this.#licenses())[0]?.used ?? 0);
+  }
+
+  async #licenses() {
     const request = toBinary(ListLicensesRequestSchema, create(ListLicensesRequestSchema, {}));
-    const reply = fromBinary(ListLicensesReplySchema, await (await this.client()).read('listLicenses', request));
-    return Number(reply.licenses[0]?.quantity ?? 0);
+    return fromBinary(ListLicensesReplySchema, await (await this.client()).read('listLicenses', request)).licenses;
   }
 
   async status(): Promise<StatusReply> {

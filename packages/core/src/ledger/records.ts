@@ -133,7 +133,7 @@ export function ledgerFromRecords(context: LedgerContext, records: ReadonlyMap<s
   for (const session of ledger.sessions.values()) {
     for (const hold of session.holds.values()) {
       countHold(ledger, session, hold, 'take');
-      if (hold.lingering) ledger.deadlines.push({ at: hold.freeAt, session, hold });
+      ledger.deadlines.push({ at: hold.freeAt, session, hold });
     }
     ledger.deadlines.push({ at: session.deadline, session, hold: undefined });
   }

@@ -15,7 +15,7 @@ export function expire(ledger: Ledger): Derived[] {
     const { session, hold } = due;
     if (ledger.sessions.get(bytesKey(session.id)) !== session) continue;
     if (hold !== undefined) {
-      if (session.holds.get(hold.id) !== hold || !hold.lingering) continue;
+      if (session.holds.get(hold.id) !== hold) continue;
       freeHold(ledger, session, hold);
       touchSession(ledger, session);
       derived.push({ session, answer: { kind: 'expired', hold: hold.id } });

@@ -31,6 +31,7 @@ export function grantSeats(ledger: Ledger, session: Session, command: AcquireCom
   const hold = newHold(ledger, command, chosen);
   journal.put(session.holds, hold.id, hold);
   countHold(ledger, session, hold, 'take');
+  ledger.deadlines.push({ at: hold.freeAt, session, hold });
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
 }

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { eventually, RunningGroup, trefoil, trefoilMain } from './running-group.ts';
+
+const run = promisify(execFile);
+
+describe('the command line on a running group', { timeout: 180_000 }, () => {
+  let running: RunningGroup;
+  before(async () => {
+    running = await RunningGroup.start();
+    await running.hands.sell({ version: 1, quantity: 2, terms: { units: 100, sessionTimeoutSeconds: 10 } });
+  });
+  after(async () => {
+    await running[Symbol.asyncDispose]();
+  });
+
+  test('run passes output, exit code and signals through, and gives the seat back', async () => {
+    const ended = await running.trefoil('run', '--product', 'cad', '--', 'sh', '-c', 'echo out; exit 7');
+    assert.deepEqual([ended.code, ended.stdout], [7, 'out\n']);
+    const child = spawn(process.execPath, [trefoilMain, 'run', '--product', 'cad', '--', 'sleep', '60'], {
+      env: { ...process.env, TREFOIL_CLIENT: running.group.clientFile },
+    });
+    await eventually('a seat is taken', 5_000, async () => (await running.hands.used()) === 1);
+    child.kill('SIGTERM');
+    assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 128 + 15);
+    await eventually('the seat is free', 3_000, async () => (await running.hands.used()) === 0);
+  });
+
+  test('run: a seat comes back by itself when even kill −9 ends it', async () => {
+    const child = spawn(process.execPath, [trefoilMain, 'run', '--product', 'cad', '--', 'sleep', '1'], {
+      env: { ...process.env, TREFOIL_CLIENT: running.group.clientFile },
+    });
+    await eventually('a seat is taken', 5_000, async () => (await running.hands.used()) === 1);
+    child.kill('SIGKILL');
+    await eventually(
+      'the seat is free after its session time-out',
+      90_000,
+      async () => (await running.hands.used()) === 0,
+    );
+  });
+
+  test('denied: exit 3 and who has the seats; run: 125', async () => {
+    await using client = await running.client('olga');
+    await client.acquire('cad', { seats: 2 });
+    const denied = await running.trefoil('acquire', 'cad');
+    assert.equal(denied.code, 3);
+    assert.match(denied.stderr, /All 2 seats of cad are taken: olga on olga-desk since 20/);
+    assert.equal((await running.trefoil('run', '--product', 'cad', '--', 'true')).code, 125);
+  });
+
+  test('acquire --save, verify, release', async () => {
+    const proof = join(running.group.directory, 'proof.json');
+    const saved = join(running.group.directory, 'seat.json');
+    const acquired = await running.trefoil('acquire', 'cad', '--save', saved, '--proof', proof);
+    assert.equal(acquired.code, 0, acquired.stderr);
+    const verified = await trefoil(['verify', proof, '--vendor-root', running.group.vendorRoot]);
+    assert.equal(verified.code, 0, verified.stderr);
+    const late = await trefoil([
+      'verify',
+      proof,
+      '--vendor-root',
+      running.group.vendorRoot,
+      '--at',
+      '2040-01-01T00:00:00Z',
+    ]);
+    assert.equal(late.code, 3);
+    assert.match(late.stderr, /expired/);
+    assert.equal((await running.trefoil('release', saved)).code, 0);
+    await eventually('the seat is free', 3_000, async () => (await running.hands.used()) === 0);
+  });
+
+  test('consume counts, never below zero', async () => {
+    assert.match((await running.trefoil('consume', 'cad', '60')).stdout, /40 are left/);
+    assert.equal((await running.trefoil('consume', 'cad', '41')).code, 3);
+    assert.match((await running.trefoil('consume', 'cad', '40')).stdout, /0 are left/);
+  });
+
+  test('evict: by an admin key only; the seat stays taken until its last grant has run out', async () => {
+    await using client = await running.client('pavel');
+    assert.equal((await client.acquire('cad')).kind, 'granted');
+    const { sessions } = JSON.parse((await running.trefoil('sessions', '--json')).stdout) as {
+      sessions: { id: string; user: string }[];
+    };
+    const id = Buffer.from(sessions.find((one) => one.user === 'pavel')?.id ?? '', 'base64url').toString('hex');
+    const foreign = join(running.group.directory, 'foreign');
+    await trefoil(['vendor', 'init-root', '--vendor', 'evil', '--directory', foreign]);
+    const refused = await running.trefoil('evict', id, '--admin-key', join(foreign, 'issuing.key.pem'));
+    assert.equal(refused.code, 3);
+    assert.match(refused.stderr, /unknown-admin/);
+    const evicted = await running.trefoil('evict', id, '--admin-key', running.group.adminKeyFile, '--reason', 'test');
+    assert.equal(evicted.code, 0, evicted.stderr);
+    assert.equal(await running.hands.used(), 1);
+    assert.equal(await client.renew(), 'refused');
+    await eventually('free when the grant has run out', 20_000, async () => (await running.hands.used()) === 0);
+  });
+
+  test('curl: the same service as JSON over HTTP/1.1 and HTTP/2', async () => {
+    const port = running.hands.server('tmr-server-A').folder.port;
+    const url = `https://127.0.0.1:${port}/trefoil.v1.VirtualContainer/ListLicenses`;
+    const authority = join(running.group.directory, 'client-authority.pem');
+    for (const version of ['--http1.1', '--http2']) {
+      const { stdout } = await run('curl', [
+        '-sS',
+        version,
+        '--cacert',
+        authority,
+        '-H',
+        'content-type: application/json',
+        '-d',
+        '{}',
+        url,
+      ]);
+      const reply = JSON.parse(stdout) as { licenses: { product: string }[] };
+      assert.equal(reply.licenses[0]?.product, 'cad');
+    }
+  });
+
+  test('health, readiness and metrics on every server', async () => {
+    for (const { healthPort } of running.group.servers) {
+      assert.equal((await fetch(`http://127.0.0.1:${healthPort}/healthz`)).status, 200);
+      assert.equal((await fetch(`http://127.0.0.1:${healthPort}/readyz`)).status, 200);
+      assert.match(await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text(), /trefoil_certified_index/);
+    }
+  });
+});
+
+test('from keys to an update file by the command line alone', async (t) => {
+  const { mkdtemp, rm } = await import('node:fs/promises');
+  const directory = await mkdtemp(join((await import('node:os')).tmpdir(), 'trefoil-vendor-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const at = (name: string): string => join(directory, name);
+  const ok = async (...args: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await trefoil(args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  await writeFile(at('passphrase'), 'correct horse battery staple\n', { mode: 0o600 });
+  const keys = ['--directory', at('vendor'), '--passphrase-file', at('passphrase')];
+  await ok('vendor', 'init-root', '--vendor', 'acme', ...keys);
+  for (const n of [1, 2, 3])
+    await ok('request', '--container', at(`c${n}`), '--name', `host ${n}`, '--output', at(`r${n}`));
+  await ok(
+    'vendor',
+    'configure',
+    at('r1'),
+    at('r2'),
+    at('r3'),
+    '--name',
+    'Plant 7',
+    '--output',
+    at('configuration'),
+    ...keys,
+  );
+  const issue = [
+    'vendor',
+    'issue',
+    '--configuration',
+    at('configuration'),
+    '--license',
+    'cad-1',
+    '--product',
+    'cad',
+    ...keys,
+  ];
+  await ok(...issue, '--quantity', '5', '--output', at('update'));
+  const twice = await trefoil(['vendor', 'configure', at('r1'), at('r1'), at('r3'), '--name', 'x', ...keys]);
+  assert.equal(twice.code, 1);
+  assert.match(twice.stderr, /two of the requests are of the same container/);
+  await writeFile(at('terms'), '{"quantity": 5, "features": [{"name": "a", "quantity": 9}]}');
+  const bad = await trefoil([...issue, '--terms', at('terms')]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /terms\.features\[0\]\.quantity is above the license's quantity/);
+});

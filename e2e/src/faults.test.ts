@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import type { ServerFolder } from '@trefoil/cli';
+import { eventually, RunningGroup } from './running-group.ts';
+
+/** One group, hurt in one way after the other; each test leaves it whole. */
+describe('a running group under faults', { timeout: 240_000 }, () => {
+  let running: RunningGroup;
+  before(async () => {
+    running = await RunningGroup.start();
+    await running.hands.sell({ version: 1, quantity: 5 });
+  });
+  after(async () => {
+    await running[Symbol.asyncDispose]();
+  });
+
+  test('two license servers down: nothing is granted, seats run on, status says so; back up, nobody lost a seat', async () => {
+    await using client = await running.client('dana', 1_500);
+    const held = await client.acquire('cad');
+    assert.equal(held.kind, 'granted');
+    await running.hands.server('license-server-1').kill();
+    await running.hands.server('license-server-3').kill();
+    const asked = await client.acquire('cad');
+    assert.equal(asked.kind, 'unknown');
+    assert.ok(held.kind === 'granted' && held.seat.valid, 'the seat runs to its end');
+    const status = await running.trefoil('status');
+    assert.match(status.stdout, /NO QUORUM/);
+    await running.hands.server('license-server-1').start();
+    await running.hands.server('license-server-3').start();
+    await running.hands.waitForRedundancy();
+    assert.equal(await client.renew(), 'renewed');
+    const again = asked.kind === 'unknown' ? await asked.again() : asked;
+    assert.equal(again.kind, 'granted', 'the very same request, done once');
+  });
+
+  test('a flipped bit in a log: set aside, re-joined through both peers, nothing cut silently', async () => {
+    const server = running.hands.server('license-server-2');
+    await server.kill();
+    await flipBit(server.folder);
+    await server.start();
+    await running.hands.waitForRedundancy();
+    const lines = await running.log('license-server-2');
+    assert.ok(lines.some((line) => String(line['msg']).includes('suspect')));
+    const kept = await readdir(join(dirname(server.folder.configFile), 'data'));
+    assert.ok(
+      kept.some((name) => name.includes('.suspect-')),
+      'the damaged log is kept for inspection',
+    );
+  });
+
+  test('a client that dials a license server gets no application byte', async () => {
+    const { port } = running.hands.server('license-server-1').folder;
+    const bytes = await new Promise<number>((resolve) => {
+      let read = 0;
+      const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['trefoil/1'] });
+      socket.on('data', (data) => {
+        read += data.length;
+      });
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve(read));
+      socket.setTimeout(5_000, () => socket.destroy());
+    });
+    assert.equal(bytes, 0);
+    await eventually('it is logged', 3_000, async () =>
+      (await running.log('license-server-1')).some((line) => line['msg'] === 'a connection was refused'),
+    );
+  });
+
+  test('altered, truncated, older and foreign updates are refused with the reason; seats are untouched', async () => {
+    await using client = await running.client('erin');
+    const held = await client.acquire('cad');
+    assert.equal(held.kind, 'granted');
+    const { directory } = running.group;
+    const good = running.hands.updateFor({ version: 7, quantity: 50 });
+    const cases = {
+      altered: `${good.slice(0, 2_000)}${good[2_000] === 'A' ? 'B' : 'A'}${good.slice(2_001)}`,
+      truncated: good.slice(0, -20),
+      older: running.hands.updateFor({ version: 1, quantity: 500 }),
+    };
+    for (const [name, text] of Object.entries(cases)) {
+      const file = join(directory, `${name}.update`);
+      await writeFile(file, text);
+      const { code, stderr } = await running.trefoil('update', file);
+      assert.equal(code, 3, `${name}: ${stderr}`);
+      assert.match(stderr, /refused \((bad-document|older-license)\): \S+/);
+    }
+    assert.equal(await running.hands.quantity(), 5);
+    assert.equal(await client.renew(), 'renewed');
+  });
+
+  test('a configuration that cannot be meant is one sentence with file and line', async () => {
+    const { folder } = running.hands.server('license-server-1');
+    const file = join(dirname(folder.configFile), 'wrong.yaml');
+    const good = await readFile(folder.configFile, 'utf8');
+    await writeFile(file, `prot: 7411\n${good}`);
+    const { code, stderr } = await running.trefoil('license-server', file);
+    assert.equal(code, 1);
+    assert.match(stderr, /wrong\.yaml:1: unknown key "prot"/);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  });
+});
+
+test('a full disk stops one license server, and the group goes on', { timeout: 120_000 }, async () => {
+  assert.equal(process.getuid?.(), 0, 'needs root for a small file system of its own');
+  let small = '';
+  await using running = await RunningGroup.start({
+    prepare: async (group) => {
+      const folder = group.servers.find((one) => one.name === 'license-server-3') as ServerFolder;
+      small = join(dirname(folder.configFile), 'data');
+      await mkdir(small);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1600k', 'tmpfs', small]);
+    },
+    beforeRemoval: () => void execFileSync('umount', ['--lazy', small]),
+  });
+  await running.hands.sell({ version: 1, quantity: 5 });
+  await using client = await running.client('frank');
+  let failed = 0;
+  const server = running.hands.server('license-server-3');
+  const until = performance.now() + 60_000;
+  while (server.running && performance.now() < until) {
+    const results = await Promise.all(
+      Array.from({ length: 16 }, () => client.consume('cad', 1, { feature: 'x'.repeat(60) })),
+    );
+    failed += results.filter((one) => one.kind === 'unknown').length;
+  }
+  assert.equal(server.running, false, 'it stopped');
+  assert.equal(failed, 0);
+  const lines = await running.log('license-server-3');
+  assert.ok(
+    lines.some((line) => /disk is full|no space/i.test(JSON.stringify(line))),
+    'it says why',
+  );
+  assert.equal((await client.acquire('cad')).kind, 'granted', 'the other two go on');
+});
+
+async function flipBit(folder: ServerFolder): Promise<void> {
+  const data = join(dirname(folder.configFile), 'data');
+  const [set] = (await readdir(data)).filter((name) => !name.includes('suspect') && name !== 'lock');
+  const directory = join(data, set as string);
+  const segment = (await readdir(directory))
+    .filter((name) => !name.startsWith('snapshot'))
+    .sort()
+    .at(-1) as string;
+  const handle = await open(join(directory, segment), 'r+');
+  const byte = Buffer.alloc(1);
+  await handle.read(byte, 0, 1, 1_500);
+  byte[0] = (byte[0] as number) ^ 0x10;
+  await handle.write(byte, 0, 1, 1_500);
+  await handle.close();
+}

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { create, ListSessionsReplySchema, ListSessionsRequestSchema } from '@trefoil/api';
+import type { Group } from '@trefoil/client';
+import { encodeCommand, type EvictCommand, keyIdBytes, signCommand } from '@trefoil/license';
+import { systemRandom } from '@trefoil/host';
+import { keyFromPem } from '@trefoil/vendor';
+import { Command } from 'commander';
+import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
+import { readPassphrase, readTextFile } from '../files.ts';
+import { CliError, duration, EXIT, print, printable, printJson } from '../terminal.ts';
+import { applyUpdate, submitOutside } from './apply-update.ts';
+
+const PATIENCE_MS = 10_000;
+
+export function updateCommand(): Command {
+  return withClientOptions(new Command('update'))
+    .description('Put an update file of the vendor into service. Nobody has to stop working.')
+    .argument('<file>')
+    .addHelpText('after', '\nExample:\n  trefoil update cad-2026-0042.update')
+    .action(async (file: string, options: ClientOptions) => {
+      const document = await readTextFile(file);
+      const group = await findGroup(options);
+      try {
+        const result = await applyUpdate(group, document, PATIENCE_MS);
+        if (options.json) printJson(result);
+        if (result.kind === 'unknown')
+          throw new CliError(
+            EXIT.notReachable,
+            `not known whether it was installed: ${result.reason}; run it again, it is done once`,
+          );
+        if (result.kind === 'refused')
+          throw new CliError(EXIT.denied, `refused (${result.code}): ${printable(result.detail)}`);
+        if (!options.json)
+          for (const one of result.licenses)
+            print(`installed: ${one.license} version ${one.version}, ${one.quantity} × ${one.product}`);
+      } finally {
+        group.close();
+      }
+    });
+}
+
+export function evictCommand(): Command {
+  return withClientOptions(new Command('evict'))
+    .description("End somebody's session. Its seats are free when its last grant has run out, not sooner.")
+    .argument('<session>', 'its id from "trefoil sessions", or the beginning of it')
+    .requiredOption('--admin-key <file>', 'PEM of an admin key that the group document names')
+    .option('--passphrase-file <file>', 'passphrase of the admin key')
+    .option('--reason <text>', 'shown to the one who is evicted', '')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil evict 3fa9 --admin-key admin.key.pem --reason "needed for the release build"',
+    )
+    .action(
+      async (
+        prefix: string,
+        options: ClientOptions & { adminKey: string; passphraseFile?: string; reason: string },
+      ) => {
+        const key = keyFromPem(await readFile(options.adminKey, 'utf8'), await readPassphrase(options.passphraseFile));
+        const group = await findGroup(options);
+        try {
+          const command = signCommand<EvictCommand>(
+            group.configuration.set,
+            {
+              kind: 'evict',
+              admin: keyIdBytes(group.crypto, key.publicKey),
+              nonce: systemRandom.bytes(16),
+              atLogTime: await group.certifiedLogTime(),
+              session: await findSession(group, prefix),
+              reason: options.reason,
+            },
+            key,
+          );
+          const outcome = await submitOutside(group, encodeCommand(command), PATIENCE_MS);
+          if (options.json) printJson(outcome);
+          if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason);
+          if (outcome.kind !== 'evicted')
+            throw new CliError(EXIT.denied, `refused: ${outcome.kind === 'refused' ? outcome.code : outcome.kind}`);
+          const waitMs = Math.max(0, outcome.freeAtLogTime - (await group.certifiedLogTime()));
+          if (!options.json) print(`evicted; its seats are free in ${duration(waitMs)} at the latest`);
+        } finally {
+          group.close();
+        }
+      },
+    );
+}
+
+async function findSession(group: Group, prefix: string): Promise<Uint8Array> {
+  const request = create(ListSessionsRequestSchema, { set: group.configuration.set });
+  const { sessions } = await read(
+    group,
+    'listSessions',
+    { request: ListSessionsRequestSchema, reply: ListSessionsReplySchema },
+    request,
+  );
+  const fitting = sessions.filter((one) => Buffer.from(one.id).toString('hex').startsWith(prefix.toLowerCase()));
+  const [found] = fitting;
+  if (found === undefined)
+    throw new CliError(EXIT.failure, `no session begins with ${printable(prefix)}; see "trefoil sessions"`);
+  if (fitting.length > 1)
+    throw new CliError(EXIT.usage, `${fitting.length} sessions begin with ${printable(prefix)}; give more of the id`);
+  return found.id;
+}

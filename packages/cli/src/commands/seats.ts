@@ -1,0 +1,230 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  type AcquireResult,
+  type Client,
+  type Denied,
+  resume,
+  type SavedClient,
+  type Seat,
+  readClientFile,
+  Verifier,
+} from '@trefoil/client';
+import { Command } from 'commander';
+import { type ClientOptions, connectClient, withClientOptions } from '../connection.ts';
+import { CliError, EXIT, note, print, printable, printJson } from '../terminal.ts';
+
+interface SeatOptions extends ClientOptions {
+  readonly feature?: string;
+  readonly seats: string;
+}
+
+function withSeatOptions(command: Command): Command {
+  return withClientOptions(command)
+    .option('--feature <name>', 'a feature of the product')
+    .option('--seats <n>', 'how many', '1');
+}
+
+export function runCommand(): Command {
+  return withSeatOptions(new Command('run'))
+    .description('Run a command that needs a seat: taken before, held as long as it runs, given back after.')
+    .requiredOption('--product <code>', 'the product')
+    .argument('<command...>', 'after --: the command and its arguments')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil run --product cad -- ./solver model.dat\n\nExit code: that of the command; 125 if no seat was granted or the group was not reachable.',
+    )
+    .action(async (words: string[], options: SeatOptions & { product: string }) => {
+      const signals = new PassedSignals();
+      let client: Client;
+      try {
+        client = await connectClient(options, words[0] ?? 'run');
+      } catch (error) {
+        throw new CliError(EXIT.runRefused, error instanceof Error ? error.message : String(error));
+      }
+      await using connected = client;
+      const result = await acquire(connected, options.product, options);
+      if (result.kind !== 'granted') throw new CliError(EXIT.runRefused, sentenceOf(result));
+      connected.on('lost', ({ reason }) => note(`trefoil: the seat is lost: ${reason}`));
+      connected.on('restored', () => note('trefoil: the seat is held again'));
+      process.exitCode = await runChild(words, signals);
+    });
+}
+
+const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+/** Signals go to the child; it decides. One that comes before there is a child ends the wait for the seat. */
+class PassedSignals {
+  #target: ((signal: NodeJS.Signals) => void) | undefined;
+  #early: NodeJS.Signals | undefined;
+
+  constructor() {
+    for (const signal of PASSED_ON)
+      process.on(signal, () => {
+        if (this.#target === undefined) this.#early ??= signal;
+        else this.#target(signal);
+      });
+  }
+
+  get early(): NodeJS.Signals | undefined {
+    return this.#early;
+  }
+
+  to(target: (signal: NodeJS.Signals) => void): void {
+    this.#target = target;
+  }
+}
+
+/** The result is the child's own exit code, 128 + n where signal n ended it. */
+function runChild([command, ...args]: string[], signals: PassedSignals): Promise<number> {
+  return new Promise((resolve, reject) => {
+    if (signals.early !== undefined) return resolve(128 + constants.signals[signals.early]);
+    const child = spawn(command as string, args, { stdio: 'inherit' });
+    signals.to((signal) => void child.kill(signal));
+    child.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        new CliError(
+          error.code === 'ENOENT' ? 127 : 126,
+          `cannot run ${command}: ${error.code === 'ENOENT' ? 'no such command' : error.message}`,
+        ),
+      ),
+    );
+    child.once('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  });
+}
+
+export function acquireCommand(): Command {
+  return withSeatOptions(new Command('acquire'))
+    .description('Take a seat. Holds it until Ctrl-C; with --save it lives on until its session time-out.')
+    .argument('<product>')
+    .option('--save <file>', 'write session and seat to a file (mode 0600) for "trefoil release", and end')
+    .option('--proof <file>', 'write the grant with all that proves it, for "trefoil verify"')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil acquire cad --proof grant.json\n  trefoil acquire cad --save seat.json && trefoil release seat.json',
+    )
+    .action(async (product: string, options: SeatOptions & { save?: string; proof?: string }) => {
+      await using client = await connectClient(options, 'trefoil');
+      const result = await acquire(client, product, options);
+      if (result.kind !== 'granted') throw refusal(result, options);
+      const { seat } = result;
+      if (options.proof !== undefined) await writeFile(options.proof, seat.proof());
+      showSeat(seat, options);
+      if (options.save !== undefined) {
+        await writeFile(options.save, JSON.stringify(await client.detach()), { mode: 0o600 });
+        return;
+      }
+      if (!options.json) note('holding it; Ctrl-C gives it back');
+      await new Promise<void>((resolve) => {
+        process.once('SIGINT', resolve);
+        process.once('SIGTERM', resolve);
+      });
+    });
+}
+
+export function releaseCommand(): Command {
+  return withClientOptions(new Command('release'))
+    .description('Give back the seats of a file that "trefoil acquire --save" wrote.')
+    .argument('<file>')
+    .addHelpText('after', '\nExample:\n  trefoil release seat.json')
+    .action(async (file: string, options: ClientOptions) => {
+      const saved = await readSaved(file);
+      const clientFile = await readClientFile(options.client);
+      const client = await resume(saved, {
+        clientFile,
+        vendor: new Verifier(options.vendorRoot ?? clientFile.vendorRoot ?? ''),
+      });
+      const products = [...client.seats].flatMap((seat) => seat.items.map((item) => item.product));
+      await client.close();
+      await rm(file, { force: true });
+      if (options.json) printJson({ released: products });
+      else print(`released: ${products.join(', ')}`);
+    });
+}
+
+async function readSaved(file: string): Promise<SavedClient> {
+  try {
+    const saved = JSON.parse(await readFile(file, 'utf8')) as SavedClient;
+    if (saved.format === 'trefoil-session-1') return saved;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new CliError(EXIT.failure, `${file}: there is no such file`);
+  }
+  throw new CliError(EXIT.failure, `${file} is not a file that "trefoil acquire --save" wrote`);
+}
+
+export function consumeCommand(): Command {
+  return withClientOptions(new Command('consume'))
+    .description('Use up prepaid units of a license. Counted exactly once.')
+    .argument('<product>')
+    .argument('<units>')
+    .option('--feature <name>', 'a feature of the product')
+    .addHelpText('after', '\nExample:\n  trefoil consume render 25')
+    .action(async (product: string, text: string, options: ClientOptions & { feature?: string }) => {
+      const units = wholeNumber(text, 'units');
+      await using client = await connectClient(options, 'trefoil');
+      const result = await client.consume(
+        product,
+        units,
+        options.feature === undefined ? {} : { feature: options.feature },
+      );
+      if (result.kind !== 'consumed') throw refusal(result, options);
+      if (options.json) printJson(result);
+      else print(`consumed ${result.units} units of ${product}; ${result.remaining} are left`);
+    });
+}
+
+async function acquire(client: Client, product: string, options: SeatOptions): Promise<AcquireResult> {
+  const seats = wholeNumber(options.seats, '--seats');
+  return client.acquire(product, { seats, ...(options.feature !== undefined && { feature: options.feature }) });
+}
+
+function wholeNumber(text: string, what: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new CliError(EXIT.usage, `${what} is not a whole number above 0: ${text}`);
+  return value;
+}
+
+function showSeat(seat: Seat, options: ClientOptions): void {
+  if (options.json)
+    printJson({
+      granted: seat.grants.map(({ license, version, product, feature, seats, lifeMs, notAfter }) => ({
+        license,
+        version,
+        product,
+        feature,
+        seats,
+        lifeMs,
+        notAfter,
+      })),
+    });
+  else
+    for (const grant of seat.grants)
+      print(
+        `granted: ${grant.seats} of ${grant.product}${grant.feature === '' ? '' : `, feature ${grant.feature}`} (license ${grant.license}, version ${grant.version})`,
+      );
+}
+
+type NotDone =
+  | Denied
+  | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+function refusal(result: NotDone, options: ClientOptions): CliError {
+  if (options.json) printJson(result);
+  const code = result.kind === 'denied' ? EXIT.denied : result.kind === 'unknown' ? EXIT.notReachable : EXIT.failure;
+  return new CliError(code, sentenceOf(result));
+}
+
+function sentenceOf(result: NotDone): string {
+  switch (result.kind) {
+    case 'denied':
+      return printable(result.sentence);
+    case 'refused':
+      return printable(`refused: ${result.code}${result.detail === '' ? '' : ` (${result.detail})`}`);
+    case 'unknown':
+      return `no answer that counts: ${result.reason}; try again, nothing is counted twice`;
+  }
+}

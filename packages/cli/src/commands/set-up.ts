@@ -1,0 +1,92 @@
+import { access, mkdir } from 'node:fs/promises';
+import { homedir, hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseAddress, PORTS } from '@trefoil/api';
+import { decodeClientFile, encodeClientFile } from '@trefoil/client';
+import { createSoftwareContainer, openSoftwareContainer, readPassphraseFile } from '@trefoil/container';
+import { writeFileAtomically } from '@trefoil/host';
+import { containerRequest } from '@trefoil/vendor';
+import { Command } from 'commander';
+import { readTextFile, writeResult } from '../files.ts';
+import { CliError, EXIT, note, print } from '../terminal.ts';
+
+export function requestCommand(): Command {
+  return new Command('request')
+    .description(
+      'Make a container on this machine, if there is none yet, and the request that the vendor needs of it. No secret is in it.',
+    )
+    .requiredOption('--container <file>', 'the software container')
+    .option('--passphrase-file <file>', 'protects the container besides the machine it is bound to')
+    .option('--name <text>', 'for people: which host this is', hostname())
+    .option('--output <file>', 'default: stdout')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil request --container /var/lib/trefoil/container.tfc --output host1.request',
+    )
+    .action(async (options: { container: string; passphraseFile?: string; name: string; output?: string }) => {
+      const { container: file, passphraseFile } = options;
+      const secret = passphraseFile === undefined ? {} : { passphrase: await readPassphraseFile(passphraseFile) };
+      const there = await access(file).then(
+        () => true,
+        () => false,
+      );
+      if (there) {
+        await using container = await openSoftwareContainer({ file, ...secret });
+        return writeResult(options.output, await containerRequest(container, options.name));
+      }
+      const made = await createSoftwareContainer({ file, ...secret });
+      await using container = made.container;
+      note(`made ${file}. Its recovery code, shown only now: ${made.recoveryCode}`);
+      note('Keep it apart from this machine: with it the container opens on other hardware.');
+      return writeResult(options.output, await containerRequest(container, options.name));
+    });
+}
+
+interface AddOptions {
+  readonly group: string;
+  readonly address: string[];
+  readonly authority: string;
+  readonly set?: string;
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly vendorRoot?: string;
+  readonly output?: string;
+}
+
+export function clientCommand(): Command {
+  const add = new Command('add')
+    .description('Write the client file through which applications on this machine find their group.')
+    .requiredOption('--group <code>', 'name of the group')
+    .requiredOption('--address <host:port...>', `virtual IP and TMR servers; port ${PORTS.clients} unless given`)
+    .requiredOption('--authority <file>', "PEM of the group's client authority")
+    .option('--set <id>', 'the container set, where the group has several virtual containers')
+    .option('--certificate <file>', 'client certificate, where the group asks for one')
+    .option('--key <file>', 'its key')
+    .option('--vendor-root <key>', "the vendor's root public key, for the command line tools")
+    .option('--output <file>', 'default: ~/.config/trefoil/client.json')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil client add --group plant-7 --address 10.0.0.10 10.0.0.4 10.0.0.5 --authority client-authority.pem',
+    )
+    .action(async (options: AddOptions) => {
+      for (const address of options.address)
+        if (parseAddress(address, PORTS.clients) === undefined)
+          throw new CliError(EXIT.usage, `--address: "${address}" is not host:port`);
+      const text = encodeClientFile({
+        group: options.group,
+        addresses: options.address,
+        authority: await readTextFile(options.authority),
+        ...(options.set !== undefined && { set: options.set }),
+        ...(options.certificate !== undefined && { certificate: await readTextFile(options.certificate) }),
+        ...(options.key !== undefined && { key: await readTextFile(options.key) }),
+        ...(options.vendorRoot !== undefined && { vendorRoot: options.vendorRoot }),
+      });
+      decodeClientFile(text, 'client file');
+      const file =
+        options.output ?? join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'trefoil', 'client.json');
+      await mkdir(dirname(file), { recursive: true });
+      await writeFileAtomically(file, text, { mode: options.key === undefined ? 0o644 : 0o600 });
+      print(`written: ${file}`);
+    });
+  return new Command('client').description('This machine as a client of a group.').addCommand(add);
+}

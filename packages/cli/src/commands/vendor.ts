@@ -1,0 +1,192 @@
+import { join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { type JsonObject, parseStrictJson, toBase64url, verifyConfiguration } from '@trefoil/license';
+import { nodeCrypto } from '@trefoil/license/node-crypto';
+import {
+  certifyIssuingKey,
+  configure,
+  createKey,
+  type Issuer,
+  issueLicense,
+  issuerOf,
+  keyFromPem,
+  makeUpdate,
+} from '@trefoil/vendor';
+import { Command } from 'commander';
+import { readPassphrase, readTextFile, writeResult } from '../files.ts';
+import { CliError, EXIT, note, print } from '../terminal.ts';
+
+const DAY_MS = 86_400_000;
+
+/** What a vendor does by hand; Central does the same with a database behind it. */
+export function vendorCommand(): Command {
+  return new Command('vendor')
+    .description('Keys, container sets and licenses, from the vendor side.')
+    .addCommand(initRootCommand())
+    .addCommand(configureCommand())
+    .addCommand(issueCommand());
+}
+
+interface Folder {
+  readonly directory: string;
+  readonly passphraseFile?: string;
+}
+
+function withFolder(command: Command): Command {
+  return command
+    .option('--directory <path>', "folder with the vendor's keys", 'vendor')
+    .option('--passphrase-file <file>', 'encrypts the keys, or opens them');
+}
+
+function initRootCommand(): Command {
+  return withFolder(new Command('init-root'))
+    .description('Make the root key (keep it offline) and an issuing key that it certifies.')
+    .requiredOption('--vendor <code>', 'your code, e.g. acme')
+    .option('--days <n>', 'validity of the issuing key', '365')
+    .addHelpText('after', '\nExample:\n  trefoil vendor init-root --vendor acme --passphrase-file passphrase.txt')
+    .action(async (options: Folder & { vendor: string; days: string }) => {
+      const { directory } = options;
+      const passphrase = await readPassphrase(options.passphraseFile);
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      const root = createKey();
+      const issuing = createKey();
+      const now = Date.now();
+      const notAfter = now + days(options.days) * DAY_MS;
+      const document = certifyIssuingKey(root, {
+        vendor: options.vendor,
+        key: issuing.publicKey,
+        notBefore: now - 3_600_000,
+        notAfter,
+      });
+      await writeResult(join(directory, 'root.key.pem'), root.toPem(passphrase), 0o600);
+      await writeResult(join(directory, 'root.pub'), `${toBase64url(root.publicKey.bytes)}\n`);
+      await writeResult(join(directory, 'issuing.key.pem'), issuing.toPem(passphrase), 0o600);
+      await writeResult(join(directory, 'issuing-key.jws'), document);
+      print(`root public key: ${toBase64url(root.publicKey.bytes)}`);
+      note(
+        `Pin it in your application. Move ${join(directory, 'root.key.pem')} to a place without network; it is needed for the next issuing key only.`,
+      );
+      if (passphrase === undefined) note('The keys are not encrypted: give --passphrase-file for real ones.');
+    });
+}
+
+function configureCommand(): Command {
+  return withFolder(new Command('configure'))
+    .description('Make a container set from the requests of its three containers.')
+    .argument(
+      '<request...>',
+      'three request files, in the order of license servers 1, 2, 3 (or one, for a single server)',
+    )
+    .requiredOption('--name <text>', 'what the customer calls the virtual container')
+    .option('--days <n>', 'until the configuration has to be renewed', '365')
+    .option('--output <file>', 'default: stdout')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil vendor configure r1.request r2.request r3.request --name "Plant 7" --output plant7.configuration.jws',
+    )
+    .action(async (files: string[], options: Folder & { name: string; days: string; output?: string }) => {
+      const issuer = await readIssuer(options);
+      const requests = await Promise.all(files.map(readTextFile));
+      const now = Date.now();
+      const text = configure(issuer, {
+        requests,
+        name: options.name,
+        issuedAt: now,
+        expires: now + days(options.days) * DAY_MS,
+      });
+      await writeResult(options.output, text);
+    });
+}
+
+interface IssueOptions extends Folder {
+  readonly configuration: string;
+  readonly license: string;
+  readonly licenseVersion: string;
+  readonly product: string;
+  readonly name?: string;
+  readonly tmrId: string;
+  readonly quantity?: string;
+  readonly terms?: string;
+  readonly output?: string;
+}
+
+function issueCommand(): Command {
+  return withFolder(new Command('issue'))
+    .description('Issue a license for a container set, as an update file that "trefoil update" puts into service.')
+    .requiredOption('--configuration <file>', "the set's configuration")
+    .requiredOption('--license <id>', 'its id, e.g. cad-2026-0042')
+    .option('--license-version <n>', 'rises with each change', '1')
+    .requiredOption('--product <code>', 'the product')
+    .option('--name <text>', 'for people; default: the product')
+    .option('--tmr-id <n>', 'number of the triplet in this set; 0 for a single server', '1')
+    .option('--quantity <n>', 'seats at once')
+    .option('--terms <file>', 'JSON with more terms; see docs/FORMATS.md §2.4')
+    .option('--output <file>', 'default: stdout')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil vendor issue --configuration plant7.configuration.jws --license cad-1 --product cad --quantity 5 --output cad-1.update',
+    )
+    .action(async (options: IssueOptions) => {
+      const issuer = await readIssuer(options);
+      const configuration = verifyConfiguration(
+        nodeCrypto(),
+        issuer.document,
+        await readTextFile(options.configuration),
+      );
+      const now = Date.now();
+      const license = issueLicense(issuer, configuration, {
+        license: options.license,
+        version: whole(options.licenseVersion, '--license-version', 1),
+        product: options.product,
+        name: options.name ?? options.product,
+        tmrId: whole(options.tmrId, '--tmr-id', 0),
+        terms: await readTerms(options),
+        issuedAt: now,
+      });
+      const root = {
+        alg: 'ed25519',
+        bytes: Buffer.from(await readTextFile(join(options.directory, 'root.pub')), 'base64url'),
+      } as const;
+      await writeResult(
+        options.output,
+        makeUpdate(issuer, root, configuration, { licenses: [license], serial: now, issuedAt: now }),
+      );
+    });
+}
+
+async function readTerms(options: IssueOptions): Promise<JsonObject> {
+  const terms =
+    options.terms === undefined
+      ? {}
+      : (parseStrictJson(Buffer.from(await readTextFile(options.terms)), 256 * 1024) as JsonObject);
+  if (options.quantity === undefined) {
+    if (terms['quantity'] === undefined)
+      throw new CliError(EXIT.usage, 'give --quantity, or a "quantity" in the terms file');
+    return terms;
+  }
+  return { ...terms, quantity: whole(options.quantity, '--quantity', 0) };
+}
+
+async function readIssuer(options: Folder): Promise<Issuer> {
+  const { directory } = options;
+  const key = keyFromPem(
+    await readTextFile(join(directory, 'issuing.key.pem')),
+    await readPassphrase(options.passphraseFile),
+  );
+  const root = {
+    alg: 'ed25519',
+    bytes: Buffer.from(await readTextFile(join(directory, 'root.pub')), 'base64url'),
+  } as const;
+  return issuerOf(root, await readTextFile(join(directory, 'issuing-key.jws')), key);
+}
+
+function days(text: string): number {
+  return whole(text, '--days', 1);
+}
+
+function whole(text: string, what: string, min: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < min)
+    throw new CliError(EXIT.usage, `${what} is not a whole number from ${min} on: ${text}`);
+  return value;
+}

@@ -1,0 +1,153 @@
+import {
+  create,
+  ListLicensesReplySchema,
+  ListLicensesRequestSchema,
+  ListSessionsReplySchema,
+  ListSessionsRequestSchema,
+  type StatusReply,
+  StatusReplySchema,
+  StatusRequestSchema,
+} from '@trefoil/api';
+import { Command } from 'commander';
+import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
+import { duration, print, printable, printJson, table, time } from '../terminal.ts';
+
+export function statusCommand(): Command {
+  return withClientOptions(new Command('status'))
+    .description('The five servers: who leads, who votes, how many more may fail.')
+    .addHelpText('after', '\nExample:\n  trefoil status')
+    .action(async (options: ClientOptions) => {
+      const group = await findGroup(options);
+      try {
+        const status = await read(
+          group,
+          'status',
+          { request: StatusRequestSchema, reply: StatusReplySchema },
+          create(StatusRequestSchema, { set: group.configuration.set }),
+        );
+        if (options.json) printJson(status);
+        else print(statusText(status));
+      } finally {
+        group.close();
+      }
+    });
+}
+
+function statusText(status: StatusReply): string {
+  const { redundancy } = status;
+  const health =
+    redundancy < 0
+      ? 'NO QUORUM: no seats are granted; existing ones run to their end'
+      : redundancy === 0
+        ? 'working, WITHOUT redundancy: one more failure stops grants'
+        : `working; ${redundancy} more license server may fail`;
+  const tmr = table(
+    ['TMR server', 'address', 'role'],
+    status.tmrServers.map((one) => [one.server, one.address, one.active ? 'active' : 'standby or down']),
+    '',
+  );
+  const voters = table(
+    ['license server', 'address', 'state', 'entry', 'lag', 'clock'],
+    status.licenseServers.map((one) => [
+      String(one.member),
+      one.address,
+      !one.connected
+        ? 'not connected'
+        : one.voting
+          ? one.unanchored
+            ? 'votes (unanchored)'
+            : 'votes'
+          : `withholds: ${one.withholding}`,
+      one.certifiedIndex,
+      one.lag,
+      one.connected ? `${one.clockOffsetMs} ms` : '–',
+    ]),
+    '',
+  );
+  const lines = [
+    `${printable(status.name)} (group ${status.group}, vendor ${status.vendor})`,
+    health,
+    `as of entry ${status.index}, ${time(status.utc)}; epoch ${status.epoch}; ${status.sessions} sessions; told by TMR server ${status.server}, ${status.role}`,
+    `configuration version ${status.configurationVersion}, expires ${time(status.configurationExpires)}`,
+    '',
+    tmr,
+    '',
+    voters,
+  ];
+  if (status.alarms.length > 0) lines.push('', ...status.alarms.map((alarm) => `! ${printable(alarm)}`));
+  return lines.join('\n');
+}
+
+export function licensesCommand(): Command {
+  return withClientOptions(new Command('licenses'))
+    .description('Installed licenses and what of them is in use.')
+    .addHelpText('after', '\nExample:\n  trefoil licenses')
+    .action(async (options: ClientOptions) => {
+      const group = await findGroup(options);
+      try {
+        const request = create(ListLicensesRequestSchema, { set: group.configuration.set });
+        const reply = await read(
+          group,
+          'listLicenses',
+          { request: ListLicensesRequestSchema, reply: ListLicensesReplySchema },
+          request,
+        );
+        if (options.json) return printJson(reply);
+        const rows = reply.licenses.map((one) => [
+          one.license,
+          one.version,
+          one.product,
+          one.name,
+          one.quantity === 0n ? 'not counted' : String(one.quantity),
+          one.used,
+          one.hasUnits ? String(one.unitsLeft) : '–',
+          time(one.notAfter),
+        ]);
+        print(
+          table(
+            ['license', 'version', 'product', 'name', 'seats', 'used', 'units left', 'ends'],
+            rows,
+            'No license is installed.',
+          ),
+        );
+      } finally {
+        group.close();
+      }
+    });
+}
+
+export function sessionsCommand(): Command {
+  return withClientOptions(new Command('sessions'))
+    .description('Who holds what, from where, since when.')
+    .addHelpText('after', '\nExample:\n  trefoil sessions')
+    .action(async (options: ClientOptions) => {
+      const group = await findGroup(options);
+      try {
+        const request = create(ListSessionsRequestSchema, { set: group.configuration.set });
+        const reply = await read(
+          group,
+          'listSessions',
+          { request: ListSessionsRequestSchema, reply: ListSessionsReplySchema },
+          request,
+        );
+        if (options.json) return printJson(reply);
+        const rows = reply.sessions.map((one) => [
+          Buffer.from(one.id).toString('hex'),
+          one.user,
+          one.host,
+          one.program,
+          time(one.openedUtc),
+          one.holdings
+            .map(
+              (held) =>
+                `${held.seats} × ${held.product}${held.feature === '' ? '' : `/${held.feature}`}${held.lingering ? ' (lingering)' : ''}`,
+            )
+            .join(', ') || '–',
+          one.evicted === '' ? `kept ${duration(one.remainingMs)} if silent` : `evicted: ${one.evicted}`,
+        ]);
+        print(table(['session', 'user', 'host', 'program', 'since', 'holds', 'state'], rows, 'Nobody is connected.'));
+      } finally {
+        group.close();
+      }
+    });
+}

@@ -1,0 +1,60 @@
+import {
+  type Client,
+  type ClientFile,
+  connect,
+  Group,
+  readClientFile,
+  systemClientClock,
+  Verifier,
+} from '@trefoil/client';
+import { fromBinary, type Method, toBinary } from '@trefoil/api';
+import type { Command } from 'commander';
+import { CliError, EXIT } from './terminal.ts';
+
+export interface ClientOptions {
+  readonly client?: string;
+  readonly vendorRoot?: string;
+  readonly json?: boolean;
+}
+
+export function withClientOptions(command: Command): Command {
+  return command
+    .option(
+      '--client <file>',
+      'client file; default: TREFOIL_CLIENT, then ~/.config/trefoil/client.json, /etc/trefoil/client.json',
+    )
+    .option('--vendor-root <key>', "the vendor's root public key, base64url; default: the one in the client file")
+    .option('--json', 'print JSON');
+}
+
+const PATIENCE_MS = 5_000;
+
+async function trust(options: ClientOptions): Promise<{ clientFile: ClientFile; verifier: Verifier }> {
+  const clientFile = await readClientFile(options.client);
+  const root = options.vendorRoot ?? clientFile.vendorRoot;
+  if (root === undefined)
+    throw new CliError(EXIT.usage, "the client file doesn't name the vendor's root key: give it with --vendor-root");
+  return { clientFile, verifier: new Verifier(root) };
+}
+
+/** With a session: for what takes seats. */
+export async function connectClient(options: ClientOptions, program: string): Promise<Client> {
+  const { clientFile, verifier } = await trust(options);
+  return connect({ clientFile, vendor: verifier, program, patienceMs: PATIENCE_MS });
+}
+
+/** Without a session: for reading, and for what admins and vendors send. */
+export async function findGroup(options: ClientOptions): Promise<Group> {
+  const { clientFile, verifier } = await trust(options);
+  return Group.find({ file: clientFile, verifier, clock: systemClientClock, patienceMs: PATIENCE_MS });
+}
+
+/** One read of the service, in and out of protobuf. */
+export async function read<Q extends Parameters<typeof toBinary>[0], A extends Parameters<typeof fromBinary>[0]>(
+  group: Group,
+  method: Exclude<Method, 'submit' | 'watch'>,
+  schemas: { request: Q; reply: A },
+  request: Parameters<typeof toBinary<Q>>[1],
+): Promise<ReturnType<typeof fromBinary<A>>> {
+  return fromBinary(schemas.reply, await group.servers.call(method, toBinary(schemas.request, request), PATIENCE_MS));
+}

@@ -1,0 +1,77 @@
+import { styleText } from 'node:util';
+
+/** 0 ok, 1 failure, 2 usage, 3 denied, 4 not reachable; `run` gives the child's code, 125 when it could not start it for want of a seat. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, denied: 3, notReachable: 4, runRefused: 125 } as const;
+
+/** A failure that is one sentence for a person, with the exit code that scripts get. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** One JSON value with bigint as number and bytes as base64url: the stable machine form of every command. */
+export function printJson(value: unknown): void {
+  print(
+    JSON.stringify(
+      value,
+      (key, one: unknown) => {
+        if (key === '$typeName' || key === '$unknown') return undefined;
+        if (typeof one === 'bigint') return Number(one);
+        if (one instanceof Uint8Array) return Buffer.from(one).toString('base64url');
+        return one;
+      },
+      2,
+    ),
+  );
+}
+
+/** Columns that align; numbers to the right. An empty table says so in words. */
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly (string | number | bigint)[])[],
+  empty: string,
+): string {
+  if (rows.length === 0) return empty;
+  const cells = rows.map((row) => row.map(String));
+  const widths = headings.map((heading, i) =>
+    Math.max(heading.length, ...cells.map((row) => printable(row[i] ?? '').length)),
+  );
+  const numeric = headings.map((_, i) => rows.every((row) => typeof row[i] !== 'string'));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) =>
+        numeric[i] ? printable(cell).padStart(widths[i] ?? 0) : printable(cell).padEnd(widths[i] ?? 0),
+      )
+      .join('  ')
+      .trimEnd();
+  return [styleText('bold', line(headings), { stream: process.stdout }), ...cells.map(line)].join('\n');
+}
+
+/** Names are claims of clients: control characters in them must not reach a terminal. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- that is what it is for
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '·');
+}
+
+export function time(ms: bigint | number): string {
+  return ms === 0n || ms === 0 ? '–' : `${new Date(Number(ms)).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+export function duration(ms: bigint | number): string {
+  const seconds = Math.round(Number(ms) / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}
