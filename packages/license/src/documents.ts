@@ -98,8 +98,7 @@ export function verifyIssuingKey(crypto: Crypto, root: PublicKey, text: string):
 }
 
 /** The issuing key must have been valid when it signed, not for as long as the document lives. */
-function checkIssued(crypto: Crypto, issuing: IssuingKey, envelope: Envelope, vendor: string, issuedAt: number): void {
-  checkEnvelope(crypto, envelope, issuing.key);
+function checkIssued(issuing: IssuingKey, envelope: Envelope, vendor: string, issuedAt: number): void {
   if (vendor !== issuing.vendor)
     throw new LicenseError(
       'wrong-vendor',
@@ -113,6 +112,7 @@ function checkIssued(crypto: Crypto, issuing: IssuingKey, envelope: Envelope, ve
 
 export function verifyConfiguration(crypto: Crypto, issuing: IssuingKey, text: string): Configuration {
   const envelope = readEnvelope(text, 'trefoil-configuration');
+  checkEnvelope(crypto, envelope, issuing.key);
   const fields = new Fields(envelope.payload, '');
   const configuration = {
     vendor: format1(fields).code('vendor'),
@@ -138,7 +138,7 @@ export function verifyConfiguration(crypto: Crypto, issuing: IssuingKey, text: s
   // The same key in two places would let one container cast two votes.
   if (new Set(containers.map((one) => keyId(crypto, one.signingKey))).size !== containers.length)
     throw malformed('two containers have the same signing key');
-  checkIssued(crypto, issuing, envelope, configuration.vendor, configuration.issuedAt);
+  checkIssued(issuing, envelope, configuration.vendor, configuration.issuedAt);
   return configuration;
 }
 
@@ -157,6 +157,7 @@ function containerRecord(item: Json, i: number): ContainerRecord {
 
 export function verifyLicense(crypto: Crypto, issuing: IssuingKey, text: string): License {
   const envelope = readEnvelope(text, 'trefoil-license');
+  checkEnvelope(crypto, envelope, issuing.key);
   const fields = new Fields(envelope.payload, '');
   const license = {
     vendor: format1(fields).code('vendor'),
@@ -171,7 +172,7 @@ export function verifyLicense(crypto: Crypto, issuing: IssuingKey, text: string)
     text,
   };
   fields.end();
-  checkIssued(crypto, issuing, envelope, license.vendor, license.issuedAt);
+  checkIssued(issuing, envelope, license.vendor, license.issuedAt);
   return license;
 }
 
@@ -199,6 +200,7 @@ export function verifyUpdate(crypto: Crypto, root: PublicKey, text: string): Upd
   const fields = new Fields(envelope.payload, '');
   format1(fields);
   const issuingKey = verifyIssuingKey(crypto, root, fields.text('issuingKey', LIMITS.documentBytes));
+  checkEnvelope(crypto, envelope, issuingKey.key);
   const update = {
     vendor: fields.code('vendor'),
     set: fields.bytes('set', SET_ID_BYTES),
@@ -216,7 +218,7 @@ export function verifyUpdate(crypto: Crypto, root: PublicKey, text: string): Upd
   fields.end();
   if (new Set(update.licenses.map((one) => one.id)).size !== update.licenses.length)
     throw malformed('licenses has a license twice');
-  checkIssued(crypto, issuingKey, envelope, update.vendor, update.issuedAt);
+  checkIssued(issuingKey, envelope, update.vendor, update.issuedAt);
   return update;
 }
 

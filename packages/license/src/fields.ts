@@ -104,7 +104,9 @@ export class Fields {
 
   texts(name: string, maxItems: number, maxBytes: number): readonly string[] {
     return this.list(name, maxItems).map((item, i) => {
-      if (typeof item !== 'string' || item.length > maxBytes) throw malformed(`${this.at(name)}[${i}] is not a text`);
+      if (typeof item !== 'string') throw malformed(`${this.at(name)}[${i}] is not a text`);
+      if (item.length > maxBytes || encodeUtf8(item).length > maxBytes)
+        throw malformed(`${this.at(name)}[${i}] is above ${maxBytes} bytes`);
       return item;
     });
   }
