@@ -244,7 +244,7 @@ export function bytesKey(bytes: Uint8Array): string {
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const BASE64URL_VALUE = new Map([...BASE64URL].map((character, value) => [character, value]));
 
-/** RFC 4648 §5 without padding. */
+/** RFC 4648 §5 without padding (FORMATS §1). */
 export function toBase64url(bytes: Uint8Array): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 3) {

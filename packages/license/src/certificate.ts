@@ -11,7 +11,7 @@ export interface Vote {
 
 /**
  * A log head with two valid votes over identical bytes: proof that the group decided. Bytes: the ACCEPT statement, the
- * number of votes, then (member, signature) in ascending member order (FORMATS §3).
+ * number of votes, then (member, signature) in ascending member order (FORMATS §3.2).
  */
 export interface Certificate {
   readonly statement: Uint8Array;

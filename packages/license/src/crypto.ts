@@ -9,7 +9,7 @@ export interface Crypto {
   verify(key: PublicKey, message: Uint8Array, signature: Uint8Array): boolean;
 }
 
-/** Fixed by the vendor-signed record that names the key, never chosen by a message (PROTOCOL §6.9). */
+/** Fixed by the vendor-signed record that names the key, never chosen by a message (FORMATS §2, Keys). */
 export type Algorithm = 'ed25519' | 'p256';
 
 /** `bytes`: ed25519 = 32 bytes; p256 = 33 bytes, compressed point (SEC 1 §2.3.3). Signatures are 64 bytes for both. */

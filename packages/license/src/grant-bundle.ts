@@ -18,7 +18,7 @@ import { decodeOutcome, type Grant, type Outcome } from './outcomes.ts';
 import type { Accept } from './statements.ts';
 import type { Terms } from './terms.ts';
 
-/** An outcome with grants and everything that proves it; as a file: JSON, binary parts in base64url (FORMATS §6). */
+/** An outcome with grants and everything that proves it; as a file: JSON, binary parts in base64url (FORMATS §6.1). */
 export interface GrantBundle {
   readonly issuingKey: string;
   readonly configuration: string;

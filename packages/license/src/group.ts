@@ -74,7 +74,7 @@ function refuseTwice(values: readonly (string | number)[], problem: string): voi
   if (new Set(values).size !== values.length) throw malformed(problem);
 }
 
-/** What a container says of itself when it asks to become part of a set; signed with its own key. */
+/** What a container says of itself when it asks to become part of a set; signed with its own key (FORMATS §2.8). */
 export interface ContainerRequest {
   readonly kind: string;
   readonly serial: Uint8Array;

@@ -2,7 +2,7 @@ import { concatBytes, equalBytes } from './bytes.ts';
 import type { Crypto } from './crypto.ts';
 
 /**
- * Merkle tree hash of RFC 9162 §2.1: leaf = H(0x00 ‖ data), node = H(0x01 ‖ left ‖ right), split at the largest power
+ * Merkle tree hash of RFC 9162 §2.1 (FORMATS §5.1): leaf = H(0x00 ‖ data), node = H(0x01 ‖ left ‖ right), split at the largest power
  * of two below n, empty tree = H(""). The prefixes keep a node from passing for a leaf; no leaf is ever doubled.
  */
 export function leafHash(crypto: Crypto, data: Uint8Array): Uint8Array {

@@ -4,7 +4,7 @@ import { LIMITS } from './limits.ts';
 import { COUNTING_MODES, type CountingMode } from './terms.ts';
 
 /**
- * What the group decided (FORMATS §5). Fixed binary: codes and parameters; SDK and CLI make the sentences. Denials are
+ * What the group decided (FORMATS §5.2). Fixed binary: codes and parameters; SDK and CLI make the sentences. Denials are
  * outcomes, not errors. `commandHash` ties an outcome to the very bytes that were asked.
  */
 export type Outcome = Answer & {

@@ -2,7 +2,7 @@ import { encodeUtf8, malformed, Reader, Writer } from './bytes.ts';
 import { DIGEST_BYTES } from './crypto.ts';
 
 /**
- * What servers sign, as fixed-width bytes (PROTOCOL §2). Each begins with a tag of 16 bytes, so that a signature under one
+ * What servers sign, as fixed-width bytes (FORMATS §3.1 and §3.4). Each begins with a tag of 16 bytes, so that a signature under one
  * meaning is never one under another.
  */
 export type Member = 1 | 2 | 3;
