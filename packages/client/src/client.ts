@@ -9,6 +9,8 @@ import {
   type GrantBundle,
   LicenseError,
   type Outcome,
+  fromBase64url,
+  toBase64url,
 } from '@trefoil/license';
 import { type ClientFile, readClientFile } from './client-file.ts';
 import { ClientError } from './errors.ts';
@@ -16,7 +18,7 @@ import { Group } from './group.ts';
 import { Renewals } from './renewals.ts';
 import { type AcquireResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
-import { type Answer, Session } from './session.ts';
+import { type Answer, type SavedSession, Session } from './session.ts';
 import { type ClientClock, type Moment, systemClientClock } from './time.ts';
 import { Verifier } from './verifier.ts';
 
@@ -61,7 +63,26 @@ const DEFAULT_PATIENCE_MS = 5_000;
  *
  * @throws ClientError `no-client-file`, `bad-client-file`, `bad-vendor-root`, `not-reachable`, `not-trusted`
  */
-export async function connect(options: ConnectOptions): Promise<Client> {
+export function connect(options: ConnectOptions): Promise<Client> {
+  return build(options, undefined);
+}
+
+/**
+ * Goes on with a session that `detach` left.
+ * @throws ClientError as `connect`, and `session-ended` when the group has given its seats away meanwhile
+ */
+export function resume(saved: SavedClient, options: ConnectOptions): Promise<Client> {
+  return build(options, saved);
+}
+
+/** What `detach` leaves. Secret. */
+export interface SavedClient {
+  readonly format: 'trefoil-session-1';
+  readonly session: SavedSession;
+  readonly seats: readonly { readonly items: readonly AcquireItem[]; readonly hold: number; readonly secret: string }[];
+}
+
+async function build(options: ConnectOptions, saved: SavedClient | undefined): Promise<Client> {
   const { clientFile, patienceMs = DEFAULT_PATIENCE_MS, clock = systemClientClock } = options;
   const verifier = options.vendor instanceof Verifier ? options.vendor : new Verifier(options.vendor);
   const file = typeof clientFile === 'object' ? clientFile : await readClientFile(clientFile);
@@ -73,7 +94,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   };
   const client = new Client(group, claims, patienceMs);
   try {
-    await client.session();
+    await (saved === undefined ? client.session() : client.takeOver(saved));
     return client;
   } catch (error) {
     group.close();
@@ -126,7 +147,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     const opened = await Session.open(this.#group, this.#claims, this.#patienceMs);
     if (opened instanceof Session) {
       this.#session = opened;
-      this.#renewals.schedule(opened.opened.timeoutMs);
+      this.#renewals.schedule(opened.timeoutMs);
       return opened;
     }
     const reason =
@@ -281,6 +302,38 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** A read, answered by either TMR server: bodies as in trefoil.proto. */
   read(method: Exclude<Method, 'submit' | 'watch'>, body: Uint8Array): Promise<Uint8Array> {
     return this.#group.servers.call(method, body, this.#patienceMs);
+  }
+
+  /** Leaves session and seats as they are, to go on in another process; they live until their time-out. */
+  async detach(): Promise<SavedClient> {
+    const session = await this.session();
+    const seats = [...this.#seats].map((seat) => ({
+      items: seat.items,
+      hold: seat.hold,
+      secret: toBase64url(seat.secret),
+    }));
+    this.#closed = true;
+    this.#renewals.stop();
+    this.#group.close();
+    return { format: 'trefoil-session-1', session: session.saved(), seats };
+  }
+
+  /** @internal Used by `resume`. */
+  async takeOver(saved: SavedClient): Promise<void> {
+    this.#session = Session.resume(this.#group, saved.session);
+    const answer = await this.#session.request({ kind: 'renew' }, this.#patienceMs);
+    if (answer.kind === 'unknown') throw new ClientError('not-reachable', answer.reason);
+    const { outcome, certified, sentAt } = answer;
+    if (outcome.kind !== 'renewed')
+      throw new ClientError('session-ended', 'the session has ended; its seats are free again');
+    for (const { items, hold, secret } of saved.seats) {
+      const grants = outcome.grants.filter((grant) => grant.hold === hold);
+      if (grants.length === 0) continue;
+      const seat = new Seat(this, items, { secret: fromBase64url(secret), grants, certified, sentAt });
+      this.#checkGrants(this.#session, grants, seat.secret);
+      this.#seats.add(seat);
+    }
+    this.#renewals.schedule(saved.session.timeoutMs);
   }
 
   /** Gives everything back and ends the session. */

@@ -4,6 +4,7 @@ export type ClientErrorCode =
   | 'bad-vendor-root'
   | 'not-reachable' // no TMR server answers
   | 'not-trusted' // what they show is not vouched for by the vendor's root key
+  | 'session-ended'
   | 'closed';
 
 /** What keeps the SDK from working at all. What the group decides (granted, denied, refused) is a value, never an error. */

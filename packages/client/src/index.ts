@@ -2,7 +2,15 @@
  * The SDK an application links. Common path: `connect` → `acquire` → work → `release`. Runs on Node ≥ 20.
  * Compatible within a major version; results and events may get new fields, codes new values.
  */
-export { type AcquireOptions, Client, type ClientEvents, connect, type ConnectOptions } from './client.ts';
+export {
+  type AcquireOptions,
+  Client,
+  type ClientEvents,
+  connect,
+  type ConnectOptions,
+  resume,
+  type SavedClient,
+} from './client.ts';
 export { type ClientFile, decodeClientFile, encodeClientFile, readClientFile } from './client-file.ts';
 export { ClientError, type ClientErrorCode } from './errors.ts';
 export { Group } from './group.ts';

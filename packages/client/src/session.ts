@@ -4,17 +4,18 @@ import {
   type AcquireItem,
   type Command,
   encodeCommand,
-  equalBytes,
+  fromBase64url,
   LIMITS,
   LicenseError,
   type OpenCommand,
   type Outcome,
   sessionIdOf,
   signCommand,
+  toBase64url,
   type SigningKey,
   type ConsumeCommand,
 } from '@trefoil/license';
-import { generateEd25519 } from '@trefoil/license/node-crypto';
+import { ed25519FromSeed, generateEd25519 } from '@trefoil/license/node-crypto';
 import type { Group } from './group.ts';
 import type { Moment } from './time.ts';
 
@@ -23,32 +24,50 @@ export type Answer =
   | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly certified: Certified; readonly sentAt: Moment }
   | { readonly kind: 'unknown'; readonly reason: string; readonly again: () => Promise<Answer> };
 
+export interface SavedSession {
+  readonly id: string;
+  readonly seed: string;
+  readonly closeSecret: string;
+  readonly timeoutMs: number;
+  readonly nextRequest: number;
+}
+
 type InSession = 'session' | 'requestId' | 'lowestUnanswered';
 type Bare<C> = C extends { requestId: number } ? Omit<C, InSession | 'signature'> : never;
 /** A command of a session without what the session fills in. */
 export type SessionRequest = Bare<Command>;
 
+interface SessionParts {
+  readonly id: Uint8Array;
+  readonly key: SigningKey;
+  readonly seed: Uint8Array;
+  readonly closeSecret: Uint8Array;
+  readonly timeoutMs: number;
+  readonly nextRequest: number;
+}
+
 /** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
 export class Session {
   readonly id: Uint8Array;
   readonly key: SigningKey;
-  readonly opened: Outcome & { kind: 'opened' };
+  /** How long the group keeps a silent session, ms. */
+  readonly timeoutMs: number;
   readonly #group: Group;
   readonly #closeSecret: Uint8Array;
+  readonly #seed: Uint8Array;
   #nextRequest = 1;
   /** Asked, and not answered yet: what is below the lowest of them the group may forget. */
   readonly #unanswered = new Set<number>();
   readonly #turns: (() => void)[] = [];
 
-  private constructor(
-    group: Group,
-    parts: { id: Uint8Array; key: SigningKey; closeSecret: Uint8Array; opened: Outcome & { kind: 'opened' } },
-  ) {
+  private constructor(group: Group, parts: SessionParts) {
     this.#group = group;
     this.id = parts.id;
     this.key = parts.key;
-    this.opened = parts.opened;
+    this.timeoutMs = parts.timeoutMs;
     this.#closeSecret = parts.closeSecret;
+    this.#seed = parts.seed;
+    this.#nextRequest = parts.nextRequest;
   }
 
   /** Opens a session, or says why there is none. */
@@ -57,7 +76,7 @@ export class Session {
     claims: { user: string; host: string; program: string },
     patienceMs: number,
   ): Promise<Session | Extract<Answer, { kind: 'unknown' }> | Outcome> {
-    const { key } = generateEd25519();
+    const { key, seed } = generateEd25519();
     const closeSecret = new Uint8Array(randomBytes(32));
     const { set } = group.configuration;
     const unsigned = {
@@ -73,7 +92,14 @@ export class Session {
     if (answer.kind === 'unknown') return answer;
     const { outcome } = answer;
     if (outcome.kind !== 'opened') return outcome;
-    return new Session(group, { id: sessionIdOf(group.crypto, set, unsigned), key, closeSecret, opened: outcome });
+    return new Session(group, {
+      id: sessionIdOf(group.crypto, set, unsigned),
+      key,
+      seed,
+      closeSecret,
+      timeoutMs: outcome.timeoutMs,
+      nextRequest: 1,
+    });
   }
 
   /** Sends one command; waits for its turn when 32 are under way. */
@@ -119,8 +145,27 @@ export class Session {
     return this.request({ kind: 'close', secret: this.#closeSecret }, patienceMs);
   }
 
-  owns(outcome: Outcome): boolean {
-    return equalBytes(outcome.session, this.id);
+  /** Everything needed to go on in another process. It is secret: whoever has it has the seats. */
+  saved(): SavedSession {
+    return {
+      id: toBase64url(this.id),
+      seed: toBase64url(this.#seed),
+      closeSecret: toBase64url(this.#closeSecret),
+      timeoutMs: this.timeoutMs,
+      nextRequest: this.#nextRequest,
+    };
+  }
+
+  static resume(group: Group, saved: SavedSession): Session {
+    const seed = fromBase64url(saved.seed);
+    return new Session(group, {
+      id: fromBase64url(saved.id),
+      key: ed25519FromSeed(seed),
+      seed,
+      closeSecret: fromBase64url(saved.closeSecret),
+      timeoutMs: saved.timeoutMs,
+      nextRequest: saved.nextRequest,
+    });
   }
 }
 

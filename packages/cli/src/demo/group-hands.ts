@@ -67,6 +67,26 @@ export class GroupHands implements AsyncDisposable {
     if (result.kind !== 'updated') throw new Error(`the update was not installed: ${JSON.stringify(result)}`);
   }
 
+  /** Many products at once, one license each. */
+  async sellMany(products: readonly string[], quantity: number): Promise<void> {
+    const { issuer, configuration, root } = this.group;
+    const issuedAt = Date.now();
+    const licenses = products.map((product) =>
+      issueLicense(issuer, configuration, {
+        license: product,
+        version: 1,
+        product,
+        name: product,
+        tmrId: 1,
+        terms: { quantity },
+        issuedAt,
+      }),
+    );
+    const document = makeUpdate(issuer, root.publicKey, configuration, { licenses, serial: issuedAt, issuedAt });
+    const result = await applyUpdate((await this.client()).group, document);
+    if (result.kind !== 'updated') throw new Error(`the update was not installed: ${JSON.stringify(result)}`);
+  }
+
   /** The update file that the vendor would send. */
   updateFor({ version, quantity, terms, license = 'cad-1', product = 'cad' }: Sale): string {
     const { issuer, configuration, root } = this.group;
