@@ -16,6 +16,8 @@ export const LIMITS = {
   /** A PREPARE that was not answered by two is tried again, at random in this span so that two TMR servers don't duel. */
   retryPrepareMinMs: 40,
   retryPrepareMaxMs: 160,
+  /** An open entry that gets no certificate for this long, although enough license servers are heard, goes into a new epoch. */
+  stuckMs: 1_000,
   /** ρ: bound on the rate error of client and server clocks together (PROTOCOL §6). */
   clockRate: 0.01,
   /** ε: what a log clock may be ahead, once. */

@@ -1,25 +1,41 @@
 import { LIMITS } from './limits.ts';
 
 /**
- * A license server's bound on log time (PROTOCOL §6.2). It keeps a TMR server from running the clock of seats faster than
- * real time: ε is given once per span, never per vote, or many small entries would add up to hours in a minute.
+ * A license server's view of log time (PROTOCOL §6.2). The reading is what it believes, and only advises the TMR server. The
+ * ceiling is what it lets pass, and keeps a TMR server from running the clock of seats faster than real time: ε is given once
+ * per span, never per vote, or many small entries would add up to hours in a minute.
  */
 export interface LogClock {
-  /** logTime of the newest entry, certified or not. */
+  /** Highest logTime of an entry seen. reading ≤ newest + LIMITS.logClockRunMs; reading ≤ ceiling. */
   newest: number;
-  /** Monotonic ms when that entry came. */
-  newestAt: number;
+  reading: number;
+  readingAt: number;
   ceiling: number;
   ceilingAt: number;
 }
 
 export function startLogClock(certifiedLogTime: number, monotonicMs: number): LogClock {
-  return { newest: certifiedLogTime, newestAt: monotonicMs, ceiling: certifiedLogTime, ceilingAt: monotonicMs };
+  return {
+    newest: certifiedLogTime,
+    reading: certifiedLogTime,
+    readingAt: monotonicMs,
+    ceiling: certifiedLogTime,
+    ceilingAt: monotonicMs,
+  };
 }
 
-/** What this server believes log time to be. Stops after two seconds without an entry. */
+/** Whole ms, for messages. */
 export function readLogClock(clock: LogClock, monotonicMs: number): number {
-  return clock.newest + Math.floor(Math.min(LIMITS.logClockRunMs, Math.max(0, monotonicMs - clock.newestAt)));
+  return Math.floor(readingAt(clock, monotonicMs));
+}
+
+/**
+ * Runs with the own clock from entry to entry, so that the way of an entry through network and disk costs log time nothing:
+ * set back by each entry, it would stand still under load. Stops two seconds after the newest entry.
+ */
+function readingAt(clock: LogClock, monotonicMs: number): number {
+  const run = clock.reading + Math.max(0, monotonicMs - clock.readingAt);
+  return Math.min(run, clock.newest + LIMITS.logClockRunMs);
 }
 
 /** The highest logTime that this server signs now. */
@@ -32,18 +48,21 @@ export function clockVoted(clock: LogClock, logTime: number, monotonicMs: number
   clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.clockSlackMs);
   clock.ceilingAt = monotonicMs;
   clockSaw(clock, logTime, monotonicMs);
+  // After an old entry that is signed again; advice above the own ceiling would be refused.
+  clock.reading = Math.min(clock.reading, clock.ceiling);
 }
 
 /** A verified certificate raises the ceiling to its logTime, never above: the others let that time pass. */
 export function clockCertified(clock: LogClock, logTime: number, monotonicMs: number): void {
   clock.ceiling = Math.max(ceilingAt(clock, monotonicMs), logTime);
   clock.ceilingAt = monotonicMs;
-  if (logTime > clock.newest) clockSaw(clock, logTime, monotonicMs);
+  clockSaw(clock, logTime, monotonicMs);
 }
 
 function clockSaw(clock: LogClock, logTime: number, monotonicMs: number): void {
-  clock.newest = logTime;
-  clock.newestAt = monotonicMs;
+  clock.reading = Math.max(readingAt(clock, monotonicMs), logTime);
+  clock.readingAt = monotonicMs;
+  clock.newest = Math.max(clock.newest, logTime);
 }
 
 /** PROTOCOL §6.3: utc may follow log time freely; more only as far as this server's own wall clock, and a day in total. */

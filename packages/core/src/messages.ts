@@ -1,5 +1,6 @@
 import {
   INCARNATION_BYTES,
+  LicenseError,
   malformed,
   type Member,
   Reader,
@@ -13,6 +14,16 @@ import { LIMITS } from './limits.ts';
 export interface Signed {
   readonly bytes: Uint8Array;
   readonly signature: Uint8Array;
+}
+
+/** The statement in a signed text, or undefined: what somebody signs may still be anything. */
+export function parsed<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | undefined {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    if (error instanceof LicenseError) return undefined;
+    throw error;
+  }
 }
 
 /** What a TMR server says to a license server (PROTOCOL §3). */
@@ -37,7 +48,7 @@ export type ToVoter =
   | { readonly kind: 'fetch'; readonly from: number }
   /** A re-join of another member, to be stored. */
   | { readonly kind: 'rejoin'; readonly member: Member; readonly rejoin: Signed }
-  /** The newest vote that the TMR server has of this very license server (PROTOCOL §7.2). */
+  /** The newest vote, or the newest promise, that the TMR server has of this very license server (PROTOCOL §7.2). */
   | { readonly kind: 'shown'; readonly vote: Signed };
 
 export interface EntriesMessage {
@@ -80,7 +91,7 @@ export interface VoterStatus {
   /** ms since the owner of `promised` was heard; NEVER_HEARD when its link is closed. */
   readonly ownerSilentMs: number;
   readonly incarnations: readonly [Uint8Array, Uint8Array, Uint8Array];
-  /** Present while this server re-joins or is not anchored yet. */
+  /** Of its last start; absent if it never started anew, or has not signed yet. */
   readonly rejoin: Signed | undefined;
   /** '' = votes. */
   readonly withholding: string;

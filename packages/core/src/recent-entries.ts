@@ -39,13 +39,13 @@ export class RecentEntries {
     let last: Uint8Array | undefined;
     for (let at = from - this.#first; at < this.#entries.length; at++) {
       const { entry, certificate } = this.#entries[at] as { entry: Uint8Array; certificate: Uint8Array | undefined };
+      // Not past the limit for the sake of a later certificate: chunks must not grow from hand to hand.
+      if (last !== undefined && bytes + entry.length > maxBytes) break;
       entries.push(entry);
       bytes += entry.length;
-      if (certificate !== undefined) {
-        count = entries.length;
-        last = certificate;
-        if (bytes >= maxBytes) break;
-      }
+      if (certificate === undefined) continue;
+      count = entries.length;
+      last = certificate;
     }
     return last === undefined ? undefined : { entries: entries.slice(0, count), certificate: last };
   }

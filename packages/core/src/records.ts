@@ -1,4 +1,4 @@
-import { INCARNATION_BYTES, malformed, type Member, Reader, readMember, Writer } from '@trefoil/license';
+import { INCARNATION_BYTES, type Member, Reader, readMember, Writer } from '@trefoil/license';
 import { LIMITS } from './limits.ts';
 import { readSigned, type Signed, writeSigned } from './messages.ts';
 
@@ -23,9 +23,20 @@ export type LogRecord =
   /** The log begins after this snapshot's root entry; `logEpoch` as it was. */
   | { readonly kind: 'snapshot'; readonly index: number; readonly logEpoch: number }
   /** The last signed statement, where its entry is no longer in the file. */
-  | { readonly kind: 'signedHigh'; readonly statement: Uint8Array };
+  | { readonly kind: 'signedHigh'; readonly statement: Uint8Array }
+  /** Why this server may have forgotten something: true until its next vote, through any number of starts. */
+  | { readonly kind: 'suspect'; readonly why: string };
 
-const KINDS = ['voted', 'certified', 'caughtUp', 'promised', 'incarnation', 'snapshot', 'signedHigh'] as const;
+const KINDS = [
+  'voted',
+  'certified',
+  'caughtUp',
+  'promised',
+  'incarnation',
+  'snapshot',
+  'signedHigh',
+  'suspect',
+] as const;
 
 export function encodeRecord(record: LogRecord): Uint8Array {
   const writer = new Writer(record.kind === 'voted' ? record.entry.length + 256 : 512).u8(KINDS.indexOf(record.kind));
@@ -46,6 +57,8 @@ export function encodeRecord(record: LogRecord): Uint8Array {
       return writer.u64(record.index).u64(record.logEpoch).done();
     case 'signedHigh':
       return writer.bytes(record.statement).done();
+    case 'suspect':
+      return writer.text(record.why).done();
   }
 }
 
@@ -77,7 +90,7 @@ function readRecord(reader: Reader, kind: LogRecord['kind']): LogRecord {
       return { kind, index: reader.u64(), logEpoch: reader.u64() };
     case 'signedHigh':
       return { kind, statement: reader.bytes(1024) };
-    default:
-      throw malformed('unknown record');
+    case 'suspect':
+      return { kind, why: reader.text(1024) };
   }
 }

@@ -114,8 +114,11 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
   if (requestId < session.lowestUnanswered) return reply(refused('forgotten'));
   if (session.closed) return reply(refused('unknown-session', 'it is closed'));
   if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
+  const answer = executeFresh(ledger, session, command);
+  const outcome = reply(answer);
+  // Without authority it is not the client's: it must use up no request id of the client's and make nothing forgotten.
+  if (answer.kind === 'refused' && (answer.code === 'bad-signature' || answer.code === 'wrong-secret')) return outcome;
   forgetAnswered(ledger, session, command.lowestUnanswered);
-  const outcome = reply(executeFresh(ledger, session, command));
   ledger.journal.put(session.answered, requestId, { commandHash, outcome, consume: command.kind === 'consume' });
   touchSession(ledger, session);
   return outcome;

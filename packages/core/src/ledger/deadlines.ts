@@ -2,84 +2,104 @@ import { compareBytes } from '@trefoil/license';
 import type { Journal } from '../journal.ts';
 import type { Hold, Session } from './state.ts';
 
+/** Something that falls due: a hold whose last grant has run out, or (hold undefined) a session at its end. */
 export interface Deadline {
   readonly at: number;
   readonly session: Session;
-  /** undefined = the session's own. */
   readonly hold: Hold | undefined;
 }
 
+interface Item {
+  readonly at: number;
+  readonly session: Session;
+}
+
 /**
- * A heap of times at which something may fall due. Lazy: a renewal moves the session's own deadline and leaves the heap
- * alone; what is taken out too early is put back. For each living session or lingering hold at least one item stands at or
- * before its true deadline; that is all the heap promises, and all that undo has to restore.
+ * A heap of times at which something of a session may fall due. Lazy: a renewal leaves the heap alone; what is taken out too
+ * early is put back. For each living session at least one item stands at or before the first of its deadlines; that is all the
+ * heap promises, and all that undo has to restore. So it holds about one item a session, however often seats change hands.
  */
 export class Deadlines {
-  readonly #heap: Deadline[] = [];
-  /** Sessions that already stand in the heap, with the earliest time: renewals then need no second item. */
+  readonly #heap: Item[] = [];
+  /** Sessions that stand in the heap, with their earliest time: most changes then need no second item. */
   readonly #earliest = new Map<Session, number>();
 
-  /** Items left over by an undone entry do no harm: they are checked against the session when they come up. */
-  push(deadline: Deadline): void {
-    if (deadline.hold === undefined) {
-      const standing = this.#earliest.get(deadline.session);
-      if (standing !== undefined && standing <= deadline.at) return;
-      this.#earliest.set(deadline.session, deadline.at);
-    }
-    this.#insert(deadline);
+  get size(): number {
+    return this.#heap.length;
   }
 
-  /** Everything that is truly due at `logTime`, in the order of the specification: (deadline, session id, hold id). */
+  /** Items left over by an undone entry do no harm: they are checked against the session when they come up. */
+  push(session: Session): void {
+    const at = firstDeadline(session);
+    const standing = this.#earliest.get(session);
+    if (standing !== undefined && standing <= at) return;
+    this.#insert({ at, session });
+  }
+
+  /**
+   * Everything that is truly due at `logTime`, in the order of the specification: (deadline, session id, hold id). A session
+   * with a hold that is due stays in the heap for the rest of it.
+   */
   takeDue(journal: Journal, logTime: number): Deadline[] {
-    const due = new Map<object, Deadline>();
+    const sessions = new Set<Session>();
     for (let first = this.#heap[0]; first !== undefined && first.at <= logTime; first = this.#heap[0]) {
       const taken = this.#pop();
-      journal.onUndo(() => this.#restore(taken));
-      if (taken.hold === undefined) this.#earliest.delete(taken.session);
-      const truly = taken.hold === undefined ? taken.session.deadline : taken.hold.freeAt;
-      if (truly <= logTime) due.set(taken.hold ?? taken.session, { ...taken, at: truly });
-      else this.push({ ...taken, at: truly });
+      journal.onUndo(() => this.#insert(taken));
+      sessions.add(taken.session);
     }
-    return [...due.values()].sort(
+    const due: Deadline[] = [];
+    for (const session of sessions) {
+      for (const hold of session.holds.values())
+        if (hold.freeAt <= logTime) due.push({ at: hold.freeAt, session, hold });
+      if (session.deadline <= logTime) due.push({ at: session.deadline, session, hold: undefined });
+      else this.#insert({ at: nextDeadline(session, logTime), session });
+    }
+    return due.sort(
       (a, b) => a.at - b.at || compareBytes(a.session.id, b.session.id) || (a.hold?.id ?? 0) - (b.hold?.id ?? 0),
     );
   }
 
-  #restore(taken: Deadline): void {
-    if (taken.hold === undefined) {
-      const standing = this.#earliest.get(taken.session);
-      if (standing === undefined || standing > taken.at) this.#earliest.set(taken.session, taken.at);
-    }
-    this.#insert(taken);
-  }
-
-  #insert(deadline: Deadline): void {
+  #insert(item: Item): void {
+    const standing = this.#earliest.get(item.session);
+    if (standing === undefined || standing > item.at) this.#earliest.set(item.session, item.at);
     const heap = this.#heap;
-    let at = heap.push(deadline) - 1;
+    let at = heap.push(item) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if ((heap[parent] as Deadline).at <= deadline.at) break;
-      heap[at] = heap[parent] as Deadline;
+      if ((heap[parent] as Item).at <= item.at) break;
+      heap[at] = heap[parent] as Item;
       at = parent;
     }
-    heap[at] = deadline;
+    heap[at] = item;
   }
 
-  #pop(): Deadline {
+  #pop(): Item {
     const heap = this.#heap;
-    const first = heap[0] as Deadline;
-    const last = heap.pop() as Deadline;
+    const first = heap[0] as Item;
+    this.#earliest.delete(first.session);
+    const last = heap.pop() as Item;
     if (heap.length === 0) return first;
     let at = 0;
     for (;;) {
       let child = 2 * at + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && (heap[child + 1] as Deadline).at < (heap[child] as Deadline).at) child++;
-      if ((heap[child] as Deadline).at >= last.at) break;
-      heap[at] = heap[child] as Deadline;
+      if (child + 1 < heap.length && (heap[child + 1] as Item).at < (heap[child] as Item).at) child++;
+      if ((heap[child] as Item).at >= last.at) break;
+      heap[at] = heap[child] as Item;
       at = child;
     }
     heap[at] = last;
     return first;
   }
+}
+
+function firstDeadline(session: Session): number {
+  return nextDeadline(session, -1);
+}
+
+/** The first of its deadlines after `logTime`. */
+function nextDeadline(session: Session, logTime: number): number {
+  let at = session.deadline;
+  for (const { freeAt } of session.holds.values()) if (freeAt > logTime && freeAt < at) at = freeAt;
+  return at;
 }

@@ -131,11 +131,8 @@ export function ledgerFromRecords(context: LedgerContext, records: ReadonlyMap<s
   const ledger = emptyLedger(context);
   for (const [name, value] of records) restoreRecord(ledger, name, new Reader(value));
   for (const session of ledger.sessions.values()) {
-    for (const hold of session.holds.values()) {
-      countHold(ledger, session, hold, 'take');
-      ledger.deadlines.push({ at: hold.freeAt, session, hold });
-    }
-    ledger.deadlines.push({ at: session.deadline, session, hold: undefined });
+    for (const hold of session.holds.values()) countHold(ledger, session, hold, 'take');
+    ledger.deadlines.push(session);
   }
   ledger.journal.clear();
   ledger.dirty.clear();

@@ -6,15 +6,7 @@ import {
   type DenialCode,
   type FeatureTerms,
 } from '@trefoil/license';
-import {
-  type HeldItem,
-  type Hold,
-  type HolderRef,
-  type Ledger,
-  type LicenseState,
-  recordName,
-  type Session,
-} from './state.ts';
+import { type HeldItem, type Hold, type HolderRef, type Ledger, type LicenseState, type Session } from './state.ts';
 
 /** Why this license doesn't give the seats, or undefined when it does. The order of the checks is PROTOCOL §5.8. */
 export function denialOf(
@@ -84,38 +76,39 @@ function largest(sharers: ReadonlyMap<string, number> | undefined): number {
 
 /** Takes or gives back all seats of a hold. Derived state only: the hold itself is the record. */
 export function countHold(ledger: Ledger, session: Session, hold: Hold, direction: 'take' | 'free'): void {
-  for (const item of hold.items) {
-    const state = ledger.licenses.get(item.license);
-    if (state === undefined) continue; // licenses are never removed; an unknown one holds nothing
-    countItem(ledger, state, session, hold, item, direction);
-    ledger.dirty.add(recordName.license(item.license));
-  }
+  hold.items.forEach((item, position) => countItem(ledger, { session, hold, item, position }, direction));
 }
 
-function countItem(
-  ledger: Ledger,
-  state: LicenseState,
-  session: Session,
-  hold: Hold,
-  item: HeldItem,
-  direction: 'take' | 'free',
-): void {
+/** One item of a hold, with its place in it: the same product may be asked for twice in one command. */
+export interface Held {
+  readonly session: Session;
+  readonly hold: Hold;
+  readonly item: HeldItem;
+  readonly position: number;
+}
+
+/**
+ * Counts by what was granted, never by the terms of today: seats that an update made free of counting are given back as they
+ * were taken.
+ */
+export function countItem(ledger: Ledger, held: Held, direction: 'take' | 'free'): void {
+  const { session, hold, item } = held;
+  const state = ledger.licenses.get(item.license);
+  if (state === undefined) return; // licenses are never removed; an unknown one holds nothing
   const { journal } = ledger;
   const ref: HolderRef = { sinceLogTime: hold.sinceLogTime, session, hold, item };
   if (direction === 'take') insertHolder(ledger, state.holders, ref);
   else removeHolder(ledger, state.holders, ref);
-  if (state.license.terms.quantity === 0 || item.mode === 'uncounted') return;
-  const change =
-    direction === 'take'
-      ? takeShare(ledger, state, session, hold, item)
-      : -freeShare(ledger, state, session, hold, item);
+  if (item.mode === 'uncounted') return;
+  const change = direction === 'take' ? takeShare(ledger, state, held) : -freeShare(ledger, state, held);
   if (change === 0) return;
   journal.set(state, 'used', state.used + change);
   if (item.feature !== '')
     journal.put(state.usedByFeature, item.feature, (state.usedByFeature.get(item.feature) ?? 0) + change);
 }
 
-function takeShare(ledger: Ledger, state: LicenseState, session: Session, hold: Hold, item: HeldItem): number {
+function takeShare(ledger: Ledger, state: LicenseState, held: Held): number {
+  const { session, item } = held;
   const key = shareKey(item.mode, session, item.feature);
   if (key === undefined) return item.seats;
   let sharers = state.shares.get(key);
@@ -124,22 +117,23 @@ function takeShare(ledger: Ledger, state: LicenseState, session: Session, hold: 
     ledger.journal.put(state.shares, key, sharers);
   }
   const before = largest(sharers);
-  ledger.journal.put(sharers, sharerKey(session, hold), item.seats);
+  ledger.journal.put(sharers, sharerKey(held), item.seats);
   return Math.max(0, item.seats - before);
 }
 
-function freeShare(ledger: Ledger, state: LicenseState, session: Session, hold: Hold, item: HeldItem): number {
+function freeShare(ledger: Ledger, state: LicenseState, held: Held): number {
+  const { session, item } = held;
   const key = shareKey(item.mode, session, item.feature);
   if (key === undefined) return item.seats;
   const sharers = state.shares.get(key) as Map<string, number>;
   const before = largest(sharers);
-  ledger.journal.remove(sharers, sharerKey(session, hold));
+  ledger.journal.remove(sharers, sharerKey(held));
   if (sharers.size === 0) ledger.journal.remove(state.shares, key);
   return before - largest(sharers);
 }
 
-function sharerKey(session: Session, hold: Hold): string {
-  return `${bytesKey(session.id)}${hold.id}`;
+function sharerKey({ session, hold, position }: Held): string {
+  return `${bytesKey(session.id)}${hold.id}/${position}`;
 }
 
 function insertHolder(ledger: Ledger, holders: HolderRef[], ref: HolderRef): void {

@@ -57,13 +57,9 @@ export interface Installed {
 
 /** Throws LicenseError if anything in it doesn't fit. */
 export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes: number): Installed {
-  const reader = new Reader(bytes);
-  reader.expect(TAG, 'tag');
-  const head = new Uint8Array(reader.raw(32));
-  const entryBytes = new Uint8Array(reader.bytes(maxBytes));
-  const certificate = new Uint8Array(reader.bytes(4096));
-  const records = readRecords(new Reader(reader.bytes(maxBytes)));
-  reader.end();
+  const parts = readParts(bytes, maxBytes);
+  const { head, entry: entryBytes, certificate } = parts;
+  const records = readRecords(new Reader(parts.records));
   const accept = verifyCertificate(context.crypto, context.configuration, decodeCertificate(certificate));
   if (!equalBytes(accept.head, headAfter(context.crypto, head, entryBytes)))
     throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
@@ -77,6 +73,24 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
   )
     throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
   return { ledger, root, head, entry, entryBytes, certificate };
+}
+
+/** The parts as they stand there, nothing of them checked: to see what a snapshot claims before reading all of it. */
+export function peekSnapshot(bytes: Uint8Array): Snapshot {
+  return readParts(bytes, Number.MAX_SAFE_INTEGER);
+}
+
+function readParts(bytes: Uint8Array, maxBytes: number): Snapshot {
+  const reader = new Reader(bytes);
+  reader.expect(TAG, 'tag');
+  const parts = {
+    head: new Uint8Array(reader.raw(32)),
+    entry: new Uint8Array(reader.bytes(maxBytes)),
+    certificate: new Uint8Array(reader.bytes(4096)),
+    records: reader.bytes(maxBytes),
+  };
+  reader.end();
+  return parts;
 }
 
 function readRecords(reader: Reader): Map<string, Uint8Array> {

@@ -73,7 +73,7 @@ export interface Session {
   readonly host: string;
   readonly program: string;
   readonly openedUtc: number;
-  /** Free at this logTime unless renewed: ≥ freeAt of every hold. */
+  /** It ends at this logTime unless renewed: ≥ freeAt of every hold. */
   deadline: number;
   /** '' = living; else why it gets no more than to give back. */
   evicted: string;
@@ -106,6 +106,7 @@ export interface Hold {
   readonly lifeMs: number;
   readonly timeoutMs: number;
   issuedLogTime: number;
+  /** Its seats are free from this logTime on, unless renewed: its last grant has run out by any clock (PROTOCOL §6.7). */
   freeAt: number;
   /** Given back, but its license lets the seat linger. */
   lingering: boolean;
@@ -153,5 +154,5 @@ export function scheduleSession(ledger: Ledger, session: Session): void {
   if (session.closed) deadline += LIMITS.closedMemoryMs;
   for (const hold of session.holds.values()) deadline = Math.max(deadline, hold.freeAt);
   ledger.journal.set(session, 'deadline', deadline);
-  ledger.deadlines.push({ at: deadline, session, hold: undefined });
+  ledger.deadlines.push(session);
 }

@@ -10,59 +10,115 @@ import {
   NONCE_BYTES,
 } from '@trefoil/license';
 import { type Base, chooseBase, verifyPromise } from '../base.ts';
-import { decodeEntry } from '../entry.ts';
+import { decodeEntry, headAfter } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
-import type { Signed, ToProposer } from '../messages.ts';
-import { appendEntry, dropTail } from '../replica.ts';
+import { parsed, type Signed, type ToProposer } from '../messages.ts';
+import { appendEntry } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { follow } from './follow.ts';
 import { leadTick, proposeTail } from './lead.ts';
-import { ownerSilent, takeAll } from './queue.ts';
-import { heardMembers, highestPromised, jitter, type Proposer, type ProposerEffect, toAll } from './state.ts';
+import { activeElsewhere, ownerSilent } from './queue.ts';
+import {
+  ableMembers,
+  type Attempt,
+  heardMembers,
+  highestPromised,
+  jitter,
+  type Promised,
+  type Proposer,
+  type ProposerEffect,
+  type QueuedCommand,
+  toAll,
+} from './state.ts';
+import { shelve, stepDown } from './step-down.ts';
 
 /** PROTOCOL §4.5: who tries. Epochs decide who can. */
 export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
+  if (proposer.role === 'leading' && isDeposed(proposer, now)) return stepDown(proposer, now);
   if (now.monotonicMs < proposer.nextAttemptAt) return [];
-  if (heardMembers(proposer, now).length < proposer.configuration.threshold) return [];
+  if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
   switch (proposer.role) {
     case 'leading':
-      return rejoinDue(proposer) && proposer.proposal === undefined ? startAttempt(proposer, now) : [];
+      return leadingTick(proposer, now);
     case 'preparing':
-      return startAttempt(proposer, now); // the last one didn't get its promises, or not its votes
+      // The last one didn't get its promises. Where somebody else did, there is nothing to take over.
+      return activeElsewhere(proposer, now) !== undefined && now.monotonicMs >= proposer.stuckUntil
+        ? stepDown(proposer, now)
+        : startAttempt(proposer, now);
     case 'follower':
       return ownerSilent(proposer, now) || now.monotonicMs < proposer.stuckUntil ? startAttempt(proposer, now) : [];
   }
 }
 
-/** Somebody re-joins and both peers have stored its new incarnation: a fresh epoch takes it in (PROTOCOL §7.3). */
+function leadingTick(proposer: Proposer, now: Now): ProposerEffect[] {
+  const overtaken = isOvertaken(proposer, now);
+  if (proposer.proposal !== undefined) return isStuck(proposer, now) ? startAttempt(proposer, now) : [];
+  if (overtaken) return startAttempt(proposer, now);
+  if (now.monotonicMs < proposer.nextRejoinAt || !rejoinDue(proposer)) return [];
+  proposer.nextRejoinAt = now.monotonicMs + LIMITS.idleEntryMs;
+  proposer.wantAll = true;
+  return startAttempt(proposer, now);
+}
+
+/** Enough license servers say that they promised a higher epoch: nothing of this one's can be certified any more. */
+function isDeposed(proposer: Proposer, now: Now): boolean {
+  const higher = heardMembers(proposer, now).filter(
+    (member) => (proposer.members[member].status?.promised ?? 0) > proposer.epoch,
+  );
+  return higher.length > proposer.configuration.containers.length - proposer.configuration.threshold;
+}
+
+/**
+ * One promised a higher epoch to somebody who doesn't lead: it never votes here again, and if one of the others fails, nobody
+ * could go on. A fresh epoch takes it back, unless the other TMR server is about to take over.
+ */
+function isOvertaken(proposer: Proposer, now: Now): boolean {
+  if (highestPromised(proposer) <= proposer.epoch) {
+    proposer.overtakenSince = undefined;
+    return false;
+  }
+  proposer.overtakenSince ??= now.monotonicMs;
+  return now.monotonicMs - proposer.overtakenSince > 2 * LIMITS.takeoverAfterMs;
+}
+
+/** Enough license servers are heard, and yet the open entry gets no certificate. */
+function isStuck(proposer: Proposer, now: Now): boolean {
+  return proposer.proposal !== undefined && now.monotonicMs - proposer.proposal.startedAt > LIMITS.stuckMs;
+}
+
+/** Somebody re-joins, and both peers can promise and have stored its new incarnation: a fresh epoch takes it in (PROTOCOL §7.3). */
 function rejoinDue(proposer: Proposer): boolean {
   return ([1, 2, 3] as const).some((member) => {
     const status = proposer.members[member].status;
-    if (status?.rejoin === undefined) return false;
+    if (status?.rejoin === undefined || (status.withholding === '' && !status.unanchored)) return false;
     const own = status.incarnations[member - 1] as Uint8Array;
     if (takenIn(proposer, member, own)) return false;
     return ([1, 2, 3] as const).every((other) => {
-      const theirs = other === member ? own : proposer.members[other].status?.incarnations[member - 1];
-      return theirs !== undefined && equalBytes(theirs, own);
+      const peer = proposer.members[other].status;
+      const theirs = peer?.incarnations[member - 1];
+      return other === member || (theirs !== undefined && equalBytes(theirs, own) && peer?.withholding === '');
     });
   });
 }
 
-/** The epoch stands on promises that know this incarnation already: the next entry will take the server in. */
+/** The epoch stands on both peers' promises that know this incarnation already: its next vote takes the server in. */
 function takenIn(proposer: Proposer, member: Member, incarnation: Uint8Array): boolean {
+  const peers = proposer.justification.map(({ bytes }) => decodePromise(bytes)).filter((one) => one.member !== member);
   return (
-    proposer.justification.length > 0 &&
-    proposer.justification.every(({ bytes }) =>
-      equalBytes(decodePromise(bytes).incarnations[member - 1] as Uint8Array, incarnation),
-    )
+    peers.length === 2 && peers.every((one) => equalBytes(one.incarnations[member - 1] as Uint8Array, incarnation))
   );
 }
 
-export function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
+function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
   const { configuration, key, random } = proposer;
   const epoch = epochOf(epochCounter(highestPromised(proposer)) + 1, proposer.id);
   const nonce = random(NONCE_BYTES);
   const clientsWait = now.monotonicMs < proposer.stuckUntil;
+  const again = sameAttempt(proposer, clientsWait);
+  if (again !== undefined) {
+    proposer.nextAttemptAt = now.monotonicMs + jitter(random);
+    return toAll(proposer, { kind: 'prepare', prepare: again.prepare });
+  }
   const bytes = encodePrepare({
     set: configuration.set,
     configVersion: configuration.version,
@@ -74,19 +130,19 @@ export function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
   shelve(proposer);
   proposer.role = 'preparing';
   proposer.epoch = epoch;
-  proposer.attempt = { prepare, nonce, startedAt: now.monotonicMs, promises: new Map(), wantAll: proposer.wantAll };
+  proposer.attempt = { prepare, nonce, clientsWait, promises: new Map(), wantAll: proposer.wantAll };
   proposer.wantAll = false;
+  proposer.overtakenSince = undefined;
   proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(random);
   for (const member of [1, 2, 3] as const) proposer.members[member].adopted = false;
   return [{ kind: 'role', role: 'preparing', epoch }, ...toAll(proposer, { kind: 'prepare', prepare })];
 }
 
-/** Puts the open entry's commands aside: if the new epoch keeps that entry, they are answered; else they go in again. */
-function shelve(proposer: Proposer): void {
-  const { proposal } = proposer;
-  if (proposal !== undefined) proposer.orphans = { entry: proposal.tail.bytes, commands: proposal.commands };
-  proposer.proposal = undefined;
-  dropTail(proposer.replica);
+/** Where nobody has promised anything yet, the same PREPARE does: asking often must not use up epochs. */
+function sameAttempt(proposer: Proposer, clientsWait: boolean): Attempt | undefined {
+  const { attempt, epoch } = proposer;
+  const fresh = proposer.role === 'preparing' && highestPromised(proposer) <= epoch;
+  return fresh && attempt?.promises.size === 0 && attempt.clientsWait === clientsWait ? attempt : undefined;
 }
 
 export function onPromise(
@@ -101,6 +157,13 @@ export function onPromise(
   if (promise === undefined || promise.member !== member || promise.epoch !== proposer.epoch) return [];
   if (!equalBytes(promise.nonce, attempt.nonce)) return [];
   const link = proposer.members[member];
+  if (promise.epoch > link.promisedEpoch) {
+    link.promise = {
+      bytes: new Uint8Array(message.promise.bytes),
+      signature: new Uint8Array(message.promise.signature),
+    };
+    link.promisedEpoch = promise.epoch;
+  }
   // It forgot a vote that it has given: nothing may be built on what it says (PROTOCOL §7.2).
   const forgot =
     link.vote !== undefined &&
@@ -110,7 +173,6 @@ export function onPromise(
   attempt.promises.set(member, {
     signed: { bytes: new Uint8Array(message.promise.bytes), signature: new Uint8Array(message.promise.signature) },
     promise,
-    certificate: new Uint8Array(message.certificate),
     tail: new Uint8Array(message.tail),
   });
   return tryToLead(proposer, now);
@@ -120,32 +182,64 @@ export function onPromise(
 export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
   const { attempt, configuration, replica } = proposer;
   if (attempt === undefined || proposer.role !== 'preparing') return [];
-  const all = [...attempt.promises.values()];
-  const enough = attempt.wantAll ? heardMembers(proposer, now).length : configuration.threshold;
-  if (all.length < Math.max(enough, configuration.threshold)) return [];
-  const chosen = attempt.wantAll ? all : all.slice(0, Math.max(configuration.threshold, 2));
-  let base = chooseBase(
-    chosen.map((one) => one.promise),
+  const used = promisesToUse(proposer, attempt, now);
+  if (used === undefined) return [];
+  const base = chooseBase(
+    used.map((one) => one.promise),
     configuration.threshold,
   );
-  let used = chosen;
-  if (base.kind === 'needThird' && all.length === 3) {
-    used = all;
-    base = chooseBase(
-      all.map((one) => one.promise),
-      configuration.threshold,
-    );
+  if (base.kind === 'none') return [];
+  if (base.kind === 'needThird') {
+    proposer.wantAll = true;
+    return [equivocationAlarm(proposer)];
   }
-  if (base.kind !== 'base') return base.kind === 'needThird' ? [equivocationAlarm(proposer)] : [];
   const holder = base.from === undefined ? undefined : attempt.promises.get(base.from);
   const uncertified = holder !== undefined && holder.tail.length > 0;
   const certifiedTarget = uncertified ? base.index - 1 : base.index;
   if (replica.certifiedIndex < certifiedTarget) return follow(proposer, now); // comes back here with the entries
-  return lead(
-    proposer,
-    { base, tail: uncertified ? holder.tail : undefined, used: used.map((one) => one.signed) },
-    now,
-  );
+  if (replica.certifiedIndex > base.index) return [...beyondBase(proposer, base.index), ...stepDown(proposer, now)];
+  const choice = { base, tail: uncertified ? holder.tail : undefined, used: used.map((one) => one.signed) };
+  if (
+    choice.tail !== undefined &&
+    replica.certifiedIndex < base.index &&
+    !isTailOf(proposer, choice.base, choice.tail)
+  ) {
+    attempt.promises.delete(base.from as Member);
+    return [
+      {
+        kind: 'alarm',
+        alarm: 'bad-promise',
+        detail: `license server ${base.from} sent another entry than it promised`,
+      },
+    ];
+  }
+  return lead(proposer, choice, now);
+}
+
+/** The promises that this epoch is justified with; undefined = wait for more. */
+function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised[] | undefined {
+  const { containers, threshold } = proposer.configuration;
+  const all = [...attempt.promises.values()];
+  const needed = Math.min(2, containers.length);
+  if (all.length < Math.max(needed, attempt.wantAll ? ableMembers(proposer, now).length : 0)) return undefined;
+  // One that may have forgotten something counts only where the others aren't enough.
+  const sound = all.filter(({ promise }) => proposer.members[promise.member].status?.unanchored !== true);
+  const pool = sound.length >= needed ? sound : all;
+  const first = pool.slice(0, needed);
+  const promises = first.map((one) => one.promise);
+  return attempt.wantAll || chooseBase(promises, threshold).kind === 'needThird' ? pool : first;
+}
+
+/** Either another epoch has gone on meanwhile, or what was certified is missing from two logs. */
+function beyondBase({ replica, epoch }: Proposer, index: number): ProposerEffect[] {
+  if (replica.certified === undefined || replica.certified.epoch >= epoch) return [];
+  const detail = `entry ${replica.certifiedIndex} is certified, but the logs promised for epoch ${epoch} end at ${index}`;
+  return [{ kind: 'alarm', alarm: 'certified-entry-missing', detail }];
+}
+
+function isTailOf(proposer: Proposer, base: Extract<Base, { kind: 'base' }>, tail: Uint8Array): boolean {
+  const { replica, crypto } = proposer;
+  return base.head !== undefined && equalBytes(headAfter(crypto, replica.lastHead, tail), base.head);
 }
 
 function equivocationAlarm(proposer: Proposer): ProposerEffect {
@@ -165,6 +259,7 @@ function lead(
   proposer.role = 'leading';
   proposer.justification = choice.used;
   proposer.following = undefined;
+  proposer.stuckUntil = -Infinity;
   proposer.lastEntryAt = -Infinity; // an entry at once: it makes the epoch stand
   const effects: ProposerEffect[] = [{ kind: 'role', role: 'leading', epoch: proposer.epoch }];
   const { orphans } = proposer;
@@ -172,15 +267,16 @@ function lead(
   // The base's last entry has no certificate yet: it is signed again under this epoch.
   const again = replica.certifiedIndex === choice.base.index - 1 ? choice.tail : undefined;
   const kept = again !== undefined && orphans !== undefined && equalBytes(orphans.entry, again);
-  if (orphans !== undefined && !kept) for (const command of orphans.commands) requeue(proposer, command, now);
+  if (orphans !== undefined && !kept) requeue(proposer, orphans.commands, now);
   if (again === undefined) return [...effects, ...leadTick(proposer, now)];
   appendEntry(replica, again, decodeEntry(again));
   return [...effects, ...proposeTail(proposer, kept ? orphans.commands : [], now)];
 }
 
-function requeue(proposer: Proposer, command: Parameters<typeof takeAll>[0]['queue']['other'][number], now: Now): void {
-  proposer.queue[command.priority].unshift(command);
-  proposer.queuedAt ??= now.monotonicMs;
+/** In front, in the order in which they came. */
+function requeue(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): void {
+  for (const command of commands.toReversed()) proposer.queue[command.priority].unshift(command);
+  if (commands.length > 0) proposer.queuedAt ??= now.monotonicMs;
 }
 
 /** Refusals are unsigned, so they only steer when to try again; a TMR server steps down for a signed PREPARE alone. */
@@ -206,6 +302,7 @@ export function onRefused(
         : [{ kind: 'send', member, message: { kind: 'prepare', prepare: proposer.attempt.prepare } }];
     case 'behind':
       link.adopted = false;
+      link.lacking = true;
       return [];
     case 'log-time':
     case 'utc':
@@ -214,6 +311,7 @@ export function onRefused(
     case 'withholding':
       return [];
     default:
+      link.adopted = false;
       return [
         { kind: 'alarm', alarm: 'refused', detail: `license server ${member} refuses entries: ${message.reason}` },
       ];
@@ -229,24 +327,10 @@ function backOff(proposer: Proposer, now: Now): ProposerEffect[] {
 export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
   const other = proposer.group.tmrServers.find((one) => one.id !== proposer.id);
   if (other === undefined || !proposer.crypto.verify(other.key, prepare.bytes, prepare.signature)) return [];
-  const { epoch, set } = decodePrepare(prepare.bytes);
+  const decoded = parsed(decodePrepare, prepare.bytes);
+  if (decoded === undefined) return [];
+  const { epoch, set } = decoded;
   if (epoch <= proposer.epoch || epochOwner(epoch) !== other.id || !equalBytes(set, proposer.configuration.set))
     return [];
   return proposer.role === 'follower' ? [] : stepDown(proposer, now);
-}
-
-export function stepDown(proposer: Proposer, now: Now): ProposerEffect[] {
-  shelve(proposer);
-  const open = [...(proposer.orphans?.commands ?? []), ...takeAll(proposer)];
-  proposer.orphans = undefined;
-  proposer.role = 'follower';
-  proposer.attempt = undefined;
-  proposer.justification = [];
-  proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(proposer.random);
-  const to = proposer.id === 'A' ? 'B' : 'A';
-  return [
-    { kind: 'role', role: 'follower', epoch: proposer.epoch },
-    ...open.map(({ token }) => ({ kind: 'redirect', token, to }) as const),
-    ...follow(proposer, now),
-  ];
 }

@@ -1,4 +1,5 @@
 import {
+  type Accept,
   decodeAccept,
   encodeAccept,
   encodeCertificate,
@@ -8,15 +9,15 @@ import {
   merklePath,
 } from '@trefoil/license';
 import { encodeEntry, RULES_VERSION } from '../entry.ts';
+import { checkCertificate } from '../feed.ts';
 import { LIMITS } from '../limits.ts';
-import type { Signed, ToVoter } from '../messages.ts';
+import { parsed, type Signed, type ToVoter, type VoterStatus } from '../messages.ts';
 import { appendEntry, certify, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
-import { startAttempt, stepDown } from './attempt.ts';
 import { nextLogTime, nextUtc } from './proposed-time.ts';
 import { takeBatch } from './queue.ts';
 import {
-  heardMembers,
+  ableMembers,
   type Proposal,
   type Proposer,
   type ProposerEffect,
@@ -25,6 +26,7 @@ import {
   toAll,
   upMembers,
 } from './state.ts';
+import { stepDown } from './step-down.ts';
 
 /** Again to those who didn't answer: they may have been away when it was sent. */
 const RESEND_MS = 100;
@@ -34,7 +36,7 @@ export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (proposer.role !== 'leading') return [];
   const { proposal } = proposer;
   if (proposal !== undefined) return resend(proposer, proposal, now);
-  if (heardMembers(proposer, now).length < proposer.configuration.threshold) return [];
+  if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
   const waiting = queueLength(proposer);
   const idle = now.monotonicMs - proposer.lastEntryAt >= LIMITS.idleEntryMs;
   const company = waiting >= Math.min(proposer.lastBatch, LIMITS.batchCommands);
@@ -48,7 +50,7 @@ function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
   const commands = takeBatch(proposer, now);
   const index = replica.certifiedIndex + 1;
   const logTime = nextLogTime(proposer, now);
-  const rootDue = index % LIMITS.snapshotEveryEntries === 0 || proposer.bytesSinceRoot > LIMITS.snapshotEveryBytes;
+  const rootDue = index % proposer.snapshotEveryEntries === 0 || proposer.bytesSinceRoot > LIMITS.snapshotEveryBytes;
   const bytes = encodeEntry({
     set: configuration.set,
     index,
@@ -117,8 +119,6 @@ function sendProposal(proposer: Proposer, member: Member): ProposerEffect {
 function resend(proposer: Proposer, proposal: Proposal, now: Now): ProposerEffect[] {
   if (now.monotonicMs - proposal.sentAt < RESEND_MS) return [];
   proposal.sentAt = now.monotonicMs;
-  // Refused for its time, over and over: a new epoch may drop it, if only one of three holds it.
-  if (proposer.wantAll && now.monotonicMs - proposal.startedAt > 10 * RESEND_MS) return startAttempt(proposer, now);
   return upMembers(proposer)
     .filter((member) => !proposal.votes.has(member))
     .map((member) => sendProposal(proposer, member));
@@ -128,19 +128,22 @@ export function onVote(proposer: Proposer, member: Member, vote: Signed, logCloc
   const link = proposer.members[member];
   const container = proposer.configuration.containers.find((one) => one.member === member);
   if (container === undefined || !proposer.crypto.verify(container.signingKey, vote.bytes, vote.signature)) return [];
-  const accept = decodeAccept(vote.bytes);
+  const accept = parsed(decodeAccept, vote.bytes);
+  if (accept === undefined) return []; // signed, but no vote
+  const kept = { bytes: new Uint8Array(vote.bytes), signature: new Uint8Array(vote.signature) };
   if (accept.epoch > link.votedEpoch || (accept.epoch === link.votedEpoch && accept.index > link.votedIndex)) {
-    link.vote = { bytes: new Uint8Array(vote.bytes), signature: new Uint8Array(vote.signature) };
+    link.vote = kept;
     link.votedEpoch = accept.epoch;
     link.votedIndex = accept.index;
   }
+  link.lacking = false;
   link.logClock = logClock;
   link.logClockAt = now.monotonicMs;
   if (proposer.role !== 'leading' || accept.epoch !== proposer.epoch) return [];
   link.adopted = true;
   const { proposal } = proposer;
   if (proposal === undefined || accept.index !== proposal.index) return lateVote(proposer, member, vote);
-  proposal.votes.set(member, link.vote as Signed);
+  proposal.votes.set(member, kept);
   return commitIfDecided(proposer, proposal, now);
 }
 
@@ -180,9 +183,10 @@ function commitIfDecided(proposer: Proposer, proposal: Proposal, now: Now): Prop
       .map(([member, vote]) => ({ member, signature: vote.signature }))
       .sort((a, b) => a.member - b.member)
       .slice(0, threshold);
+    const certificate = encodeCertificate({ statement: candidate.bytes, votes });
     return [
       ...odd.map(([member]) => oddVote(member, proposal.index)),
-      ...commit(proposer, proposal, encodeCertificate({ statement: candidate.bytes, votes }), now),
+      ...commit(proposer, proposal, { certificate, accept: decodeAccept(candidate.bytes) }, now),
     ];
   }
   if (proposal.votes.size === 3)
@@ -196,9 +200,14 @@ function commitIfDecided(proposer: Proposer, proposal: Proposal, now: Now): Prop
   return [];
 }
 
-function commit(proposer: Proposer, proposal: Proposal, certificate: Uint8Array, now: Now): ProposerEffect[] {
+function commit(
+  proposer: Proposer,
+  proposal: Proposal,
+  { certificate, accept }: { certificate: Uint8Array; accept: Accept },
+  now: Now,
+): ProposerEffect[] {
   const { tail, commands } = proposal;
-  certify(proposer.replica, certificate, decodeAccept(proposal.expected));
+  certify(proposer.replica, certificate, accept);
   proposer.recent.push(proposal.index, tail.bytes, certificate);
   proposer.proposal = undefined;
   proposer.wantAll = false;
@@ -219,6 +228,21 @@ function commit(proposer: Proposer, proposal: Proposal, certificate: Uint8Array,
   ];
 }
 
+/**
+ * A license server may hold a certificate of the open entry that this server never saw: of an earlier epoch, whose votes went
+ * to somebody else. It won't vote for that entry again; its certificate decides.
+ */
+export function decidedElsewhere(proposer: Proposer, status: VoterStatus, now: Now): ProposerEffect[] {
+  const { proposal, replica } = proposer;
+  if (proposal === undefined || proposer.role !== 'leading' || status.certifiedIndex !== proposal.index) return [];
+  const accept = checkCertificate(proposer.configuration, replica, status.certificate);
+  if (accept === undefined || accept.index !== proposal.index) return [];
+  if (!equalBytes(accept.head, proposal.head)) return stepDown(proposer, now); // somebody else's entry stands there
+  if (!equalBytes(accept.outcomesRoot, proposal.tail.tree.root))
+    return [ownOutcomesDiffer(proposal.index), ...stepDown(proposer, now)];
+  return commit(proposer, proposal, { certificate: new Uint8Array(status.certificate), accept }, now);
+}
+
 /** Brings a license server that lags up to the newest certified entry: from memory here, else from a peer's log. */
 export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
   const link = proposer.members[member];
@@ -228,7 +252,7 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
   const target = proposer.replica.certifiedIndex;
   const missing = target - status.certifiedIndex;
   // One behind is normal: the certificate comes with the next proposal.
-  if (missing <= 0 || (missing === 1 && status.lastIndex === target)) return [];
+  if (missing <= 0 || (missing === 1 && status.lastIndex === target && !link.lacking)) return [];
   if (link.fedTo >= from && now.monotonicMs - link.fedAt < 2 * LIMITS.beatMs) return [];
   const chunk = proposer.recent.chunk(from, LIMITS.feedBytes);
   link.fedAt = now.monotonicMs;

@@ -4,7 +4,6 @@ import { NEVER_HEARD } from '../messages.ts';
 import type { Now } from '../voter/state.ts';
 import {
   heardMembers,
-  highestPromised,
   PRIORITIES,
   type Proposer,
   type ProposerEffect,
@@ -17,7 +16,7 @@ type CommandEvent = Extract<ProposerEvent, { kind: 'command' }>;
 
 /** Takes a command in, sends it to the active server, or refuses at once what can't be done in time (PROTOCOL §5.14). */
 export function enqueue(proposer: Proposer, event: CommandEvent, now: Now): ProposerEffect[] {
-  if (event.stuck) proposer.stuckUntil = now.monotonicMs + 1_000;
+  if (event.stuck && proposer.role !== 'leading') proposer.stuckUntil = now.monotonicMs + 1_000;
   const { token } = event;
   if (proposer.role !== 'leading') {
     const active = activeElsewhere(proposer, now);
@@ -25,7 +24,7 @@ export function enqueue(proposer: Proposer, event: CommandEvent, now: Now): Prop
   }
   const waiting = queueLength(proposer);
   const waitMs = waiting / proposer.ratePerMs;
-  const room = event.priority === 'renew' ? 2 * LIMITS.queuedCommands : LIMITS.queuedCommands;
+  const room = event.priority === 'renew' ? 2 * proposer.queuedCommands : proposer.queuedCommands;
   if (waiting >= room || (waiting >= LIMITS.batchCommands && now.monotonicMs + waitMs > event.deadlineMs))
     return [
       { kind: 'unavailable', token, reason: 'overloaded', retryAfterMs: Math.ceil(Math.min(5_000, 100 + waitMs)) },
@@ -40,16 +39,22 @@ export function enqueue(proposer: Proposer, event: CommandEvent, now: Now): Prop
   return [];
 }
 
-/** The other TMR server, if the license servers hear it lead. */
+/**
+ * The other TMR server, if a license server hears it lead. What this server itself once asked for doesn't matter: an attempt
+ * that nobody promised must not hide the one who serves.
+ */
 export function activeElsewhere(proposer: Proposer, now: Now): TmrServer | undefined {
-  const promised = highestPromised(proposer);
-  const owner = epochOwner(promised);
-  if (promised === 0 || owner === proposer.id) return undefined;
-  const hearing = heardMembers(proposer, now).filter((member) => {
+  const other = proposer.id === 'A' ? 'B' : 'A';
+  const hears = heardMembers(proposer, now).some((member) => {
     const status = proposer.members[member].status;
-    return status !== undefined && status.promised === promised && status.ownerSilentMs < LIMITS.takeoverAfterMs;
+    return (
+      status !== undefined &&
+      status.promised > 0 &&
+      epochOwner(status.promised) === other &&
+      status.ownerSilentMs < LIMITS.takeoverAfterMs
+    );
   });
-  return hearing.length > 0 ? owner : undefined;
+  return hears ? other : undefined;
 }
 
 /** Clients that waited here for a leader are sent on when there is one elsewhere. */
@@ -68,6 +73,8 @@ export function takeAll(proposer: Proposer): QueuedCommand[] {
 
 /** The next entry's commands, most urgent first, within the limits of an entry. */
 export function takeBatch(proposer: Proposer, now: Now): QueuedCommand[] {
+  const large = proposer.largeWaits ? takeLarge(proposer, now) : undefined;
+  if (large !== undefined) return [large];
   const batch: QueuedCommand[] = [];
   let bytes = 0;
   for (const priority of PRIORITIES) {
@@ -75,11 +82,12 @@ export function takeBatch(proposer: Proposer, now: Now): QueuedCommand[] {
     let taken = 0;
     for (const command of queue) {
       // A single command may be larger than a batch should be: an update document goes alone.
-      if (
-        batch.length >= LIMITS.batchCommands ||
-        (batch.length > 0 && bytes + command.bytes.length > LIMITS.batchBytes)
-      )
+      if (batch.length >= LIMITS.batchCommands) break;
+      if (batch.length > 0 && bytes + command.bytes.length > LIMITS.batchBytes) {
+        // Or it would wait for as long as there are smaller ones of higher priority.
+        if (command.bytes.length > LIMITS.batchBytes / 2) proposer.largeWaits = true;
         break;
+      }
       batch.push(command);
       bytes += command.bytes.length;
       taken++;
@@ -88,6 +96,18 @@ export function takeBatch(proposer: Proposer, now: Now): QueuedCommand[] {
   }
   proposer.queuedAt = queueLength(proposer) > 0 ? now.monotonicMs : undefined;
   return batch;
+}
+
+function takeLarge(proposer: Proposer, now: Now): QueuedCommand | undefined {
+  proposer.largeWaits = false;
+  for (const priority of PRIORITIES) {
+    const [first] = proposer.queue[priority];
+    if (first === undefined || first.bytes.length <= LIMITS.batchBytes / 2) continue;
+    proposer.queue[priority].shift();
+    proposer.queuedAt = queueLength(proposer) > 0 ? now.monotonicMs : undefined;
+    return first;
+  }
+  return undefined;
 }
 
 /** Nobody waits for these any more, or nobody could answer them in time. */

@@ -76,21 +76,32 @@ export interface MemberLink {
   logClockAt: number;
   /** Has voted in this epoch: needs no justification any more. */
   adopted: boolean;
-  /** Newest vote seen; shown to it when it comes back. */
+  /** Newest vote and promise seen; shown to it when it comes back. */
   vote: Signed | undefined;
   votedEpoch: number;
   votedIndex: number;
+  promise: Signed | undefined;
+  promisedEpoch: number;
+  /** Refused an entry for lack of what is before it: what it has at the end of its log may be another. */
+  lacking: boolean;
   /** Highest index that was fed and when, so that the same isn't sent over and over. */
   fedTo: number;
   fedAt: number;
 }
 
+export interface Promised {
+  readonly signed: Signed;
+  readonly promise: LogPromise;
+  /** The entry after its newest certified one; empty = none. Not signed: it has to fit the promise. */
+  readonly tail: Uint8Array;
+}
+
 export interface Attempt {
   readonly prepare: Signed;
   readonly nonce: Uint8Array;
-  readonly startedAt: number;
-  readonly promises: Map<Member, { signed: Signed; promise: LogPromise; certificate: Uint8Array; tail: Uint8Array }>;
-  /** Two promises are not enough: one shows a tail that nobody signs, or two contradict each other. */
+  readonly clientsWait: boolean;
+  readonly promises: Map<Member, Promised>;
+  /** Two promises are not enough: one shows a tail that nobody signs, or somebody has to be taken in. */
   readonly wantAll: boolean;
 }
 
@@ -116,6 +127,9 @@ export interface Proposer {
   readonly id: TmrServer;
   readonly key: SigningKey;
   readonly random: (bytes: number) => Uint8Array;
+  readonly snapshotEveryEntries: number;
+  /** Most commands that wait; renewals may be as many again. */
+  readonly queuedCommands: number;
   readonly replica: Replica;
   readonly recent: RecentEntries;
   role: Role;
@@ -136,6 +150,12 @@ export interface Proposer {
   /** Not before: random, so that two TMR servers don't duel. */
   nextAttemptAt: number;
   wantAll: boolean;
+  /** A fresh epoch for one that re-joins, not before: one that doesn't answer must not cost epoch after epoch. */
+  nextRejoinAt: number;
+  /** Since when a license server is known to have promised a higher epoch than this one's. */
+  overtakenSince: number | undefined;
+  /** A command that fills an entry of its own was passed over: it comes next. */
+  largeWaits: boolean;
   /** Clients wait that can't reach the active one; until then. */
   stuckUntil: number;
   clients: number;
@@ -147,10 +167,19 @@ export interface Proposer {
 const MEMBERS: readonly Member[] = [1, 2, 3];
 
 export function newProposer(
-  options: { context: LedgerContext; id: TmrServer; key: SigningKey; random: (bytes: number) => Uint8Array },
+  options: {
+    readonly context: LedgerContext;
+    readonly id: TmrServer;
+    readonly key: SigningKey;
+    readonly random: (bytes: number) => Uint8Array;
+    readonly snapshotEveryEntries?: number;
+    readonly queuedCommands?: number;
+    /** What is kept in memory to feed those who lag. */
+    readonly recentBytes?: number;
+  },
   now: Now,
 ): Proposer {
-  const { context } = options;
+  const { context, id, key, random } = options;
   const link = (): MemberLink => ({
     up: false,
     status: undefined,
@@ -161,16 +190,21 @@ export function newProposer(
     vote: undefined,
     votedEpoch: 0,
     votedIndex: 0,
+    promise: undefined,
+    promisedEpoch: 0,
+    lacking: false,
     fedTo: 0,
     fedAt: -Infinity,
   });
   return {
-    ...options,
+    ...{ context, id, key, random },
+    snapshotEveryEntries: options.snapshotEveryEntries ?? LIMITS.snapshotEveryEntries,
+    queuedCommands: options.queuedCommands ?? LIMITS.queuedCommands,
     crypto: context.crypto,
     configuration: context.configuration,
     group: context.group,
     replica: emptyReplica(context),
-    recent: new RecentEntries(LIMITS.recentBytes),
+    recent: new RecentEntries(options.recentBytes ?? LIMITS.recentBytes),
     role: 'follower',
     epoch: 0,
     members: { 1: link(), 2: link(), 3: link() },
@@ -184,8 +218,11 @@ export function newProposer(
     lastEntryAt: -Infinity,
     bytesSinceRoot: 0,
     nextBeatAt: now.monotonicMs,
-    nextAttemptAt: now.monotonicMs + jitter(options.random),
+    nextAttemptAt: now.monotonicMs + jitter(random),
     wantAll: false,
+    nextRejoinAt: -Infinity,
+    overtakenSince: undefined,
+    largeWaits: false,
     stuckUntil: -Infinity,
     clients: 0,
     following: undefined,
@@ -209,10 +246,18 @@ export function heardMembers(proposer: Proposer, now: Now): Member[] {
   );
 }
 
+/** Heard, and voting as far as it says. */
+export function ableMembers(proposer: Proposer, now: Now): Member[] {
+  return heardMembers(proposer, now).filter((member) => proposer.members[member].status?.withholding === '');
+}
+
 /** Highest epoch that any license server has promised, as far as known. */
 export function highestPromised(proposer: Proposer): number {
   let highest = proposer.epoch;
-  for (const member of MEMBERS) highest = Math.max(highest, proposer.members[member].status?.promised ?? 0);
+  for (const member of MEMBERS) {
+    const link = proposer.members[member];
+    highest = Math.max(highest, link.promisedEpoch, link.status?.promised ?? 0);
+  }
   return highest;
 }
 

@@ -3,8 +3,9 @@ import { LIMITS } from '../limits.ts';
 import type { ToProposer, VoterStatus } from '../messages.ts';
 import type { Now } from '../voter/state.ts';
 import { attemptTick, onPromise, onRefused, onSuperseded } from './attempt.ts';
-import { follow, onEntries, onSnapshot } from './follow.ts';
-import { feed, leadTick, onVote } from './lead.ts';
+import { onEntries, onSnapshot } from './fed.ts';
+import { follow } from './follow.ts';
+import { decidedElsewhere, feed, leadTick, onVote } from './lead.ts';
 import { dropLate, enqueue, redirectAll } from './queue.ts';
 import { heardMembers, type Proposer, type ProposerEffect, type ProposerEvent, upMembers } from './state.ts';
 
@@ -45,10 +46,19 @@ export function proposerWakeAt(proposer: Proposer, now: Now): number {
 
 function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
   const link = proposer.members[member];
-  Object.assign(link, { up: true, status: undefined, adopted: false, fedTo: 0, fedAt: -Infinity, statusAt: -Infinity });
+  Object.assign(link, {
+    up: true,
+    status: undefined,
+    adopted: false,
+    lacking: false,
+    fedTo: 0,
+    fedAt: -Infinity,
+    statusAt: -Infinity,
+  });
   const effects: ProposerEffect[] = [];
   // It may have been restored from an old copy: what it signed last is shown to it before it is asked for more.
-  if (link.vote !== undefined) effects.push({ kind: 'send', member, message: { kind: 'shown', vote: link.vote } });
+  for (const vote of [link.promise, link.vote])
+    if (vote !== undefined) effects.push({ kind: 'send', member, message: { kind: 'shown', vote } });
   if (proposer.attempt !== undefined)
     effects.push({ kind: 'send', member, message: { kind: 'prepare', prepare: proposer.attempt.prepare } });
   return effects;
@@ -102,6 +112,7 @@ function onStatus(proposer: Proposer, member: Member, status: VoterStatus, now: 
     for (const other of upMembers(proposer))
       if (other !== member && !knows(proposer, other, member, link.status))
         effects.push({ kind: 'send', member: other, message: { kind: 'rejoin', member, rejoin: link.status.rejoin } });
+  effects.push(...decidedElsewhere(proposer, link.status, now));
   effects.push(...feed(proposer, member, now), ...follow(proposer, now));
   return effects;
 }

@@ -1,78 +1,115 @@
-import { type Member, type TmrServer, encodeCommand, type Command } from '@trefoil/license';
+import { type Command, encodeCommand, type Member, type TmrServer } from '@trefoil/license';
 import { type Fixture, fixture } from '@trefoil/license/fixtures';
 import {
+  CLEAN_RESTART,
+  decodeRecord,
   decodeToProposer,
   decodeToVoter,
   encodeRecord,
-  decodeRecord,
   encodeToProposer,
   encodeToVoter,
+  type LogRecord,
   newProposer,
   newVoter,
   type Proposer,
   type ProposerEffect,
+  type ProposerEvent,
   recoverVoter,
   startRejoin,
-  CLEAN_RESTART,
   stepProposer,
   stepVoter,
+  type ToProposer,
+  type ToVoter,
   type Voter,
   type VoterEffect,
   type VoterEvent,
-  type ProposerEvent,
-  type ToProposer,
-  type ToVoter,
 } from '../index.ts';
+import { Clockwork } from './clockwork.ts';
+import { Witness } from './witness.ts';
 
 export type NodeName = TmrServer | 'L1' | 'L2' | 'L3';
-export interface Reply {
-  readonly kind: 'answer' | 'redirect' | 'unavailable';
-  readonly outcome?: Uint8Array;
-  readonly leafIndex?: number;
-  readonly path?: readonly Uint8Array[];
-  readonly certificate?: Uint8Array;
-  readonly to?: TmrServer;
+export type Reply =
+  | {
+      readonly kind: 'answer';
+      readonly outcome: Uint8Array;
+      readonly leafIndex: number;
+      readonly path: readonly Uint8Array[];
+      readonly certificate: Uint8Array;
+    }
+  | { readonly kind: 'redirect'; readonly to: TmrServer }
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfterMs: number }
+  /** The connection is closed. */
+  | { readonly kind: 'gone' };
+
+/** A store as a crash leaves it: what was written but not made durable is lost. */
+export interface Store {
+  records: Uint8Array[];
+  snapshots: Map<number, Uint8Array>;
 }
 
-/** One license server with a disk that forgets what was not made durable. */
 interface VoterNode {
   voter: Voter | undefined;
-  /** Durable records, then those that a crash loses. */
-  disk: Uint8Array[];
-  cached: Uint8Array[];
-  snapshot: Uint8Array | undefined;
-  generation: number;
+  store: Store;
+  noted: LogRecord[];
+  /** Counts starts: what belongs to an earlier life is dropped. */
+  life: number;
+}
+
+export interface WorldOptions {
+  readonly snapshotEveryEntries?: number;
+  /** What servers keep in memory to feed those who lag. */
+  readonly recentBytes?: number;
+  readonly queuedCommands?: number;
 }
 
 const MESSAGE_MS = 0.3;
 const PERSIST_MS = 0.8;
 const SIGN_MS = 0.1;
-const TICK_MS = 10;
+const VOTER_TICK_MS = 10;
+const PROPOSER_TICK_MS = 1;
 
 /**
  * Five servers on a simulated clock, network and disk, without chance: for the scenario texts. Messages go through their
- * encodings. The seeded simulator with its faults is another room.
+ * encodings, records too. The seeded simulator with its faults is another room.
  */
 export class World {
   readonly fixture: Fixture = fixture();
+  readonly clockwork = new Clockwork();
   readonly voters: Record<Member, VoterNode>;
   readonly proposers: Record<TmrServer, Proposer | undefined> = { A: undefined, B: undefined };
-  readonly trace: string[] = [];
-  now = 0;
-  wallOffset = Date.UTC(2026, 10, 24);
+  readonly witness: Witness;
   /** Messages from → to that don't arrive: `A>L1`. */
   readonly cuts = new Set<string>();
-  /** Lets a scenario change what a TMR server says. */
-  tamper: ((from: TmrServer, to: Member, message: ToVoter) => ToVoter | undefined) | undefined;
-  #events: { at: number; sequence: number; run: () => void }[] = [];
-  #sequence = 0;
+  readonly wallOffsetMs: Record<Member, number> = { 1: 0, 2: 0, 3: 0 };
+  /** By how much a TMR server believes the log clocks to be ahead of what they say. */
+  readonly hurryMs: Record<TmrServer, number> = { A: 0, B: 0 };
+  /** Lets a scenario change what a TMR server says; undefined = it says nothing. */
+  tamper: (from: TmrServer, to: Member, message: ToVoter) => ToVoter | undefined = (_from, _to, message) => message;
+  /** The same for what it takes in from clients. */
+  tamperCommand: (to: TmrServer, bytes: Uint8Array) => Uint8Array = (_to, bytes) => bytes;
+  onNote: (text: string) => void = () => undefined;
+  /** After each change of a store, in the state in which a crash would leave it. */
+  onDurable: (member: Member) => void = () => undefined;
+  readonly #options: WorldOptions;
+  readonly #served: Record<TmrServer, Set<string>> = { A: new Set(), B: new Set() };
   #token = 0;
   #random = 7;
-  readonly #replies = new Map<number, (reply: Reply) => void>();
+  readonly #replies = new Map<number, { id: TmrServer; reply: (reply: Reply) => void }>();
 
-  constructor() {
-    const node = (): VoterNode => ({ voter: undefined, disk: [], cached: [], snapshot: undefined, generation: 0 });
+  constructor(options: WorldOptions = {}) {
+    this.#options = options;
+    const node = (): VoterNode => ({
+      voter: undefined,
+      store: { records: [], snapshots: new Map() },
+      noted: [],
+      life: 0,
+    });
     this.voters = { 1: node(), 2: node(), 3: node() };
+    this.witness = new Witness(this.fixture);
+  }
+
+  get now(): number {
+    return this.clockwork.now;
   }
 
   get context() {
@@ -80,31 +117,44 @@ export class World {
     return { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
   }
 
-  startVoter(member: Member, options: { incarnation?: number } = {}): void {
+  wallMs(member?: Member): number {
+    const offset = member === undefined ? 0 : this.wallOffsetMs[member];
+    return Date.UTC(2026, 10, 24) + Math.floor(this.now) + offset;
+  }
+
+  startVoter(member: Member): void {
     const node = this.voters[member];
-    const fresh = node.disk.length === 0;
-    node.generation++;
-    if (fresh) node.voter = newVoter(this.context, member, this.#clock());
+    node.life++;
+    node.noted = [];
+    if (node.store.records.length === 0)
+      node.voter = newVoter(this.context, member, this.clock(member), this.#options.recentBytes);
     else {
-      const records = node.disk.map(decodeRecord);
-      const recovered = recoverVoter(this.context, member, { records, snapshot: node.snapshot }, this.#clock());
+      const recovered = this.recover(member);
       node.voter = recovered.voter;
       const why = recovered.kind === 'suspect' ? `damaged: ${recovered.why}` : CLEAN_RESTART;
-      const incarnation = new Uint8Array(16).fill(options.incarnation ?? 16 * node.generation + member);
-      this.#voterEffects(member, startRejoin(node.voter, incarnation, why, this.#clock()));
+      this.#voterEffects(member, startRejoin(node.voter, this.#bytes(16), why, this.clock(member)));
     }
-    this.#tickVoter(member, node.generation);
-    for (const id of ['A', 'B'] as const) if (this.proposers[id] !== undefined) this.#link(id, member, true);
+    this.#tickVoter(member, node.life);
+    for (const id of ['A', 'B'] as const) if (this.proposers[id] !== undefined) this.link(id, member);
+  }
+
+  /** What a restart would make of the store as it stands. */
+  recover(member: Member) {
+    const { store } = this.voters[member];
+    const stored = {
+      records: store.records.map(decodeRecord),
+      snapshot: (index: number) => store.snapshots.get(index),
+    };
+    return recoverVoter(this.context, member, stored, this.clock(member), this.#options.recentBytes);
   }
 
   startProposer(id: TmrServer): void {
     const { context } = this;
-    this.proposers[id] = newProposer(
-      { context, id, key: this.fixture.tmrKeys[id], random: (n) => this.#bytes(n) },
-      this.#clock(),
-    );
+    const key = this.fixture.tmrKeys[id];
+    const random = (n: number): Uint8Array => this.#bytes(n);
+    this.proposers[id] = newProposer({ context, id, key, random, ...this.#options }, this.clock());
     this.#tickProposer(id, this.proposers[id]);
-    for (const member of [1, 2, 3] as const) if (this.voters[member].voter !== undefined) this.#link(id, member, true);
+    for (const member of [1, 2, 3] as const) if (this.voters[member].voter !== undefined) this.link(id, member);
   }
 
   /** kill −9: what was not durable is gone; connections close. */
@@ -112,45 +162,65 @@ export class World {
     if (name === 'A' || name === 'B') {
       this.proposers[name] = undefined;
       for (const member of [1, 2, 3] as const) this.#toVoter(member, { kind: 'linkDown', from: name });
+      for (const [token, waiting] of this.#replies) if (waiting.id === name) this.#reply(token, { kind: 'gone' });
       return;
     }
     const member = Number(name[1]) as Member;
     const node = this.voters[member];
     node.voter = undefined;
-    node.cached = [];
-    node.generation++;
+    node.life++;
     for (const id of ['A', 'B'] as const) this.#toProposer(id, { kind: 'linkDown', member });
   }
 
-  command(id: TmrServer, command: Command | Uint8Array, reply: (reply: Reply) => void, stuck = false): void {
+  /** A new connection; an old one is closed by it. */
+  link(id: TmrServer, member: Member): void {
+    this.clockwork.later(MESSAGE_MS, () => {
+      if (this.cuts.has(`${id}>L${member}`) || this.cuts.has(`L${member}>${id}`)) return;
+      this.#toVoter(member, { kind: 'linkDown', from: id });
+      this.#toProposer(id, { kind: 'linkDown', member });
+      if (this.voters[member].voter === undefined || this.proposers[id] === undefined) return;
+      this.#toVoter(member, { kind: 'linkUp', from: id });
+      this.#toProposer(id, { kind: 'linkUp', member });
+    });
+  }
+
+  /** `reply` is called at most once. */
+  submit(
+    id: TmrServer,
+    command: Command | Uint8Array,
+    options: { deadlineMs: number; stuck?: boolean },
+    reply: (reply: Reply) => void,
+  ): void {
     const token = ++this.#token;
-    const bytes = command instanceof Uint8Array ? command : encodeCommand(command);
-    this.#replies.set(token, reply);
-    const kind = command instanceof Uint8Array ? 'other' : command.kind;
-    const priority = kind === 'renew' || kind === 'release' || kind === 'acquire' ? kind : 'other';
-    this.#later(MESSAGE_MS, () =>
-      this.#toProposer(id, { kind: 'command', token, bytes, priority, deadlineMs: this.now + 5_000, stuck }),
-    );
+    this.#replies.set(token, { id, reply });
+    const bytes = this.tamperCommand(id, command instanceof Uint8Array ? command : encodeCommand(command));
+    const priority = ({ 2: 'renew', 3: 'acquire', 4: 'release' } as const)[bytes[0] as 2 | 3 | 4] ?? 'other';
+    const { deadlineMs, stuck = false } = options;
+    this.clockwork.later(MESSAGE_MS, () => {
+      if (this.proposers[id] === undefined) this.#reply(token, { kind: 'gone' });
+      else this.#toProposer(id, { kind: 'command', token, bytes, priority, deadlineMs, stuck });
+    });
   }
 
-  run(ms: number): void {
-    const until = this.now + ms;
-    for (;;) {
-      const next = this.#events[0];
-      if (next === undefined || next.at > until) break;
-      this.#events.shift();
-      this.now = next.at;
-      next.run();
+  /** Says something to a license server in a TMR server's name, as if it were one with altered software. */
+  say(id: TmrServer, member: Member, message: ToVoter): void {
+    const heard = decodeToVoter(encodeToVoter(message));
+    this.#send(`${id}>L${member}`, () => this.#toVoter(member, { kind: 'message', from: id, message: heard }));
+  }
+
+  /** Whom this client is connected to now. */
+  serves(id: TmrServer | undefined, client: string): void {
+    for (const one of ['A', 'B'] as const) {
+      const before = this.#served[one].size;
+      if (one === id) this.#served[one].add(client);
+      else this.#served[one].delete(client);
+      const { size } = this.#served[one];
+      if (size !== before) this.#toProposer(one, { kind: 'clients', count: size });
     }
-    this.now = until;
   }
 
-  note(text: string): void {
-    this.trace.push(`${this.now.toFixed(1).padStart(8)}  ${text}`);
-  }
-
-  #clock() {
-    return { monotonicMs: this.now, wallMs: this.wallOffset + Math.floor(this.now) };
+  clock(member?: Member) {
+    return { monotonicMs: this.now, wallMs: this.wallMs(member) };
   }
 
   #bytes(n: number): Uint8Array {
@@ -160,31 +230,16 @@ export class World {
     });
   }
 
-  #later(ms: number, run: () => void): void {
-    const event = { at: this.now + ms, sequence: ++this.#sequence, run };
-    let at = this.#events.length;
-    while (at > 0 && (this.#events[at - 1] as typeof event).at > event.at) at--;
-    this.#events.splice(at, 0, event);
-  }
-
-  #link(id: TmrServer, member: Member, up: boolean): void {
-    const kind = up ? 'linkUp' : 'linkDown';
-    this.#later(MESSAGE_MS, () => {
-      this.#toVoter(member, { kind, from: id });
-      this.#toProposer(id, { kind, member });
-    });
-  }
-
-  #tickVoter(member: Member, generation: number): void {
-    this.#later(TICK_MS, () => {
-      if (this.voters[member].generation !== generation) return;
+  #tickVoter(member: Member, life: number): void {
+    this.clockwork.later(VOTER_TICK_MS, () => {
+      if (this.voters[member].life !== life) return;
       this.#toVoter(member, { kind: 'tick' });
-      this.#tickVoter(member, generation);
+      this.#tickVoter(member, life);
     });
   }
 
   #tickProposer(id: TmrServer, proposer: Proposer): void {
-    this.#later(TICK_MS / 10, () => {
+    this.clockwork.later(PROPOSER_TICK_MS, () => {
       if (this.proposers[id] !== proposer) return;
       this.#toProposer(id, { kind: 'tick' });
       this.#tickProposer(id, proposer);
@@ -193,12 +248,13 @@ export class World {
 
   #toVoter(member: Member, event: VoterEvent): void {
     const { voter } = this.voters[member];
-    if (voter !== undefined) this.#voterEffects(member, stepVoter(voter, event, this.#clock()));
+    if (voter !== undefined) this.#voterEffects(member, stepVoter(voter, event, this.clock(member)));
   }
 
   #toProposer(id: TmrServer, event: ProposerEvent): void {
     const proposer = this.proposers[id];
-    if (proposer !== undefined) this.#proposerEffects(id, stepProposer(proposer, event, this.#clock()));
+    if (proposer === undefined) return;
+    for (const effect of stepProposer(proposer, event, this.clock())) this.#proposerEffect(id, effect);
   }
 
   #voterEffects(member: Member, effects: readonly VoterEffect[]): void {
@@ -207,100 +263,137 @@ export class World {
 
   #voterEffect(member: Member, effect: VoterEffect): void {
     const node = this.voters[member];
-    const { generation } = node;
-    const answer = (ms: number, event: () => VoterEvent): void =>
-      this.#later(ms, () => {
-        if (node.generation === generation) this.#toVoter(member, event());
-      });
     switch (effect.kind) {
       case 'note':
+        node.noted.push(...effect.records);
+        return;
       case 'persist':
-        node.cached.push(...effect.records.map(encodeRecord));
-        if (effect.kind === 'persist')
-          answer(PERSIST_MS, () => {
-            node.disk.push(...node.cached.splice(0));
-            return { kind: 'persisted', ticket: effect.ticket };
-          });
+        node.noted.push(...effect.records);
+        this.#append(member, () => ({ kind: 'persisted', ticket: effect.ticket }));
         return;
       case 'sign': {
+        this.witness.signs(member, effect.statement, node.store.records);
         const signature = (this.fixture.containers[member - 1] as Fixture['root']).sign(effect.statement);
-        answer(SIGN_MS, () => ({ kind: 'signed', ticket: effect.ticket, signature }));
+        this.#answer(member, SIGN_MS, () => ({ kind: 'signed', ticket: effect.ticket, signature }));
         return;
       }
-      case 'send':
-        this.#send(`L${member}>${effect.to}`, () =>
-          this.#toProposer(effect.to, { kind: 'message', member, message: this.#coded(effect.message) }),
-        );
+      case 'send': {
+        if (effect.message.kind === 'refused')
+          this.onNote(`L${member} refuses to ${effect.to}: ${effect.message.what}, ${effect.message.reason}`);
+        const message = decodeToProposer(encodeToProposer(effect.message));
+        this.#send(`L${member}>${effect.to}`, () => this.#deliver(effect.to, member, message));
         return;
+      }
       case 'writeSnapshot':
-        answer(PERSIST_MS, () => {
-          node.snapshot = effect.bytes;
+        this.#answer(member, PERSIST_MS, () => {
+          node.store.snapshots.set(effect.index, effect.bytes);
           return { kind: 'snapshotWritten', index: effect.index };
         });
         return;
       case 'rotate':
-        node.disk = effect.records.map(encodeRecord);
-        node.cached = [];
+        this.#rotate(member, effect);
         return;
       case 'needIncarnation':
         if (node.voter !== undefined)
-          this.#voterEffects(member, startRejoin(node.voter, this.#bytes(16), effect.why, this.#clock()));
+          this.#voterEffects(member, startRejoin(node.voter, this.#bytes(16), effect.why, this.clock(member)));
         return;
       case 'alarm':
-        this.note(`L${member} alarm ${effect.alarm}: ${effect.detail}`);
+        this.onNote(`L${member} alarm ${effect.alarm}: ${effect.detail}`);
         return;
       case 'stop':
-        this.note(`L${member} stops: ${effect.reason}`);
+        this.onNote(`L${member} stops: ${effect.reason}`);
         this.crash(`L${member}`);
         return;
     }
   }
 
-  #coded(message: ToProposer): ToProposer {
-    return decodeToProposer(encodeToProposer(message));
+  #answer(member: Member, ms: number, event: () => VoterEvent): void {
+    const { life } = this.voters[member];
+    this.clockwork.later(ms, () => {
+      if (this.voters[member].life === life) this.#toVoter(member, event());
+    });
+  }
+
+  /** The disk takes its writes in order; each takes as long as the other. */
+  #append(member: Member, event: () => VoterEvent): void {
+    const node = this.voters[member];
+    const written = node.noted.map(encodeRecord);
+    node.noted = [];
+    this.#answer(member, PERSIST_MS, () => {
+      node.store.records.push(...written);
+      this.onDurable(member);
+      return event();
+    });
+  }
+
+  /** As the process does it: the new file first; when it is durable, the old one goes. Notes come into the new one. */
+  #rotate(member: Member, effect: Extract<VoterEffect, { kind: 'rotate' }>): void {
+    const node = this.voters[member];
+    const { life } = node;
+    const { store } = node;
+    const written = effect.records.map(encodeRecord);
+    this.clockwork.later(PERSIST_MS, () => {
+      if (node.life !== life) return;
+      const old = store.records.length;
+      for (const record of written) {
+        store.records.push(record);
+        this.onDurable(member);
+      }
+      this.clockwork.later(PERSIST_MS, () => {
+        if (node.life !== life) return;
+        store.records.splice(0, old);
+        for (const index of store.snapshots.keys()) if (index < effect.snapshotIndex) store.snapshots.delete(index);
+        this.onDurable(member);
+      });
+    });
+  }
+
+  #deliver(id: TmrServer, member: Member, message: ToProposer): void {
+    const hurried =
+      message.kind === 'vote' || message.kind === 'status'
+        ? { ...message, logClock: message.logClock + this.hurryMs[id] }
+        : message;
+    this.#toProposer(id, { kind: 'message', member, message: hurried });
   }
 
   #send(way: string, deliver: () => void): void {
-    if (!this.cuts.has(way)) this.#later(MESSAGE_MS, deliver);
+    if (!this.cuts.has(way)) this.clockwork.later(MESSAGE_MS, deliver);
   }
 
-  #proposerEffects(id: TmrServer, effects: readonly ProposerEffect[]): void {
-    for (const effect of effects)
-      switch (effect.kind) {
-        case 'send': {
-          const message = this.tamper === undefined ? effect.message : this.tamper(id, effect.member, effect.message);
-          if (message === undefined) break;
-          this.#send(`${id}>L${effect.member}`, () =>
-            this.#toVoter(effect.member, { kind: 'message', from: id, message: decodeToVoter(encodeToVoter(message)) }),
-          );
-          break;
-        }
-        case 'answers':
-          for (const answer of effect.answers)
-            this.#reply(answer.token, { kind: 'answer', ...answer, certificate: effect.certificate });
-          break;
-        case 'redirect':
-          this.#reply(effect.token, { kind: 'redirect', to: effect.to });
-          break;
-        case 'unavailable':
-          this.#reply(effect.token, { kind: 'unavailable' });
-          break;
-        case 'role':
-          this.note(
-            `${id} ${effect.role === 'leading' ? 'leads' : effect.role === 'preparing' ? 'prepares' : 'follows;'} epoch ${effect.epoch}`,
-          );
-          break;
-        case 'alarm':
-          this.note(`${id} alarm ${effect.alarm}: ${effect.detail}`);
-          break;
-        case 'certified':
-          break;
+  #proposerEffect(id: TmrServer, effect: ProposerEffect): void {
+    switch (effect.kind) {
+      case 'send': {
+        const message = this.tamper(id, effect.member, effect.message);
+        if (message !== undefined) this.say(id, effect.member, message);
+        return;
       }
+      case 'answers':
+        for (const answer of effect.answers)
+          this.#reply(answer.token, { kind: 'answer', ...answer, certificate: effect.certificate });
+        return;
+      case 'redirect':
+      case 'unavailable':
+        this.#reply(effect.token, effect);
+        return;
+      case 'role':
+        this.onNote(`${id} ${ROLE[effect.role]} ${effect.role === 'follower' ? '' : `epoch ${effect.epoch}`}`.trim());
+        return;
+      case 'certified':
+        this.witness.certified(effect.certificate, effect.tail.bytes);
+        return;
+      case 'alarm':
+        this.onNote(`${id} alarm ${effect.alarm}: ${effect.detail}`);
+        return;
+    }
   }
 
   #reply(token: number, reply: Reply): void {
     const waiting = this.#replies.get(token);
     this.#replies.delete(token);
-    if (waiting !== undefined) this.#later(MESSAGE_MS, () => waiting(reply));
+    if (waiting === undefined) return;
+    if (reply.kind === 'answer') this.witness.certified(reply.certificate, undefined);
+    this.clockwork.later(MESSAGE_MS, () => waiting.reply(reply));
   }
 }
+
+const ROLE = { leading: 'leads', preparing: 'asks for', follower: 'follows' } as const;

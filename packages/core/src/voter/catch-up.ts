@@ -1,12 +1,13 @@
 import { type Accept, equalBytes, LicenseError, type TmrServer } from '@trefoil/license';
 import { applyFeed, checkCertificate, checkFeed, type Chunk } from '../feed.ts';
-import { encodeSnapshot, openSnapshot } from '../ledger/snapshot.ts';
+import { encodeSnapshot, openSnapshot, peekSnapshot } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
 import { clockCertified } from '../log-clock.ts';
 import type { EntriesMessage } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
 import { appendEntry, certify } from '../replica.ts';
-import { type Now, type Voter, type VoterEffect } from './state.ts';
+import { isSuspect } from './rejoin.ts';
+import type { Now, Voter, VoterEffect } from './state.ts';
 import { statusTo } from './status.ts';
 
 /** A certificate that came on its own: for the tail, or news that this server is behind. */
@@ -50,12 +51,14 @@ function contradiction(voter: Voter, accept: Accept): VoterEffect[] {
   const { certified } = voter.replica;
   if (certified === undefined || accept.index !== certified.index || equalBytes(accept.head, certified.head)) return [];
   voter.withholding = 'two certificates contradict each other';
+  voter.frozen = true;
   return [{ kind: 'alarm', alarm: 'fork', detail: `two certified heads at entry ${accept.index}` }];
 }
 
 /** PROTOCOL §3.5: appends certified entries without voting. */
 export function onEntries(voter: Voter, from: TmrServer, message: EntriesMessage, now: Now): VoterEffect[] {
-  if (voter.pending?.what === 'vote') return []; // its own vote is on the way; the chunk will come again
+  // Its own vote is on the way, or a snapshot that this would follow is not durable: the chunk will come again.
+  if (voter.pending?.what === 'vote' || voter.installing) return [];
   const chunk = checkFeed(voter.configuration, voter.replica, message);
   if (chunk === 'useless') return [];
   if (chunk === 'false') return [{ kind: 'alarm', alarm: 'bad-feed', detail: `from TMR server ${from}` }];
@@ -65,6 +68,7 @@ export function onEntries(voter: Voter, from: TmrServer, message: EntriesMessage
 
 export function takeOver(voter: Voter, chunk: Chunk, now: Now): VoterEffect[] {
   voter.pendingSnapshot = undefined;
+  voter.lastCertificateAt = now.monotonicMs;
   applyFeed(voter.replica, voter.recent, chunk);
   voter.logEpoch = Math.max(voter.logEpoch, chunk.accept.epoch);
   voter.promised = Math.max(voter.promised, chunk.accept.epoch);
@@ -80,20 +84,30 @@ export function takeOver(voter: Voter, chunk: Chunk, now: Now): VoterEffect[] {
 
 /** For one who lags further than the feed reaches. */
 export function onSnapshot(voter: Voter, from: TmrServer, bytes: Uint8Array, now: Now): VoterEffect[] {
-  if (voter.pending !== undefined) return [];
+  if (voter.pending !== undefined || voter.installing) return [];
   try {
-    const effects = installSnapshot(voter, new Uint8Array(bytes), now);
-    return [...effects, statusTo(voter, from, now)];
+    if (!isNews(voter, bytes) || !installSnapshot(voter, bytes, now)) return [];
+    voter.installing = true;
+    const snapshot = voter.snapshot as NonNullable<Voter['snapshot']>;
+    return [{ kind: 'writeSnapshot', ...snapshot }, statusTo(voter, from, now)];
   } catch (error) {
     if (error instanceof LicenseError) return [{ kind: 'alarm', alarm: 'bad-snapshot', detail: error.message }];
     throw error;
   }
 }
 
-export function installSnapshot(voter: Voter, bytes: Uint8Array, now: Now): VoterEffect[] {
+/** Looked at before all of it is read and hashed. */
+function isNews(voter: Voter, bytes: Uint8Array): boolean {
+  const accept = checkCertificate(voter.configuration, voter.replica, peekSnapshot(bytes).certificate);
+  return accept !== undefined && accept.index > voter.replica.certifiedIndex && accept.epoch >= voter.logEpoch;
+}
+
+/** False if it is older than this log. The caller makes it durable. */
+export function installSnapshot(voter: Voter, received: Uint8Array, now: Now): boolean {
+  const bytes = new Uint8Array(received);
   const installed = openSnapshot(voter.context, bytes, Number.MAX_SAFE_INTEGER);
   const accept = checkCertificate(voter.configuration, voter.replica, installed.certificate) as Accept;
-  if (accept.index <= voter.replica.certifiedIndex || accept.epoch < voter.logEpoch) return [];
+  if (accept.index <= voter.replica.certifiedIndex || accept.epoch < voter.logEpoch) return false;
   const { replica } = voter;
   Object.assign(replica, {
     ledger: installed.ledger,
@@ -112,8 +126,9 @@ export function installSnapshot(voter: Voter, bytes: Uint8Array, now: Now): Vote
   voter.pendingSnapshot = undefined;
   voter.recent.reset(accept.index + 1);
   voter.snapshot = { index: accept.index, bytes };
+  voter.lastCertificateAt = now.monotonicMs;
   clockCertified(voter.clock, accept.logTime, now.monotonicMs);
-  return [{ kind: 'writeSnapshot', index: accept.index, bytes }];
+  return true;
 }
 
 function snapshotIfDue(voter: Voter, certificate: Uint8Array): VoterEffect[] {
@@ -129,6 +144,9 @@ function snapshotIfDue(voter: Voter, certificate: Uint8Array): VoterEffect[] {
 export function onSnapshotWritten(voter: Voter, index: number): VoterEffect[] {
   const { snapshot, replica } = voter;
   if (snapshot === undefined || snapshot.index !== index) return [];
+  voter.installing = false;
+  // What came since has grown beyond memory: the old file stays until the next snapshot.
+  if (replica.certifiedIndex > index && !voter.recent.has(index + 1)) return [];
   return [{ kind: 'rotate', snapshotIndex: index, records: checkpointRecords(voter, index, replica.tail?.bytes) }];
 }
 
@@ -147,15 +165,21 @@ function checkpointRecords(voter: Voter, index: number, tail: Uint8Array | undef
     from = one.index + 1;
     entries = [];
   }
+  records.push(...signedRecords(voter, tail));
+  // Last: a vote before it doesn't end the suspicion.
+  if (isSuspect(voter)) records.push({ kind: 'suspect', why: voter.withholding });
+  return records;
+}
+
+function signedRecords(voter: Voter, tail: Uint8Array | undefined): LogRecord[] {
   const { signedHigh } = voter;
-  if (signedHigh === undefined) return records;
+  if (signedHigh === undefined) return [];
   const tailIsSigned = tail !== undefined && signedHigh.accept.index === voter.replica.lastIndex;
-  records.push(
+  return [
     tailIsSigned
       ? { kind: 'voted', statement: signedHigh.statement, entry: tail }
       : { kind: 'signedHigh', statement: signedHigh.statement },
-  );
-  return records;
+  ];
 }
 
 export function onFetch(voter: Voter, from: TmrServer, index: number): VoterEffect[] {

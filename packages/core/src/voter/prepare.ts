@@ -8,7 +8,7 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import type { Signed } from '../messages.ts';
+import { parsed, type Signed } from '../messages.ts';
 import { persistThenSign, sendPromise, signAgain } from './sign.ts';
 import { type Now, refuse, type Voter, type VoterEffect } from './state.ts';
 import { activeLives } from './status.ts';
@@ -18,6 +18,7 @@ export function onPrepare(voter: Voter, from: TmrServer, signed: Signed, now: No
   const prepare = readPrepare(voter, from, signed);
   if (prepare === undefined) return [refuse(from, 'prepare', 0, 'bad-signature')];
   if (voter.withholding !== '') return [refuse(from, 'prepare', prepare.epoch, 'withholding')];
+  if (voter.installing) return [refuse(from, 'prepare', voter.promised, 'behind')];
   const stored = voter.storedPromise;
   // The same request gets the same promise, never one of a later state: it may have been used already.
   if (stored !== undefined && prepare.epoch === voter.promised && equalBytes(stored.prepare.bytes, signed.bytes))
@@ -28,13 +29,14 @@ export function onPrepare(voter: Voter, from: TmrServer, signed: Signed, now: No
   if (epochCounter(prepare.epoch) - epochCounter(voter.promised) > LIMITS.epochJump)
     return [refuse(from, 'prepare', voter.promised, 'epoch-jump')];
   const held = holdBack(voter, from, prepare, signed, now);
-  return held ?? promise(voter, from, prepare, signed);
+  return held ?? promise(voter, from, { prepare, signed }, now);
 }
 
 function readPrepare(voter: Voter, from: TmrServer, signed: Signed): Prepare | undefined {
   const server = voter.group.tmrServers.find((one) => one.id === from);
   if (server === undefined || !voter.crypto.verify(server.key, signed.bytes, signed.signature)) return undefined;
-  const prepare = decodePrepare(signed.bytes);
+  const prepare = parsed(decodePrepare, signed.bytes);
+  if (prepare === undefined) return undefined; // signed, but no PREPARE
   const mine =
     epochOwner(prepare.epoch) === from &&
     prepare.configVersion === voter.configuration.version &&
@@ -55,6 +57,9 @@ function holdBack(
   const lives = refuse(from, 'prepare', voter.promised, 'active-lives');
   const { reluctance } = voter;
   if (!prepare.clientsWait || now.monotonicMs < reluctance.notBefore) return [lives];
+  // Asked long ago and not since: that was another trouble.
+  if (now.monotonicMs - reluctance.askedAt > LIMITS.reluctantMs) reluctance.since = undefined;
+  reluctance.askedAt = now.monotonicMs;
   reluctance.since ??= now.monotonicMs;
   if (now.monotonicMs - reluctance.since < LIMITS.reluctantMs)
     return [{ kind: 'send', to: owner, message: { kind: 'handOver', prepare: signed } }, lives];
@@ -64,10 +69,16 @@ function holdBack(
   return undefined;
 }
 
-function promise(voter: Voter, from: TmrServer, prepare: Prepare, signed: Signed): VoterEffect[] {
+function promise(
+  voter: Voter,
+  from: TmrServer,
+  { prepare, signed }: { prepare: Prepare; signed: Signed },
+  now: Now,
+): VoterEffect[] {
   const previousOwner = epochOwner(voter.promised);
   const hadOwner = voter.promised > 0 && previousOwner !== from;
   voter.promised = prepare.epoch;
+  voter.peers[from].heardAt = now.monotonicMs; // a sign of life of the new owner: time to lead
   const statement = encodePromise({
     set: voter.configuration.set,
     configVersion: voter.configuration.version,

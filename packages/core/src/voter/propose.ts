@@ -5,6 +5,7 @@ import {
   epochOwner,
   equalBytes,
   LicenseError,
+  type LogPromise,
   type TmrServer,
 } from '@trefoil/license';
 import { chooseBase, verifyJustification } from '../base.ts';
@@ -13,10 +14,12 @@ import { checkCertificate } from '../feed.ts';
 import { encodeRecords } from '../ledger/snapshot.ts';
 import { ceilingAt, clockVoted, utcAllowed } from '../log-clock.ts';
 import type { Refusal, ToVoter } from '../messages.ts';
+import type { LogRecord } from '../records.ts';
 import { appendEntry, dropTail, type Tail } from '../replica.ts';
 import { applyCertificate } from './catch-up.ts';
+import { endRejoin, isTakenIn } from './rejoin.ts';
 import { persistThenSign, sendVote, signAgain } from './sign.ts';
-import { type Now, refuse, type Voter, type VoterEffect } from './state.ts';
+import { isRejoining, type Now, refuse, type Voter, type VoterEffect } from './state.ts';
 import { statusTo } from './status.ts';
 
 export type Propose = Extract<ToVoter, { kind: 'propose' }>;
@@ -30,10 +33,11 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
     statusTo(voter, from, now), // what it lacks to do better
   ];
   if (!signedByOwner(voter, from, propose)) return no('bad-signature');
-  const rejoining = voter.rejoin !== undefined;
+  const rejoining = isRejoining(voter);
   if (voter.withholding !== '' && !rejoining) return no('withholding');
   if (rejoining ? propose.epoch < voter.promised : propose.epoch !== voter.promised) return no('stale-epoch');
-  const repeated = repeatedVote(voter, from, propose, now);
+  if (voter.installing) return no('behind');
+  const repeated = rejoining ? undefined : repeatedVote(voter, from, propose, now);
   if (repeated !== undefined) return repeated;
   if (propose.certificate.length > 0) {
     const certified = checkCertificate(voter.configuration, voter.replica, propose.certificate);
@@ -41,13 +45,16 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
     effects.push(...applyCertificate(voter, propose.certificate, certified, now));
   }
   if (propose.index <= voter.replica.certifiedIndex) return no('behind'); // the sender is: the status shows it the certificate
+  let promises: LogPromise[] = [];
   if (voter.logEpoch < propose.epoch || rejoining) {
-    const fault = adoptionFault(voter, propose);
-    if (fault !== undefined) return no(fault);
+    const adoption = readAdoption(voter, propose);
+    if (typeof adoption === 'string') return no(adoption);
+    promises = adoption;
   }
-  const fault = position(voter, propose) ?? check(voter, propose, now);
-  if (typeof fault === 'string') return no(fault);
-  effects.push(...vote(voter, from, propose, fault, now));
+  if (propose.index > voter.replica.certifiedIndex + 1) return no('behind');
+  const tail = executeInstead(voter, propose, now);
+  if (typeof tail === 'string') return no(tail);
+  effects.push(...vote(voter, from, { epoch: propose.epoch, tail, promises }, now));
   return effects;
 }
 
@@ -74,50 +81,56 @@ function repeatedVote(voter: Voter, from: TmrServer, propose: Propose, now: Now)
   return [sendVote(voter, from, { bytes: stored.statement, signature: stored.signature }, now)];
 }
 
-/** The first entry of an epoch that this server sees has to prove that it builds on the right log. */
-function adoptionFault(voter: Voter, propose: Propose): Refusal | undefined {
-  const verified = verifyJustification(voter.crypto, voter.configuration, propose.epoch, propose.justification);
+/**
+ * The first entry of an epoch that this server sees has to prove that it builds on the right log. Returns the promises that
+ * prove it.
+ */
+function readAdoption(voter: Voter, propose: Propose): Refusal | LogPromise[] {
+  const { configuration, member, replica } = voter;
+  const verified = verifyJustification(voter.crypto, configuration, propose.epoch, propose.justification);
   if (verified === undefined) return 'bad-justification';
-  const { rejoin, member, replica } = voter;
-  let promises = verified;
-  if (rejoin !== undefined) {
-    // Old promises shown to a rolled-back server would fork the log: only those count that know its new incarnation, and
-    // its own report doesn't.
-    promises = verified.filter((one) => one.member !== member);
-    const fresh = promises.every((one) => equalBytes(one.incarnations[member - 1] as Uint8Array, rejoin.incarnation));
-    if (promises.length < 2 || !fresh) return 'bad-justification';
-  }
-  const base = chooseBase(promises, voter.configuration.threshold);
+  const rejoining = isRejoining(voter);
+  // Old promises shown to a rolled-back server would fork the log: only those count that know its new incarnation, and its
+  // own report doesn't.
+  if (rejoining && !isTakenIn(voter, verified)) return 'withholding';
+  const counted = rejoining ? verified.filter((one) => one.member !== member) : verified;
+  const base = chooseBase(counted, configuration.threshold);
   if (base.kind !== 'base') return 'bad-justification';
   const again = base.head !== undefined && propose.index === base.index && equalBytes(propose.head, base.head);
   const next = propose.index === base.index + 1;
   // A re-joining server that was fed beyond the base is in the epoch already by the certificate of what it was fed.
-  const later = rejoin !== undefined && propose.index > base.index && voter.logEpoch === propose.epoch;
-  if (!again && !next && !later) return 'bad-justification';
+  const later = rejoining && propose.index > base.index && voter.logEpoch === propose.epoch;
+  if (!again && !next && !later)
+    // Later than the epoch's first entry: what is between comes with a certificate of the epoch.
+    return propose.index > base.index && replica.certifiedIndex < propose.index - 1 ? 'behind' : 'bad-justification';
   if (next && replica.certifiedIndex < base.index) return 'behind';
-  if (
+  const other =
     next &&
     base.head !== undefined &&
     replica.certifiedIndex === base.index &&
-    !equalBytes(certifiedHead(voter), base.head)
-  )
-    return 'bad-justification';
-  return undefined;
+    !equalBytes(certifiedHead(voter), base.head);
+  return other ? 'bad-justification' : verified;
 }
 
 function certifiedHead(voter: Voter): Uint8Array {
   return voter.replica.tail?.previousHead ?? voter.replica.lastHead;
 }
 
-/** Brings the log to index − 1, dropping an uncertified entry that the justified base replaces. */
-function position(voter: Voter, propose: Propose): Refusal | undefined {
-  const { replica } = voter;
-  if (propose.index > replica.certifiedIndex + 1) return replica.tail === undefined ? 'behind' : 'bad-certificate';
-  if (replica.tail !== undefined && !equalBytes(replica.lastHead, propose.head)) {
-    voter.pendingSnapshot = undefined;
-    dropTail(replica);
-  }
-  return undefined;
+/**
+ * Brings the log to index − 1, executes and checks. An uncertified entry that the justified base replaces comes back if its
+ * successor gets no vote: a log that shrinks for nothing would look as if a vote had been forgotten.
+ */
+function executeInstead(voter: Voter, propose: Propose, now: Now): Refusal | Tail {
+  const { replica, pendingSnapshot } = voter;
+  const replaced = replica.tail;
+  if (replaced === undefined || equalBytes(replica.lastHead, propose.head)) return check(voter, propose, now);
+  dropTail(replica);
+  voter.pendingSnapshot = undefined;
+  const result = check(voter, propose, now);
+  if (typeof result !== 'string') return result;
+  appendEntry(replica, replaced.bytes, replaced.entry);
+  voter.pendingSnapshot = pendingSnapshot;
+  return result;
 }
 
 /** Everything that this server answers for with its vote. Executes the entry; returns the refusal, or what to sign. */
@@ -149,29 +162,36 @@ function entryFault(voter: Voter, entry: Entry, index: number, now: Now): Refusa
 
 function execute(voter: Voter, bytes: Uint8Array, entry: Entry, index: number): Tail {
   const { replica } = voter;
-  if (entry.ledgerRoot !== undefined)
-    voter.pendingSnapshot = { index, head: replica.lastHead, entry: bytes, records: encodeRecords(replica.ledger) };
-  return appendEntry(replica, bytes, entry);
+  const head = replica.lastHead;
+  const records = entry.ledgerRoot === undefined ? undefined : encodeRecords(replica.ledger);
+  const tail = appendEntry(replica, bytes, entry);
+  if (records !== undefined) voter.pendingSnapshot = { index, head, entry: bytes, records };
+  return tail;
 }
 
-function vote(voter: Voter, from: TmrServer, propose: Propose, tail: Tail, now: Now): VoterEffect[] {
-  const accept = acceptFor(voter, propose.epoch, tail);
+function vote(
+  voter: Voter,
+  from: TmrServer,
+  decided: { epoch: number; tail: Tail; promises: readonly LogPromise[] },
+  now: Now,
+): VoterEffect[] {
+  const { epoch, tail, promises } = decided;
+  const accept = acceptFor(voter, epoch, tail);
   const statement = encodeAccept(accept);
   const effects: VoterEffect[] = [];
-  if (voter.rejoin !== undefined) {
-    voter.rejoin = undefined;
-    voter.withholding = '';
-    voter.unanchored = false;
-    effects.push({ kind: 'alarm', alarm: 'rejoined', detail: `in epoch ${propose.epoch}` });
+  const records: LogRecord[] = [];
+  if ((isRejoining(voter) || voter.unanchored) && isTakenIn(voter, promises)) {
+    const ended = endRejoin(voter, promises);
+    effects.push(ended.alarm);
+    records.push(...ended.records);
   }
-  voter.promised = propose.epoch;
-  voter.logEpoch = propose.epoch;
+  records.push({ kind: 'voted', statement, entry: tail.bytes });
+  voter.promised = epoch;
+  voter.logEpoch = epoch;
   voter.signedHigh = { statement, accept, signature: undefined };
   clockVoted(voter.clock, accept.logTime, now.monotonicMs);
   voter.peers[from].heardAt = now.monotonicMs;
-  effects.push(
-    ...persistThenSign(voter, { what: 'vote', statement, to: from }, [{ kind: 'voted', statement, entry: tail.bytes }]),
-  );
+  effects.push(...persistThenSign(voter, { what: 'vote', statement, to: from }, records));
   return effects;
 }
 

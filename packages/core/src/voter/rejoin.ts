@@ -1,8 +1,10 @@
 import {
   concatBytes,
   decodeAccept,
+  decodePromise,
   equalBytes,
   INCARNATION_BYTES,
+  type LogPromise,
   type Member,
   Reader,
   SET_ID_BYTES,
@@ -11,36 +13,45 @@ import {
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import type { Signed } from '../messages.ts';
+import type { LogRecord } from '../records.ts';
 import { persistThenSign } from './sign.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
 
 /**
- * PROTOCOL §7: a server that may have forgotten something neither votes nor promises until both peers know its new
+ * PROTOCOL §7.3: a server that may have forgotten something neither votes nor promises until both peers know its new
  * incarnation and have promised a fresh epoch. Its own report of its log doesn't count.
  */
 export function startRejoin(voter: Voter, incarnation: Uint8Array, why: string, now: Now): VoterEffect[] {
-  voter.withholding = why;
+  // A further start makes a suspect server no less suspect.
+  if (!isSuspect(voter)) voter.withholding = why.slice(0, MAX_REASON);
   voter.incarnations[voter.member - 1] = incarnation;
   voter.rejoin = { incarnation, signed: undefined, startedAt: now.monotonicMs };
+  voter.unanchored = false;
   const statement = concatBytes(
     TAGS.rejoin,
     voter.configuration.set,
     new Writer(5).u32(voter.configuration.version).u8(voter.member).done(),
     incarnation,
   );
-  return persistThenSign(voter, { what: 'rejoin', statement, to: undefined }, [
-    { kind: 'incarnation', member: voter.member, incarnation },
-  ]);
+  const records: LogRecord[] = [{ kind: 'incarnation', member: voter.member, incarnation }];
+  if (isSuspect(voter)) records.push({ kind: 'suspect', why: voter.withholding });
+  return persistThenSign(voter, { what: 'rejoin', statement, to: undefined }, records);
 }
 
 export const CLEAN_RESTART = 're-joining after a start';
+/** UTF-16 units; what a record takes at three bytes each. */
+const MAX_REASON = 300;
+
+/** It knows that it has forgotten something, or was told so; a clean restart only might have. */
+export function isSuspect(voter: Voter): boolean {
+  return voter.withholding !== '' && voter.withholding !== CLEAN_RESTART;
+}
 
 /** A clean restart goes on after two seconds if the peers can't be had, and says so; a suspect server never does. */
 export function rejoinTick(voter: Voter, now: Now): VoterEffect[] {
   const { rejoin } = voter;
   if (rejoin === undefined || voter.withholding !== CLEAN_RESTART) return [];
   if (now.monotonicMs - rejoin.startedAt < LIMITS.rejoinWaitMs) return [];
-  voter.rejoin = undefined;
   voter.withholding = '';
   voter.unanchored = true;
   return [
@@ -50,6 +61,37 @@ export function rejoinTick(voter: Voter, now: Now): VoterEffect[] {
       detail: 'started without both peers: a copied-back store would not have been noticed',
     },
   ];
+}
+
+/** Both peers' promises name this start's incarnation: from here on a rolled-back store would be noticed again. */
+export function isTakenIn(voter: Voter, promises: readonly LogPromise[]): boolean {
+  const { rejoin, member } = voter;
+  if (rejoin === undefined) return false;
+  const peers = promises.filter((one) => one.member !== member);
+  return (
+    peers.length === 2 &&
+    peers.every((one) => equalBytes(one.incarnations[member - 1] as Uint8Array, rejoin.incarnation))
+  );
+}
+
+/**
+ * The re-join is over; durable with the vote that ends it. What the peers know of each other's incarnations is taken over: a
+ * wiped store knows none of them, and its promises would agree with nobody's.
+ */
+export function endRejoin(voter: Voter, promises: readonly LogPromise[]): { records: LogRecord[]; alarm: VoterEffect } {
+  const was = voter.withholding;
+  voter.withholding = '';
+  voter.unanchored = false;
+  const records: LogRecord[] = [];
+  const known = promises.find((one) => one.member !== voter.member)?.incarnations;
+  for (const member of [1, 2, 3] as const) {
+    const incarnation = known?.[member - 1];
+    if (incarnation === undefined || equalBytes(incarnation, voter.incarnations[member - 1] as Uint8Array)) continue;
+    voter.incarnations[member - 1] = new Uint8Array(incarnation);
+    records.push({ kind: 'incarnation', member, incarnation: new Uint8Array(incarnation) });
+  }
+  const detail = was === '' ? 'both peers have taken this start in' : `after: ${was}`;
+  return { records, alarm: { kind: 'alarm', alarm: 'rejoined', detail } };
 }
 
 /** A peer re-joins: its new incarnation is stored before anything is promised on top of it. */
@@ -77,22 +119,36 @@ function readRejoin(voter: Voter, member: Member, bytes: Uint8Array): Uint8Array
   return fits ? reader.raw(INCARNATION_BYTES) : undefined;
 }
 
-/** Shown an own vote newer than anything it remembers, a server knows that it was rolled back. */
-export function onShown(voter: Voter, vote: Signed): VoterEffect[] {
+/**
+ * Shown an own vote or promise newer than anything it remembers, a server knows that it was rolled back. It withholds from
+ * this very moment: what waits behind this message must not be answered.
+ */
+export function onShown(voter: Voter, shown: Signed): VoterEffect[] {
   const own = voter.configuration.containers.find((one) => one.member === voter.member);
-  if (own === undefined || voter.withholding !== '' || !voter.crypto.verify(own.signingKey, vote.bytes, vote.signature))
+  if (own === undefined || isSuspect(voter) || !voter.crypto.verify(own.signingKey, shown.bytes, shown.signature))
     return [];
-  const accept = decodeAccept(vote.bytes);
-  const known = voter.signedHigh?.accept;
-  const newer =
-    known === undefined || accept.epoch > known.epoch || (accept.epoch === known.epoch && accept.index > known.index);
-  if (!newer) return [];
-  return [
-    {
-      kind: 'alarm',
-      alarm: 'rolled-back',
-      detail: `shown an own vote at epoch ${accept.epoch}, entry ${accept.index}`,
-    },
-    { kind: 'needIncarnation', why: 'this store is older than a vote that this server has given' },
-  ];
+  const forgotten = forgottenStatement(voter, shown.bytes);
+  if (forgotten === undefined) return [];
+  const why = `this store is older than ${forgotten} that this server has signed`;
+  const alarm: VoterEffect = { kind: 'alarm', alarm: 'rolled-back', detail: why };
+  // A start that re-joins already has drawn its incarnation; it only must not go on alone any more.
+  const fresh = voter.withholding === CLEAN_RESTART;
+  voter.withholding = why;
+  voter.unanchored = false;
+  return fresh
+    ? [alarm, { kind: 'note', records: [{ kind: 'suspect', why }] }]
+    : [alarm, { kind: 'needIncarnation', why }];
+}
+
+function forgottenStatement(voter: Voter, bytes: Uint8Array): string | undefined {
+  const tag = bytes.subarray(0, 16);
+  if (equalBytes(tag, TAGS.accept)) {
+    const { epoch, index } = decodeAccept(bytes);
+    const known = voter.signedHigh?.accept;
+    const newer = known === undefined || epoch > known.epoch || (epoch === known.epoch && index > known.index);
+    return newer ? `a vote for entry ${index} in epoch ${epoch}` : undefined;
+  }
+  if (!equalBytes(tag, TAGS.promise)) return undefined;
+  const { epoch } = decodePromise(bytes);
+  return epoch > voter.promised ? `a promise for epoch ${epoch}` : undefined;
 }

@@ -91,24 +91,36 @@ export interface Voter {
   /** The last signed vote: the answer to a repeated PROPOSE. Its signature is made again after a restart. */
   signedHigh: { statement: Uint8Array; accept: Accept; signature: Uint8Array | undefined } | undefined;
   readonly incarnations: [Uint8Array, Uint8Array, Uint8Array];
+  /** Of this start; shown to the peers for ever, so that one who missed it learns of it (PROTOCOL §7.3). */
   rejoin: { incarnation: Uint8Array; signed: Signed | undefined; startedAt: number } | undefined;
   /** Why it neither votes nor promises; '' = it does. */
   withholding: string;
+  /** Votes although its peers have not both taken it in: a copied-back store would not have been noticed. */
   unanchored: boolean;
+  /** Two certificates contradict each other: no re-join ends this. */
+  frozen: boolean;
   pending: Pending | undefined;
   ticket: number;
   readonly deferred: { from: TmrServer; message: ToVoter }[];
   readonly peers: Record<TmrServer, Peer>;
   lastCertificateAt: number;
   /** PROTOCOL §4.6: since when a PREPARE is held back, and until when that isn't done again. */
-  reluctance: { since: number | undefined; notBefore: number; pauseMs: number };
+  reluctance: { since: number | undefined; askedAt: number; notBefore: number; pauseMs: number };
   /** Records of the ledger before a root entry, until that entry is certified. */
   pendingSnapshot: { index: number; head: Uint8Array; entry: Uint8Array; records: Uint8Array } | undefined;
   snapshot: { index: number; bytes: Uint8Array } | undefined;
+  /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
+  installing: boolean;
   nextStatusAt: number;
 }
 
-export function newVoter(context: LedgerContext, member: Member, now: Now): Voter {
+/** `recentBytes`: what is kept in memory to feed those who lag. */
+export function newVoter(
+  context: LedgerContext,
+  member: Member,
+  now: Now,
+  recentBytes: number = LIMITS.logBytesInMemory,
+): Voter {
   const peer = (): Peer => ({ up: false, heardAt: -Infinity, heard: 0, clients: 0, waitingFetch: undefined });
   const nobody = (): Uint8Array => new Uint8Array(INCARNATION_BYTES);
   return {
@@ -118,7 +130,7 @@ export function newVoter(context: LedgerContext, member: Member, now: Now): Vote
     group: context.group,
     member,
     replica: emptyReplica(context),
-    recent: new RecentEntries(LIMITS.logBytesInMemory),
+    recent: new RecentEntries(recentBytes),
     clock: startLogClock(0, now.monotonicMs),
     promised: 0,
     logEpoch: 0,
@@ -128,16 +140,23 @@ export function newVoter(context: LedgerContext, member: Member, now: Now): Vote
     rejoin: undefined,
     withholding: '',
     unanchored: false,
+    frozen: false,
     pending: undefined,
     ticket: 0,
     deferred: [],
     peers: { A: peer(), B: peer() },
     lastCertificateAt: -Infinity,
-    reluctance: { since: undefined, notBefore: -Infinity, pauseMs: LIMITS.reluctanceMinMs },
+    reluctance: { since: undefined, askedAt: -Infinity, notBefore: -Infinity, pauseMs: LIMITS.reluctanceMinMs },
     pendingSnapshot: undefined,
     snapshot: undefined,
+    installing: false,
     nextStatusAt: now.monotonicMs,
   };
+}
+
+/** Neither votes nor promises, but takes the way back in: a vote in an epoch that both peers promised to its new incarnation. */
+export function isRejoining(voter: Voter): boolean {
+  return voter.rejoin !== undefined && voter.withholding !== '' && !voter.frozen;
 }
 
 export function refuse(to: TmrServer, what: 'prepare' | 'propose', epoch: number, reason: Refusal): VoterEffect {

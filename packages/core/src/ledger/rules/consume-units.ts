@@ -1,7 +1,7 @@
 import { type Answer, type ConsumeCommand, type DenialCode, signedCommandBytes } from '@trefoil/license';
 import { endOf } from '../seats.ts';
 import { type Ledger, type LicenseState, recordName, type Session } from '../state.ts';
-import { denied } from './grant-seats.ts';
+import { denied, endsBefore, nearer } from './grant-seats.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.7: units only ever fall, never below zero. Signed by the session key, or a TMR server could use them up. */
@@ -12,14 +12,15 @@ export function consumeUnits(ledger: Ledger, session: Session, command: ConsumeC
     return refused('bad-signature');
   if (session.evicted !== '') return refused('evicted', session.evicted);
   let best: LicenseState | undefined;
-  let code: DenialCode = 'unknown-product';
+  let worst: { code: DenialCode; state: LicenseState } | undefined;
   for (const state of ledger.licenses.values()) {
     if (state.license.product !== command.product) continue;
-    const fault = unitsDenial(ledger, state, command);
-    if (fault !== undefined) code = fault;
-    else if (best === undefined || before(state, best)) best = state;
+    const code = unitsDenial(ledger, state, command);
+    if (code === undefined) {
+      if (best === undefined || endsBefore(state, best)) best = state;
+    } else if (worst === undefined || nearer(code, state, worst)) worst = { code, state };
   }
-  if (best === undefined) return denied(code, command);
+  if (best === undefined) return denied(worst?.code ?? 'unknown-product', command);
   ledger.journal.set(best, 'consumed', best.consumed + command.units);
   ledger.dirty.add(recordName.license(best.license.id));
   const { license } = best;
@@ -45,10 +46,4 @@ function unitsDenial(ledger: Ledger, state: LicenseState, command: ConsumeComman
 /** An update may bring fewer units than were used: then none are left, and none are owed. */
 export function unitsLeft(state: LicenseState): number {
   return Math.max(0, (state.license.terms.units ?? 0) - state.consumed);
-}
-
-function before(a: LicenseState, b: LicenseState): boolean {
-  const endA = endOf(a, undefined);
-  const endB = endOf(b, undefined);
-  return endA === endB ? a.license.id < b.license.id : endA < endB;
 }

@@ -29,7 +29,7 @@ export function expire(ledger: Ledger): Derived[] {
 }
 
 /** The outcomes of its consumes outlive it: the client may come back and ask what became of them. */
-export function endSession(ledger: Ledger, session: Session): void {
+function endSession(ledger: Ledger, session: Session): void {
   const { journal } = ledger;
   for (const hold of [...session.holds.values()]) freeHold(ledger, session, hold);
   const key = bytesKey(session.id);

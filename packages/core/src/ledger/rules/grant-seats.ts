@@ -1,6 +1,13 @@
-import type { AcquireCommand, AcquireItem, Answer, DenialCode, Grant } from '@trefoil/license';
+import {
+  type AcquireCommand,
+  type AcquireItem,
+  type Answer,
+  DENIAL_CODES,
+  type DenialCode,
+  type Grant,
+} from '@trefoil/license';
 import { freeAt, LIMITS } from '../../limits.ts';
-import { countHold, denialOf, endOf, modeOf } from '../seats.ts';
+import { countHold, countItem, denialOf, endOf, modeOf } from '../seats.ts';
 import { type HeldItem, type Hold, type Ledger, type LicenseState, scheduleSession, type Session } from '../state.ts';
 import { refused } from './refused.ts';
 
@@ -23,15 +30,18 @@ export function grantSeats(ledger: Ledger, session: Session, command: AcquireCom
       seats: item.seats,
       mode: modeOf(found.state, item),
     };
-    // Taken at once, so that the next item sees it; taken back if a later one fails.
-    countHold(ledger, session, newHold(ledger, command, [{ state: found.state, item: held }]), 'take');
     chosen.push({ state: found.state, item: held });
+    // Taken at once, so that the next item sees it; taken back if a later one fails.
+    countItem(
+      ledger,
+      { session, hold: newHold(ledger, command, chosen), item: held, position: chosen.length - 1 },
+      'take',
+    );
   }
   journal.undoTo(start);
   const hold = newHold(ledger, command, chosen);
   journal.put(session.holds, hold.id, hold);
   countHold(ledger, session, hold, 'take');
-  ledger.deadlines.push({ at: hold.freeAt, session, hold });
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
 }
@@ -55,28 +65,21 @@ function chooseLicense(
   return worst ?? { code: 'unknown-product' };
 }
 
-function endsBefore(a: LicenseState, b: LicenseState): boolean {
+export function endsBefore(a: LicenseState, b: LicenseState): boolean {
   const endA = endOf(a, undefined);
   const endB = endOf(b, undefined);
   return endA === endB ? a.license.id < b.license.id : endA < endB;
 }
 
-/** The client is told of the license that came nearest to granting: the one that failed the latest check. */
-function nearer(code: DenialCode, state: LicenseState, than: { code: DenialCode; state: LicenseState }): boolean {
-  const order = CHECK_ORDER[code] - CHECK_ORDER[than.code];
+/** The client is told of the license that came nearest to granting: the one that failed the latest check (PROTOCOL §5.8). */
+export function nearer(
+  code: DenialCode,
+  state: LicenseState,
+  than: { code: DenialCode; state: LicenseState },
+): boolean {
+  const order = DENIAL_CODES.indexOf(code) - DENIAL_CODES.indexOf(than.code);
   return order === 0 ? state.license.id < than.state.license.id : order > 0;
 }
-
-const CHECK_ORDER: Record<DenialCode, number> = {
-  'unknown-product': 0,
-  'unknown-feature': 1,
-  'mode-not-allowed': 2,
-  'not-yet': 3,
-  expired: 4,
-  'configuration-expired': 5,
-  units: 6,
-  seats: 7,
-};
 
 function newHold(
   ledger: Ledger,

@@ -1,5 +1,8 @@
-import type { Answer, RefusalCode } from '@trefoil/license';
+import { type Answer, encodeUtf8, LIMITS as FORMAT, type RefusalCode } from '@trefoil/license';
 
+/** The detail is cut to what an outcome may carry, whatever alphabet it is in. */
 export function refused(code: RefusalCode, detail = ''): Answer {
-  return { kind: 'refused', code, detail: detail.slice(0, 120) };
+  let cut = detail.slice(0, 120);
+  while (encodeUtf8(cut).length > FORMAT.reasonBytes) cut = cut.slice(0, -1);
+  return { kind: 'refused', code, detail: cut };
 }

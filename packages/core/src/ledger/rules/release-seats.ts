@@ -35,7 +35,6 @@ function giveBack(ledger: Ledger, session: Session, hold: Hold): void {
   }
   ledger.journal.set(hold, 'lingering', true);
   ledger.journal.set(hold, 'freeAt', ledger.logTime + lingerMs);
-  ledger.deadlines.push({ at: hold.freeAt, session, hold });
 }
 
 export function freeHold(ledger: Ledger, session: Session, hold: Hold): void {

@@ -1,0 +1,79 @@
+import { type Command, type EvictCommand, keyIdBytes, signCommand, type SigningKey } from '@trefoil/license';
+import { decodeOutcome } from '@trefoil/license';
+import { inWords } from './in-words.ts';
+import type { Scenario } from './scenario.ts';
+
+/** "5 seats of cad, version 2, time-out 10 s": a license, sent in an update by the admin. */
+export function vendorSells(scenario: Scenario, license: string, text: string): void {
+  const { fixture } = scenario.world;
+  const terms: Record<string, never> = {};
+  const put = (key: string, value: unknown): void => void (terms[key] = value as never);
+  let version = 1;
+  let product = 'cad';
+  put('quantity', 0);
+  for (const part of text.split(', ')) {
+    const word = (pattern: RegExp): string | undefined => pattern.exec(part)?.[1];
+    product = word(/ of (\S+)$/) ?? product;
+    version = Number(word(/^version (\d+)$/) ?? version);
+    if (/^\d+ seats? of/.test(part)) put('quantity', Number.parseInt(part, 10));
+    else if (/^\d+ units? of/.test(part)) put('units', Number.parseInt(part, 10));
+    else if (/^time-out \d+ s$/.test(part)) put('sessionTimeoutSeconds', Number(word(/(\d+)/)));
+    else if (/^lingering \d+ s$/.test(part)) put('lingerSeconds', Number(word(/(\d+)/)));
+    else if (/^counted by \w+$/.test(part)) put('counting', [word(/by (\w+)$/)]);
+    else if (/^until \S+$/.test(part)) put('notAfter', word(/until (\S+)$/));
+    else if (!part.startsWith('version')) throw new RangeError(`no such term: ${part}`);
+  }
+  scenario.install(fixture.update([fixture.license({ id: license, version, product, terms })], ++scenario.serial));
+  scenario.settle();
+}
+
+function eviction(scenario: Scenario, name: string, key: SigningKey): EvictCommand {
+  const { fixture, proposers } = scenario.world;
+  return signCommand<EvictCommand>(
+    fixture.set,
+    {
+      kind: 'evict',
+      admin: keyIdBytes(fixture.crypto, fixture.admin.publicKey),
+      nonce: fixture.crypto.sha256(new TextEncoder().encode(`evict ${name}`)).subarray(0, 16),
+      atLogTime: (proposers.A ?? proposers.B)?.replica.certified?.logTime ?? 0,
+      session: scenario.client(name).session,
+      reason: 'the seat is needed',
+    },
+    key,
+  );
+}
+
+export function evictBy(scenario: Scenario, name: string): void {
+  scenario.admin().request(eviction(scenario, name, scenario.world.fixture.admin), `evict ${name}`);
+  scenario.settle();
+}
+
+/** A TMR server puts a command of its own making into the log. */
+function putIn(scenario: Scenario, what: string, command: Command): void {
+  const { world } = scenario;
+  world.submit('A', command, { deadlineMs: world.now + 1_000 }, (reply) => {
+    const came = reply.kind === 'answer' ? inWords(decodeOutcome(reply.outcome), 0) : reply.kind;
+    scenario.say(`the forged ${what} ${came}`);
+  });
+  world.clockwork.run(50);
+}
+
+export function forge(scenario: Scenario, what: string, name: string): void {
+  const { crypto, set, tmrKeys } = scenario.world.fixture;
+  const client = scenario.client(name);
+  const head = { session: client.session, requestId: client.requestId + 1, lowestUnanswered: 1 };
+  const secret = crypto.sha256(new Uint8Array(32));
+  if (what === 'release') putIn(scenario, what, { kind: 'release', ...head, hold: client.holds[0]?.id ?? 0, secret });
+  else if (what === 'consume')
+    putIn(
+      scenario,
+      what,
+      signCommand(set, { kind: 'consume', ...head, product: 'sim', feature: '', units: 10 }, tmrKeys.A),
+    );
+  else if (what === 'close') putIn(scenario, what, { kind: 'close', ...head, secret });
+  else throw new RangeError(`no such command: ${what}`);
+}
+
+export function forgeEviction(scenario: Scenario, name: string): void {
+  putIn(scenario, 'eviction', eviction(scenario, name, scenario.world.fixture.tmrKeys.A));
+}

@@ -1,0 +1,44 @@
+import type { Answer, Grant, InstalledLicense } from '@trefoil/license';
+
+/** What a client was told, as a sentence without its subject. `startMs` = UTC at the start of the scenario. */
+export function inWords(answer: Answer, startMs: number): string {
+  const since = (utc: number): string => `${((utc - startMs) / 1000).toFixed(1)} s`;
+  switch (answer.kind) {
+    case 'opened':
+      return 'has a session';
+    case 'granted':
+      return `is granted ${grants(answer.grants)}`;
+    case 'renewed':
+      return answer.grants.length === 0 ? 'renews the session; no seats' : `keeps ${grants(answer.grants)}`;
+    case 'released':
+      return 'has given the seat back';
+    case 'consumed':
+      return `consumed ${answer.units} of ${answer.license}; ${answer.remaining} left`;
+    case 'closed':
+      return 'has closed the session';
+    case 'denied': {
+      const holders = answer.holders.map((one) => `${one.user} on ${one.host} since ${since(one.sinceUtc)}`);
+      const held = holders.length === 0 ? '' : `; held by ${holders.join(', ')}`;
+      const free = answer.code === 'seats' ? `, ${answer.free} of ${answer.quantity} free` : '';
+      return `is denied ${answer.product}: ${answer.code}${free}${held}`;
+    }
+    case 'refused':
+      return `is refused: ${answer.code}${answer.detail === '' ? '' : ` (${answer.detail})`}`;
+    case 'evicted':
+      return `has evicted the session; its seats are free at log time ${answer.freeAtLogTime} ms`;
+    case 'updated':
+      return `has installed ${answer.licenses.map(installed).join(', ')}`;
+    case 'expired':
+      return `lost hold ${answer.hold}`;
+    case 'ended':
+      return `has no session any more: ${answer.why}`;
+  }
+}
+
+function installed(one: InstalledLicense): string {
+  return `${one.license} version ${one.version}: ${one.quantity} of ${one.product}`;
+}
+
+function grants(all: readonly Grant[]): string {
+  return all.map((one) => `${one.seats} of ${one.product} (${one.license} version ${one.version})`).join(' and ');
+}
