@@ -19,19 +19,28 @@ export class RunningGroup implements AsyncDisposable {
   }
 
   static async start(
-    options: { prepare?: (group: LoopbackGroup) => Promise<void>; beforeRemoval?: () => void } = {},
+    options: {
+      prepare?: (group: LoopbackGroup) => Promise<void>;
+      beforeRemoval?: () => void;
+      virtualContainers?: number;
+    } = {},
   ): Promise<RunningGroup> {
     const stack = new AsyncDisposableStack();
-    const directory = await mkdtemp(join(tmpdir(), 'trefoil-e2e-'));
-    stack.defer(() => rm(directory, { recursive: true, force: true }));
-    stack.defer(async () => options.beforeRemoval?.());
-    const group = await createLoopbackGroup(directory);
-    await options.prepare?.(group);
-    const hands = stack.use(new GroupHands(group));
-    for (const folder of group.servers) hands.servers.set(folder.name, stack.use(new ServerProcess(folder)));
-    await Promise.all([...hands.servers.values()].map((server) => server.start()));
-    await hands.waitForLeader();
-    return new RunningGroup(group, hands, stack);
+    try {
+      const directory = await mkdtemp(join(tmpdir(), 'trefoil-e2e-'));
+      stack.defer(() => rm(directory, { recursive: true, force: true }));
+      stack.defer(async () => options.beforeRemoval?.());
+      const group = await createLoopbackGroup(directory, options);
+      await options.prepare?.(group);
+      const hands = stack.use(new GroupHands(group));
+      for (const folder of group.servers) hands.servers.set(folder.name, stack.use(new ServerProcess(folder)));
+      await Promise.all([...hands.servers.values()].map((server) => server.start()));
+      await hands.waitForLeader();
+      return new RunningGroup(group, hands, stack);
+    } catch (error) {
+      await stack.disposeAsync();
+      throw error;
+    }
   }
 
   client(user: string, patienceMs = 5_000): Promise<Client> {

@@ -53,6 +53,8 @@ export const LIMITS = {
   rejoinWaitMs: 2_000,
   deferredMessages: 32,
   queuedCommands: 20_000,
+  /** A TMR server that follows compares its outcomes with the certified ones this often: it costs half of its hashing. */
+  followerChecksEvery: 64,
 } as const;
 
 /** When the group may give a seat away again: its last life, stretched by what clocks may be wrong (PROTOCOL §6.7). */

@@ -28,9 +28,14 @@ export interface Replica {
   certificate: Uint8Array | undefined;
   certified: Accept | undefined;
   tail: Tail | undefined;
+  /**
+   * Of certified entries taken over, every n-th is compared with the certified outcomes: 1 in a license server, which will sign
+   * on top of them; seldom in a TMR server, which compares its own with every entry that it leads.
+   */
+  readonly checkOutcomesEvery: number;
 }
 
-export function emptyReplica(context: LedgerContext): Replica {
+export function emptyReplica(context: LedgerContext, checkOutcomesEvery = 1): Replica {
   const { configuration, group, crypto } = context;
   return {
     crypto,
@@ -42,6 +47,7 @@ export function emptyReplica(context: LedgerContext): Replica {
     certificate: undefined,
     certified: undefined,
     tail: undefined,
+    checkOutcomesEvery,
   };
 }
 
@@ -52,12 +58,18 @@ const PREPARE_RECORDS = 64;
 export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = decodeEntry(bytes)): Tail {
   if (replica.tail !== undefined) throw new Error('an uncertified entry is in the way');
   const outcomes = applyEntry(replica.ledger, entry);
+  const { crypto, lastHead: previousHead } = replica;
+  let tree: MerkleTree | undefined;
   const tail: Tail = {
     entry,
     bytes,
-    previousHead: replica.lastHead,
+    previousHead,
     outcomes,
-    tree: merkleTree(replica.crypto, outcomes),
+    // Half of an entry's hashing; who only follows doesn't need it.
+    get tree() {
+      tree ??= merkleTree(crypto, outcomes);
+      return tree;
+    },
   };
   replica.tail = tail;
   replica.lastHead = headAfter(replica.crypto, replica.lastHead, bytes);

@@ -31,10 +31,13 @@ export class GroupHands implements AsyncDisposable {
   readonly group: LoopbackGroup;
   readonly servers = new Map<string, ServerProcess>();
   readonly #verifier: Verifier;
+  readonly #virtualContainer: LoopbackGroup['virtualContainers'][0];
   #client: Client | undefined;
 
-  constructor(group: LoopbackGroup) {
+  /** `number` of the virtual container, from 1 on. */
+  constructor(group: LoopbackGroup, number = 1) {
     this.group = group;
+    this.#virtualContainer = group.virtualContainers[number - 1] as LoopbackGroup['virtualContainers'][0];
     this.#verifier = new Verifier(group.vendorRoot);
   }
 
@@ -50,7 +53,7 @@ export class GroupHands implements AsyncDisposable {
   }
 
   #connect(patienceMs: number): Promise<Client> {
-    const { clientFile } = this.group;
+    const { clientFile } = this.#virtualContainer;
     return connect({
       clientFile,
       vendor: this.#verifier,
@@ -69,7 +72,8 @@ export class GroupHands implements AsyncDisposable {
 
   /** Many products at once, one license each. */
   async sellMany(products: readonly string[], quantity: number): Promise<void> {
-    const { issuer, configuration, root } = this.group;
+    const { issuer, root } = this.group;
+    const { configuration } = this.#virtualContainer;
     const issuedAt = Date.now();
     const licenses = products.map((product) =>
       issueLicense(issuer, configuration, {
@@ -89,7 +93,8 @@ export class GroupHands implements AsyncDisposable {
 
   /** The update file that the vendor would send. */
   updateFor({ version, quantity, terms, license = 'cad-1', product = 'cad' }: Sale): string {
-    const { issuer, configuration, root } = this.group;
+    const { issuer, root } = this.group;
+    const { configuration } = this.#virtualContainer;
     const issuedAt = Date.now();
     const issued = issueLicense(issuer, configuration, {
       license,
@@ -112,12 +117,18 @@ export class GroupHands implements AsyncDisposable {
   }
 
   async #licenses() {
-    const request = toBinary(ListLicensesRequestSchema, create(ListLicensesRequestSchema, {}));
+    const request = toBinary(
+      ListLicensesRequestSchema,
+      create(ListLicensesRequestSchema, { set: this.#virtualContainer.configuration.set }),
+    );
     return fromBinary(ListLicensesReplySchema, await (await this.client()).read('listLicenses', request)).licenses;
   }
 
   async status(): Promise<StatusReply> {
-    const request = toBinary(StatusRequestSchema, create(StatusRequestSchema, {}));
+    const request = toBinary(
+      StatusRequestSchema,
+      create(StatusRequestSchema, { set: this.#virtualContainer.configuration.set }),
+    );
     return fromBinary(StatusReplySchema, await (await this.client()).read('status', request));
   }
 

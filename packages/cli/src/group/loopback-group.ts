@@ -24,8 +24,11 @@ export interface LoopbackGroup {
   readonly root: VendorKey;
   readonly vendorRoot: string;
   readonly issuer: Issuer;
+  /** The first virtual container's. */
   readonly configuration: Configuration;
   readonly clientFile: string;
+  /** One for each virtual container, in order; the first is the above. */
+  readonly virtualContainers: readonly { readonly configuration: Configuration; readonly clientFile: string }[];
   readonly adminKeyFile: string;
   readonly servers: readonly ServerFolder[];
 }
@@ -45,12 +48,17 @@ const DAY_MS = 86_400_000;
 const CERTIFICATE_DAYS = 30;
 
 /** Makes everything that five hosts and a vendor would make, in one folder. Nothing is started. */
-export async function createLoopbackGroup(directory: string): Promise<LoopbackGroup> {
+export async function createLoopbackGroup(
+  directory: string,
+  options: { virtualContainers?: number } = {},
+): Promise<LoopbackGroup> {
+  const count = options.virtualContainers ?? 1;
   const ports = await freePorts(10);
   const place = (name: string): string => join(directory, name);
   for (const name of ['vendor', 'admin', ...SERVERS]) await mkdir(place(name), { recursive: true, mode: 0o700 });
   const vendor = await createVendor(place('vendor'));
-  const configuration = await createSet(directory, vendor.issuer);
+  const configurations: Configuration[] = [];
+  for (let n = 1; n <= count; n++) configurations.push(await createSet(directory, vendor.issuer, n));
   const tmrKeys = { A: generateEd25519(), B: generateEd25519() };
   const admin = createKey();
   await writeSecret(join(place('admin'), 'admin.key.pem'), admin.toPem());
@@ -58,30 +66,37 @@ export async function createLoopbackGroup(directory: string): Promise<LoopbackGr
   const documents = {
     'vendor-root.pub': `${vendor.vendorRoot}\n`,
     'issuing-key.jws': vendor.issuer.document.text,
-    'configuration.jws': configuration.text,
+    ...Object.fromEntries(configurations.map((one, i) => [numbered('configuration.jws', i + 1), one.text])),
     'group.jws': groupDocument,
   };
   const link = await createAuthority({ name: 'Trefoil demo link authority' });
   const client = await createAuthority({ name: 'Trefoil demo client authority' });
   const servers = await Promise.all(
-    SERVERS.map((name, i) => createServerFolder(place(name), { name, documents, link, client, ports, i, tmrKeys })),
+    SERVERS.map((name, i) =>
+      createServerFolder(place(name), { name, documents, link, client, ports, i, tmrKeys, count }),
+    ),
   );
-  const clientFile = join(directory, 'client.json');
-  await writeFile(
-    clientFile,
-    encodeClientFile({
-      group: 'demo',
-      addresses: [`${HOST}:${ports[3]}`, `${HOST}:${ports[4]}`],
-      authority: client.certificatePem,
-      vendorRoot: vendor.vendorRoot,
+  const virtualContainers = await Promise.all(
+    configurations.map(async (configuration, i) => {
+      const clientFile = join(directory, numbered('client.json', i + 1));
+      const text = encodeClientFile({
+        group: 'demo',
+        ...(count > 1 && { set: toBase64url(configuration.set) }),
+        addresses: [`${HOST}:${ports[3]}`, `${HOST}:${ports[4]}`],
+        authority: client.certificatePem,
+        vendorRoot: vendor.vendorRoot,
+      });
+      await writeFile(clientFile, text);
+      return { configuration, clientFile };
     }),
   );
   await writeFile(join(directory, 'client-authority.pem'), client.certificatePem);
+  const [first] = virtualContainers as [(typeof virtualContainers)[0]];
   return {
     directory,
     ...vendor,
-    configuration,
-    clientFile,
+    ...first,
+    virtualContainers,
     adminKeyFile: join(place('admin'), 'admin.key.pem'),
     servers,
   };
@@ -106,16 +121,21 @@ async function createVendor(directory: string): Promise<{ root: VendorKey; vendo
 }
 
 /** Three containers, each in its server's folder; their requests; the vendor's configuration. */
-async function createSet(directory: string, issuer: Issuer): Promise<Configuration> {
+async function createSet(directory: string, issuer: Issuer, n: number): Promise<Configuration> {
   const requests: string[] = [];
   for (const member of [1, 2, 3]) {
-    const file = join(directory, `license-server-${member}`, 'container.tfc');
+    const file = join(directory, `license-server-${member}`, numbered('container.tfc', n));
     const { container } = await createSoftwareContainer({ file });
     requests.push(await containerRequest(container, `demo license server ${member}`));
     await container[Symbol.asyncDispose]();
   }
   const now = Date.now();
-  const text = configure(issuer, { requests, name: 'demo licenses', issuedAt: now, expires: now + 365 * DAY_MS });
+  const text = configure(issuer, {
+    requests,
+    name: n === 1 ? 'demo licenses' : `demo licenses ${n}`,
+    issuedAt: now,
+    expires: now + 365 * DAY_MS,
+  });
   const crypto = nodeCrypto();
   return verifyConfiguration(crypto, issuer.document, text);
 }
@@ -148,6 +168,8 @@ async function createServerFolder(
     ports: readonly number[];
     i: number;
     tmrKeys: TmrKeys;
+    /** Virtual containers. */
+    count: number;
   },
 ): Promise<ServerFolder> {
   const { name, documents, link, client, ports, i } = parts;
@@ -174,31 +196,44 @@ async function createServerFolder(
   await writeFile(
     configFile,
     stringify(
-      kind === 'license-server' ? licenseServerYaml(i, port, healthPort) : tmrServerYaml(name, port, healthPort),
+      kind === 'license-server'
+        ? licenseServerYaml(i, port, healthPort, parts.count)
+        : tmrServerYaml(name, port, healthPort, parts.count),
     ),
   );
   return { name, kind, configFile, port, healthPort };
 }
 
-const DOCUMENT_FILES = {
-  configuration: 'configuration.jws',
-  issuingKey: 'issuing-key.jws',
-  vendorRoot: 'vendor-root.pub',
-  group: 'group.jws',
-};
+/** `client.json`, `client-2.json`, … */
+function numbered(name: string, n: number): string {
+  return n === 1 ? name : name.replace('.', `-${n}.`);
+}
 
-function licenseServerYaml(i: number, port: number, healthPort: number) {
+function documentFiles(n: number) {
+  return {
+    configuration: numbered('configuration.jws', n),
+    issuingKey: 'issuing-key.jws',
+    vendorRoot: 'vendor-root.pub',
+    group: 'group.jws',
+  };
+}
+
+function each<T>(count: number, make: (n: number) => T): T[] {
+  return Array.from({ length: count }, (_, i) => make(i + 1));
+}
+
+function licenseServerYaml(i: number, port: number, healthPort: number, count: number) {
   return {
     member: i + 1,
     listen: `${HOST}:${port}`,
     health: `${HOST}:${healthPort}`,
     dataDirectory: 'data',
     link: { authority: 'link-authority.pem', certificate: 'link.crt.pem', key: 'link.key.pem' },
-    virtualContainers: [{ ...DOCUMENT_FILES, container: 'container.tfc' }],
+    virtualContainers: each(count, (n) => ({ ...documentFiles(n), container: numbered('container.tfc', n) })),
   };
 }
 
-function tmrServerYaml(name: string, port: number, healthPort: number) {
+function tmrServerYaml(name: string, port: number, healthPort: number, count: number) {
   return {
     server: name.endsWith('A') ? 'A' : 'B',
     listen: `${HOST}:${port}`,
@@ -207,7 +242,7 @@ function tmrServerYaml(name: string, port: number, healthPort: number) {
     key: 'tmr.key',
     link: { authority: 'link-authority.pem', certificate: 'link.crt.pem', key: 'link.key.pem' },
     client: { certificate: 'client.crt.pem', key: 'client.key.pem' },
-    virtualContainers: [DOCUMENT_FILES],
+    virtualContainers: each(count, documentFiles),
   };
 }
 

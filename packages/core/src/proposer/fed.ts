@@ -14,15 +14,18 @@ export function onEntries(proposer: Proposer, member: Member, message: EntriesMe
   if (proposer.role === 'leading') return passOn(proposer, member, message);
   const chunk = checkFeed(proposer.configuration, proposer.replica, message);
   if (chunk === 'false') return [{ kind: 'alarm', alarm: 'bad-feed', detail: `from license server ${member}` }];
+  const effects: ProposerEffect[] = [];
   if (chunk !== 'useless') {
-    applyFeed(proposer.replica, proposer.recent, chunk);
-    for (const entry of chunk.entries) proposer.bytesSinceRoot += entry.length;
+    for (const tail of applyFeed(proposer.replica, proposer.recent, chunk)) {
+      proposer.bytesSinceRoot += tail.bytes.length;
+      effects.push({ kind: 'certified', tail, certificate: chunk.certificate });
+    }
   }
   proposer.following = undefined;
   // It gets on: an attempt that waits for entries needn't be made again.
   if (proposer.role === 'preparing' && chunk !== 'useless')
     proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(proposer.random);
-  return [...follow(proposer, now), ...tryToLead(proposer, now)];
+  return [...effects, ...follow(proposer, now), ...tryToLead(proposer, now)];
 }
 
 /** Old entries that a laggard needs and this server has forgotten: through it, from one license server to another. */

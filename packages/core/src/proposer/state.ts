@@ -203,7 +203,7 @@ export function newProposer(
     crypto: context.crypto,
     configuration: context.configuration,
     group: context.group,
-    replica: emptyReplica(context),
+    replica: emptyReplica(context, LIMITS.followerChecksEvery),
     recent: new RecentEntries(options.recentBytes ?? LIMITS.recentBytes),
     role: 'follower',
     epoch: 0,

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { GroupHands } from '@trefoil/cli';
+import { connect } from '@trefoil/client';
+import { build } from 'esbuild';
+import { eventually, RunningGroup } from './running-group.ts';
+
+const run = promisify(execFile);
+
+describe('the SDK on a group with two virtual containers', { timeout: 180_000 }, () => {
+  let running: RunningGroup;
+  let second: GroupHands;
+  before(async () => {
+    running = await RunningGroup.start({ virtualContainers: 2 });
+    second = new GroupHands(running.group, 2);
+    await running.hands.sell({ version: 1, quantity: 3 });
+    await second.sell({ version: 1, quantity: 1, license: 'sim-1', product: 'sim' });
+  });
+  after(async () => {
+    await second[Symbol.asyncDispose]();
+    await running[Symbol.asyncDispose]();
+  });
+
+  test('each virtual container has its own log, licenses and seats', async () => {
+    const clientFile = running.group.virtualContainers[1]?.clientFile ?? '';
+    await using other = await connect({
+      clientFile,
+      vendor: running.group.vendorRoot,
+      user: 'zoe',
+      host: 'z',
+      program: 'test',
+    });
+    assert.equal((await other.acquire('sim')).kind, 'granted');
+    const wrong = await other.acquire('cad');
+    assert.ok(wrong.kind === 'denied' && wrong.code === 'unknown-product');
+    assert.equal(await second.used(), 1);
+    assert.equal(await running.hands.used(), 0);
+  });
+
+  test('several licenses in one command: all or none', async () => {
+    await using client = await running.client('yuri');
+    const none = await client.acquireAll([
+      { product: 'cad', feature: '', seats: 1 },
+      { product: 'cad', feature: '', seats: 3 },
+    ]);
+    assert.ok(none.kind === 'denied' && none.code === 'seats');
+    assert.equal(await running.hands.used(), 0);
+    const all = await client.acquireAll([
+      { product: 'cad', feature: '', seats: 1 },
+      { product: 'cad', feature: '', seats: 2 },
+    ]);
+    assert.equal(all.kind, 'granted');
+    assert.equal(await running.hands.used(), 3);
+  });
+
+  test('events: a seat is lost when nobody renews it, and restored when the group is back', async () => {
+    let wallMs = Date.now();
+    let monotonicMs = performance.now();
+    const clientFile = running.group.clientFile;
+    const clock = { now: () => ({ wallMs, monotonicMs }) };
+    await using client = await connect({
+      clientFile,
+      vendor: running.group.vendorRoot,
+      user: 'xena',
+      host: 'x',
+      program: 'test',
+      clock,
+    });
+    const result = await client.acquire('cad');
+    assert.equal(result.kind, 'granted');
+    const heard: string[] = [];
+    client.on('lost', () => heard.push('lost'));
+    client.on('restored', () => heard.push('restored'));
+    wallMs += 3_600_000; // the laptop slept for an hour; its monotonic clock did not run
+    monotonicMs += 1;
+    assert.ok(result.kind === 'granted' && !result.seat.valid, 'not usable from the first look on');
+    await eventually('lost, then restored', 10_000, async () => heard.join() === 'lost,restored');
+    assert.ok(result.seat.valid);
+  });
+
+  test('forged releases and foreign secrets are refused; the seat stays', async () => {
+    await using client = await running.client('wanda');
+    const result = await client.acquire('cad');
+    assert.equal(result.kind, 'granted');
+    const session = await client.session();
+    const forged = await session.request(
+      { kind: 'release', hold: result.kind === 'granted' ? result.seat.hold : 0, secret: new Uint8Array(32) },
+      5_000,
+    );
+    assert.ok(forged.kind === 'outcome' && forged.outcome.kind === 'refused' && forged.outcome.code === 'wrong-secret');
+    assert.equal(await client.renew(), 'renewed');
+    assert.ok(result.kind === 'granted' && result.seat.valid);
+  });
+
+  test('watch: certified outcomes as they happen, over HTTP too', async () => {
+    const port = running.hands.server('tmr-server-A').folder.port;
+    const authority = join(running.group.directory, 'client-authority.pem');
+    const set = Buffer.from(running.group.configuration.set).toString('base64');
+    const body = Buffer.from(JSON.stringify({ set }));
+    const head = Buffer.alloc(5);
+    head.writeUInt32BE(body.length, 1);
+    const request = join(running.group.directory, 'watch.request');
+    await writeFile(request, Buffer.concat([head, body]));
+    const url = `https://127.0.0.1:${port}/trefoil.v1.VirtualContainer/Watch`;
+    const args = [
+      '-sS',
+      '--max-time',
+      '4',
+      '--cacert',
+      authority,
+      '-H',
+      'content-type: application/connect+json',
+      '--data-binary',
+      `@${request}`,
+      url,
+    ];
+    const streamed = run('curl', args).then(
+      ({ stdout }) => stdout,
+      (error: unknown) => (error as { stdout: string }).stdout, // curl ends a stream by its time limit
+    );
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await using client = await running.client('vera');
+    await client.acquire('cad');
+    assert.match(await streamed, /"outcomes":\["/);
+  });
+
+  test('runs on Node 20', async () => {
+    const entry = fileURLToPath(import.meta.resolve('@trefoil/client'));
+    const bundle = join(running.group.directory, 'client.mjs');
+    const banner = {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    };
+    await build({
+      entryPoints: [entry],
+      outfile: bundle,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      banner,
+      logLevel: 'error',
+    });
+    const script = join(running.group.directory, 'on-node-20.mjs');
+    await writeFile(
+      script,
+      `import { connect } from './client.mjs';
+const client = await connect({ clientFile: ${JSON.stringify(running.group.clientFile)}, vendor: '${running.group.vendorRoot}', user: 'u', host: 'h' });
+const result = await client.acquire('cad');
+console.log(process.version, result.kind, result.seat.proof().length > 1000);
+await result.seat.release();
+await client.close();
+`,
+    );
+    const node20 = join(createRequire(import.meta.url).resolve('node-20/package.json'), '..', 'bin', 'node');
+    const { stdout } = await run(node20, [script]);
+    assert.match(stdout, /^v20\.\S+ granted true/);
+  });
+});
