@@ -18,8 +18,11 @@ export type SubmitResult =
   /** A server won't take these bytes; asking again doesn't help. */
   | { readonly kind: 'rejected'; readonly reason: string };
 
-/** A second server is asked when the first is silent for this long. */
+/** A second server is asked when the first is silent for this long, or for three times what answers usually take at worst. */
 const HEDGE_MS = 100;
+const LAST_HEDGE_MS = 2_000;
+/** How fast the worst answer is forgotten. */
+const SLOWEST_DECAY = 0.98;
 const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 400;
 /** A server that could not be reached so recently needn't be tried before the other. */
@@ -30,6 +33,7 @@ export class Servers {
   readonly #connections: ServerConnection[];
   readonly #set: Uint8Array;
   #preferred: ServerConnection;
+  #slowestMs = 0;
 
   constructor(file: ClientFile, set: Uint8Array) {
     this.#connections = file.addresses.map((address) => new ServerConnection(address, file));
@@ -122,8 +126,14 @@ export class Servers {
     return this.#prefer(to);
   }
 
-  answeredBy(connection: ServerConnection): void {
+  answeredBy(connection: ServerConnection, tookMs: number): void {
     this.#preferred = connection;
+    this.#slowestMs = Math.max(tookMs, this.#slowestMs * SLOWEST_DECAY);
+  }
+
+  /** Under load everything takes longer: asking twice then would only add to the load. */
+  get hedgeAfterMs(): number {
+    return Math.min(LAST_HEDGE_MS, Math.max(HEDGE_MS, 3 * this.#slowestMs));
   }
 
   close(): void {
@@ -148,6 +158,7 @@ function callOnce(connection: ServerConnection, method: Method, body: Uint8Array
 class Submission {
   readonly #servers: Servers;
   readonly #command: Uint8Array;
+  readonly #askedAt = performance.now();
   readonly #until: number;
   readonly #resolve: (result: SubmitResult) => void;
   #timer: NodeJS.Timeout | undefined;
@@ -166,7 +177,7 @@ class Submission {
 
   start(): void {
     this.#ask(this.#servers.preferred);
-    this.#timer = setTimeout(() => this.#hedge(), HEDGE_MS);
+    this.#timer = setTimeout(() => this.#hedge(), this.#servers.hedgeAfterMs);
   }
 
   #ask(connection: ServerConnection): void {
@@ -186,7 +197,7 @@ class Submission {
     const { result } = fromBinary(SubmitReplySchema, body);
     switch (result.case) {
       case 'certified':
-        this.#servers.answeredBy(connection);
+        this.#servers.answeredBy(connection, performance.now() - this.#askedAt);
         this.#settle({ kind: 'certified', certified: result.value });
         return;
       case 'redirect':
@@ -239,7 +250,7 @@ class Submission {
     }
     if (this.#open < 2) this.#ask(this.#servers.other(this.#servers.preferred));
     // From here on seldom: what is under way is retried by its own answers.
-    this.#timer = setTimeout(() => this.#hedge(), Math.min(left, 5 * HEDGE_MS));
+    this.#timer = setTimeout(() => this.#hedge(), Math.min(left, 5 * this.#servers.hedgeAfterMs));
   }
 
   #settle(result: SubmitResult): void {

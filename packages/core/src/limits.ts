@@ -13,6 +13,8 @@ export const LIMITS = {
   beatMs: 50,
   /** Three beats missed. */
   takeoverAfterMs: 150,
+  /** Ticks come every 10 ms; a process that ticks this late has stood still itself. Below takeoverAfterMs. */
+  ownPauseMs: 30,
   /** A PREPARE that was not answered by two is tried again, at random in this span so that two TMR servers don't duel. */
   retryPrepareMinMs: 40,
   retryPrepareMaxMs: 160,

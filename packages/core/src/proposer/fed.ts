@@ -18,7 +18,8 @@ export function onEntries(proposer: Proposer, member: Member, message: EntriesMe
   if (chunk !== 'useless') {
     for (const tail of applyFeed(proposer.replica, proposer.recent, chunk)) {
       proposer.bytesSinceRoot += tail.bytes.length;
-      effects.push({ kind: 'certified', tail, certificate: chunk.certificate });
+      const own = tail.entry.index === chunk.accept.index;
+      effects.push({ kind: 'certified', tail, certificate: own ? chunk.certificate : new Uint8Array(0) });
     }
   }
   proposer.following = undefined;

@@ -47,6 +47,7 @@ export type ProposerEffect =
   /** Not done and will not be by this server: the client may ask again after `retryAfterMs`. */
   | { readonly kind: 'unavailable'; readonly token: Token; readonly reason: Unavailable; readonly retryAfterMs: number }
   | { readonly kind: 'role'; readonly role: Role; readonly epoch: number }
+  /** For those who watch. `certificate` is empty where an entry was proved by a later one's. */
   | { readonly kind: 'certified'; readonly tail: Tail; readonly certificate: Uint8Array }
   | { readonly kind: 'alarm'; readonly alarm: string; readonly detail: string };
 
@@ -71,6 +72,8 @@ export interface MemberLink {
   up: boolean;
   status: VoterStatus | undefined;
   statusAt: number;
+  /** As statusAt, but without the time in which this process itself stood still. */
+  heardAt: number;
   /** Newest reading of its log clock. */
   logClock: number;
   logClockAt: number;
@@ -147,6 +150,7 @@ export interface Proposer {
   lastEntryAt: number;
   bytesSinceRoot: number;
   nextBeatAt: number;
+  lastTickAt: number;
   /** Not before: random, so that two TMR servers don't duel. */
   nextAttemptAt: number;
   wantAll: boolean;
@@ -184,6 +188,7 @@ export function newProposer(
     up: false,
     status: undefined,
     statusAt: -Infinity,
+    heardAt: -Infinity,
     logClock: 0,
     logClockAt: -Infinity,
     adopted: false,
@@ -218,6 +223,7 @@ export function newProposer(
     lastEntryAt: -Infinity,
     bytesSinceRoot: 0,
     nextBeatAt: now.monotonicMs,
+    lastTickAt: now.monotonicMs,
     nextAttemptAt: now.monotonicMs + jitter(random),
     wantAll: false,
     nextRejoinAt: -Infinity,
@@ -242,7 +248,7 @@ export function upMembers(proposer: Proposer): Member[] {
 /** Up, and heard of within the takeover time. */
 export function heardMembers(proposer: Proposer, now: Now): Member[] {
   return upMembers(proposer).filter(
-    (member) => now.monotonicMs - proposer.members[member].statusAt < LIMITS.takeoverAfterMs,
+    (member) => now.monotonicMs - proposer.members[member].heardAt < LIMITS.takeoverAfterMs,
   );
 }
 

@@ -24,6 +24,7 @@ export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now)
       proposer.clients = event.count;
       return [];
     case 'tick':
+      forgiveOwnPause(proposer, now);
       return [
         ...beat(proposer, now),
         ...dropLate(proposer, now),
@@ -54,6 +55,7 @@ function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
     fedTo: 0,
     fedAt: -Infinity,
     statusAt: -Infinity,
+    heardAt: -Infinity,
   });
   const effects: ProposerEffect[] = [];
   // It may have been restored from an old copy: what it signed last is shown to it before it is asked for more.
@@ -105,6 +107,7 @@ function onStatus(proposer: Proposer, member: Member, status: VoterStatus, now: 
     rejoin: rejoin && { bytes: new Uint8Array(rejoin.bytes), signature: new Uint8Array(rejoin.signature) },
   };
   link.statusAt = now.monotonicMs;
+  link.heardAt = now.monotonicMs;
   link.logClock = status.logClock;
   link.logClockAt = now.monotonicMs;
   const effects: ProposerEffect[] = [];
@@ -131,4 +134,12 @@ function beat(proposer: Proposer, now: Now): ProposerEffect[] {
   const leading = proposer.role === 'leading' && epochOwner(proposer.epoch) === proposer.id;
   const message = { kind: 'beat', epoch: leading ? proposer.epoch : 0, heard, clients: proposer.clients } as const;
   return upMembers(proposer).map((member) => ({ kind: 'send', member, message }));
+}
+
+/** What license servers said while this process stood still is on its way in: that time is no silence of theirs. */
+function forgiveOwnPause(proposer: Proposer, now: Now): void {
+  const pauseMs = now.monotonicMs - proposer.lastTickAt;
+  proposer.lastTickAt = now.monotonicMs;
+  if (pauseMs > LIMITS.ownPauseMs)
+    for (const member of upMembers(proposer)) proposer.members[member].heardAt += pauseMs;
 }

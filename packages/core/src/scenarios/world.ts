@@ -379,7 +379,7 @@ export class World {
         this.onNote(`${id} ${ROLE[effect.role]} ${effect.role === 'follower' ? '' : `epoch ${effect.epoch}`}`.trim());
         return;
       case 'certified':
-        this.witness.certified(effect.certificate, effect.tail.bytes);
+        if (effect.certificate.length > 0) this.witness.certified(effect.certificate, effect.tail.bytes);
         return;
       case 'alarm':
         this.onNote(`${id} alarm ${effect.alarm}: ${effect.detail}`);

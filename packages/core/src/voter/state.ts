@@ -112,6 +112,7 @@ export interface Voter {
   /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
   installing: boolean;
   nextStatusAt: number;
+  lastTickAt: number;
 }
 
 /** `recentBytes`: what is kept in memory to feed those who lag. */
@@ -151,6 +152,7 @@ export function newVoter(
     snapshot: undefined,
     installing: false,
     nextStatusAt: now.monotonicMs,
+    lastTickAt: now.monotonicMs,
   };
 }
 

@@ -50,3 +50,13 @@ export function activeLives(voter: Voter, now: Now): boolean {
     now.monotonicMs - voter.lastCertificateAt < LIMITS.certificateFreshMs
   );
 }
+
+/**
+ * While this server itself stood still (a large entry, a paused machine), beats piled up unread: that time doesn't count as
+ * silence of others. Without this, load looks like the death of the active TMR server.
+ */
+export function forgiveOwnPause(voter: Voter, now: Now): void {
+  const pauseMs = now.monotonicMs - voter.lastTickAt;
+  voter.lastTickAt = now.monotonicMs;
+  if (pauseMs > LIMITS.ownPauseMs) for (const id of ['A', 'B'] as const) voter.peers[id].heardAt += pauseMs;
+}

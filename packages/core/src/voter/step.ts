@@ -7,7 +7,7 @@ import { onPropose } from './propose.ts';
 import { onRejoin, onShown, rejoinTick } from './rejoin.ts';
 import { finishPending, signPending } from './sign.ts';
 import { type Now, refuse, type Voter, type VoterEffect, type VoterEvent } from './state.ts';
-import { statusTick, statusTo } from './status.ts';
+import { forgiveOwnPause, statusTick, statusTo } from './status.ts';
 
 /**
  * The license server as one function: an event goes in, effects come out, to be carried out in order. No clock, no disk, no
@@ -31,6 +31,7 @@ export function stepVoter(voter: Voter, event: VoterEvent, now: Now): VoterEffec
     case 'snapshotWritten':
       return onSnapshotWritten(voter, event.index);
     case 'tick':
+      forgiveOwnPause(voter, now);
       return [...rejoinTick(voter, now), ...statusTick(voter, now, false)];
   }
 }
