@@ -14,6 +14,7 @@ import {
 } from '@trefoil/license';
 import { countHold } from './seats.ts';
 import {
+  addLicense,
   emptyLedger,
   type HeldItem,
   type Hold,
@@ -181,7 +182,8 @@ function restoreLicense(ledger: Ledger, id: string, reader: Reader): void {
   const license = verifyLicense(crypto, issuing, text());
   const constituents = [];
   for (let i = reader.u8(); i > 0; i--) constituents.push(verifyConstituent(crypto, issuing, text()));
-  ledger.licenses.set(id, {
+  if (license.id !== id) throw malformed('a license under another name');
+  addLicense(ledger, {
     license,
     licenseDigest: crypto.sha256(encodeUtf8(license.text)),
     constituents,

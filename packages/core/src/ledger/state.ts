@@ -32,6 +32,8 @@ export interface Ledger {
   /** By how much utc has run ahead of log time since the first entry; ≤ LIMITS.utcLeadMs. */
   utcLead: number;
   readonly licenses: Map<string, LicenseState>;
+  /** Derived: product → its licenses by id. A license never changes its product. */
+  readonly products: Map<string, Map<string, LicenseState>>;
   readonly sessions: Map<string, Session>;
   /** Ids of ended sessions → logTime of their end; kept for LIMITS.openWindowMs. */
   readonly ended: Map<string, number>;
@@ -128,12 +130,30 @@ export function emptyLedger(context: LedgerContext): Ledger {
     utc: 0,
     utcLead: 0,
     licenses: new Map(),
+    products: new Map(),
     sessions: new Map(),
     ended: new Map(),
     remembered: new Map(),
     deadlines: new Deadlines(),
     dirty: new Set(),
   };
+}
+
+/** A license that is new to the ledger. */
+export function addLicense(ledger: Ledger, state: LicenseState): void {
+  const { id, product } = state.license;
+  let same = ledger.products.get(product);
+  if (same === undefined) {
+    same = new Map();
+    ledger.journal.put(ledger.products, product, same);
+  }
+  ledger.journal.put(same, id, state);
+  ledger.journal.put(ledger.licenses, id, state);
+}
+
+/** The licenses that add up to what there is of a product. */
+export function licensesOf(ledger: Ledger, product: string): Iterable<LicenseState> {
+  return ledger.products.get(product)?.values() ?? [];
 }
 
 export const recordName = {

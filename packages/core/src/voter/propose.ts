@@ -39,7 +39,9 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
   if (voter.installing) return no('behind');
   const repeated = rejoining ? undefined : repeatedVote(voter, from, propose, now);
   if (repeated !== undefined) return repeated;
-  if (propose.certificate.length > 0) {
+  const { certificate } = voter.replica;
+  const known = certificate !== undefined && equalBytes(certificate, propose.certificate); // it came ahead of the proposal
+  if (propose.certificate.length > 0 && !known) {
     const certified = checkCertificate(voter.configuration, voter.replica, propose.certificate);
     if (certified === undefined) return no('bad-certificate');
     effects.push(...applyCertificate(voter, propose.certificate, certified, now));

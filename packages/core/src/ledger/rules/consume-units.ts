@@ -1,6 +1,6 @@
 import { type Answer, type ConsumeCommand, type DenialCode, signedCommandBytes } from '@trefoil/license';
 import { endOf } from '../seats.ts';
-import { type Ledger, type LicenseState, recordName, type Session } from '../state.ts';
+import { type Ledger, type LicenseState, licensesOf, recordName, type Session } from '../state.ts';
 import { denied, endsBefore, nearer } from './grant-seats.ts';
 import { refused } from './refused.ts';
 
@@ -13,8 +13,7 @@ export function consumeUnits(ledger: Ledger, session: Session, command: ConsumeC
   if (session.evicted !== '') return refused('evicted', session.evicted);
   let best: LicenseState | undefined;
   let worst: { code: DenialCode; state: LicenseState } | undefined;
-  for (const state of ledger.licenses.values()) {
-    if (state.license.product !== command.product) continue;
+  for (const state of licensesOf(ledger, command.product)) {
     const code = unitsDenial(ledger, state, command);
     if (code === undefined) {
       if (best === undefined || endsBefore(state, best)) best = state;

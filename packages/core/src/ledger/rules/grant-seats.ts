@@ -8,7 +8,15 @@ import {
 } from '@trefoil/license';
 import { freeAt, LIMITS } from '../../limits.ts';
 import { countHold, countItem, denialOf, endOf, modeOf } from '../seats.ts';
-import { type HeldItem, type Hold, type Ledger, type LicenseState, scheduleSession, type Session } from '../state.ts';
+import {
+  type HeldItem,
+  type Hold,
+  type Ledger,
+  type LicenseState,
+  licensesOf,
+  scheduleSession,
+  type Session,
+} from '../state.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.8: all items or none. Items are tried in order, each against what the earlier ones left. */
@@ -54,8 +62,7 @@ function chooseLicense(
 ): { state: LicenseState } | { code: DenialCode; state?: LicenseState } {
   let best: LicenseState | undefined;
   let worst: { code: DenialCode; state: LicenseState } | undefined;
-  for (const state of ledger.licenses.values()) {
-    if (state.license.product !== item.product) continue;
+  for (const state of licensesOf(ledger, item.product)) {
     const code = denialOf(ledger, state, session, item);
     if (code === undefined) {
       if (best === undefined || endsBefore(state, best)) best = state;

@@ -8,7 +8,7 @@ import {
   type UpdateCommand,
   verifyUpdate,
 } from '@trefoil/license';
-import { type Ledger, type LicenseState, recordName } from '../state.ts';
+import { addLicense, type Ledger, recordName } from '../state.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.10: the vendor's update; all of it or nothing. Sessions live on, also where the quantity falls below use. */
@@ -82,14 +82,7 @@ function install(ledger: Ledger, update: Update, license: License): void {
   };
   const standing = ledger.licenses.get(license.id);
   if (standing === undefined)
-    journal.put(ledger.licenses, license.id, {
-      ...fields,
-      consumed: 0,
-      used: 0,
-      usedByFeature: new Map(),
-      shares: new Map(),
-      holders: [],
-    } satisfies LicenseState);
+    addLicense(ledger, { ...fields, consumed: 0, used: 0, usedByFeature: new Map(), shares: new Map(), holders: [] });
   else for (const key of Object.keys(fields) as (keyof typeof fields)[]) journal.set(standing, key, fields[key]);
   ledger.dirty.add(recordName.license(license.id));
 }
