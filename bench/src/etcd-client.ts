@@ -32,7 +32,7 @@ export class EtcdClient {
   async modRevision(key: string): Promise<number> {
     const reply = await this.#call('/etcdserverpb.KV/Range', message([bytes(1, key)]));
     const kv = field(reply, 2);
-    return kv === undefined ? 0 : Number(numberField(kv, 3) ?? 0);
+    return kv === undefined ? 0 : (numberField(kv, 3) ?? 0);
   }
 
   async #txn(comparison: Buffer, success: Buffer): Promise<boolean> {

@@ -80,16 +80,14 @@ class Load {
   }
 }
 
-process.once('message', (order: LoadOrder) => {
-  new Load(order).run().then(
-    (result) => {
-      process.send?.(result);
-      process.disconnect();
-    },
-    (error: unknown) => {
-      process.stderr.write(`${String(error)}\n`);
-      process.exitCode = 1;
-      process.disconnect();
-    },
-  );
-});
+async function obey(order: LoadOrder): Promise<void> {
+  try {
+    process.send?.(await new Load(order).run());
+  } catch (error) {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 1;
+  }
+  process.disconnect();
+}
+
+process.once('message', (order: LoadOrder) => void obey(order));

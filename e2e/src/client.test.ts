@@ -147,10 +147,11 @@ describe('the SDK on a group with two virtual containers', { timeout: 180_000 },
       logLevel: 'error',
     });
     const script = join(running.group.directory, 'on-node-20.mjs');
+    const options = { clientFile: running.group.clientFile, vendor: running.group.vendorRoot, user: 'u', host: 'h' };
     await writeFile(
       script,
       `import { connect } from './client.mjs';
-const client = await connect({ clientFile: ${JSON.stringify(running.group.clientFile)}, vendor: '${running.group.vendorRoot}', user: 'u', host: 'h' });
+const client = await connect(${JSON.stringify(options)});
 const result = await client.acquire('cad');
 console.log(process.version, result.kind, result.seat.proof().length > 1000);
 await result.seat.release();

@@ -28,7 +28,7 @@ test('the demo tells its story to the end, and its figures hold', { timeout: 120
   assert.equal(figures.caughtUp, true);
   assert.ok(figures.secondsTaken < 90, `took ${String(figures.secondsTaken)} s`);
   // Gaps are aims: printed beside their targets, no reason to fail.
-  process.stderr.write(
-    `license server killed: longest gap ${figures.licenseServerKill.maxGapMs} ms (aim 20); active TMR server killed: ${figures.tmrServerKill.maxGapMs} ms (aim 250)\n`,
-  );
+  const { licenseServerKill, tmrServerKill } = figures;
+  process.stderr.write(`license server killed: longest gap ${licenseServerKill.maxGapMs} ms (aim 20)\n`);
+  process.stderr.write(`active TMR server killed: longest gap ${tmrServerKill.maxGapMs} ms (aim 250)\n`);
 });

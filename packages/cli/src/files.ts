@@ -15,8 +15,7 @@ export async function readTextFile(file: string): Promise<string> {
 /** The one way in which a passphrase comes in: never argv, never the environment. */
 export async function readPassphrase(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  const passphrase = await readPassphraseFile(file);
-  return typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase as Uint8Array).toString('utf8');
+  return Buffer.from(await readPassphraseFile(file)).toString('utf8');
 }
 
 /** To the file, or to stdout where none is given. Refuses to overwrite what it didn't make. */

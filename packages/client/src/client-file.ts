@@ -55,7 +55,7 @@ export function decodeClientFile(text: string, name: string): ClientFile {
 const KNOWN = new Set(['format', 'group', 'set', 'addresses', 'authority', 'certificate', 'key', 'vendorRoot']);
 
 /** In order: the path given, TREFOIL_CLIENT, the user's configuration folder, the machine's. */
-export function clientFilePlaces(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string[] {
+function clientFilePlaces(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string[] {
   if (given !== undefined) return [given];
   if (env['TREFOIL_CLIENT'] !== undefined && env['TREFOIL_CLIENT'] !== '') return [env['TREFOIL_CLIENT']];
   const own =

@@ -51,17 +51,18 @@ export class ServerConnection {
     const frame = encodeCallFrame({ kind: 'request', call, method, body });
     if (this.#connection !== undefined) this.#connection.send(frame);
     else
-      this.#connect().then(
-        (connection) => {
-          if (this.#calls.has(call)) connection.send(frame);
-        },
-        (error: unknown) =>
-          this.#finish(call, { kind: 'lost', reason: error instanceof Error ? error.message : String(error) }),
+      this.#send(call, frame).catch((error: unknown) =>
+        this.#finish(call, { kind: 'lost', reason: error instanceof Error ? error.message : String(error) }),
       );
     return () => {
       if (!this.#calls.delete(call) || onItem === undefined) return;
       this.#connection?.send(encodeCallFrame({ kind: 'end', call, method, body: new Uint8Array(0) }));
     };
+  }
+
+  async #send(call: number, frame: Uint8Array): Promise<void> {
+    const connection = await this.#connect();
+    if (this.#calls.has(call)) connection.send(frame);
   }
 
   /** Connects ahead of time, so that a takeover costs no handshake. */

@@ -42,6 +42,8 @@ export interface Container extends ContainerDescription, AsyncDisposable {
   readonly constituents: readonly StoredConstituent[];
   /** Durable on return. The same license and version again replaces the document. */
   putConstituent(constituent: StoredConstituent): Promise<void>;
+  /** All of them in one write, each in place of the older versions of its license. Durable on return. */
+  putConstituents(constituents: readonly StoredConstituent[]): Promise<void>;
   /** Durable on return. Nothing happens if there is none. */
   removeConstituent(license: string, version: number): Promise<void>;
 

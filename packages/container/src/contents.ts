@@ -62,6 +62,12 @@ export function withConstituent(
   return [...others, { ...added }];
 }
 
+/** As `withConstituent`, and without the versions before it. */
+export function withNewest(list: readonly StoredConstituent[], added: StoredConstituent): readonly StoredConstituent[] {
+  const others = list.filter((one) => one.license !== added.license || one.version > added.version);
+  return withConstituent(others, added);
+}
+
 export function withoutConstituent(
   list: readonly StoredConstituent[],
   license: string,

@@ -2,7 +2,7 @@ import type { FileLock, Random } from '@trefoil/host';
 import type { PublicKey } from '@trefoil/license';
 import type { Container, StoredConstituent, Watermark, WatermarkFault } from './container.ts';
 import { type ContainerHeader, encodeFile, encodeHeader } from './container-file.ts';
-import { type Contents, encodeContents, withConstituent, withoutConstituent } from './contents.ts';
+import { type Contents, encodeContents, withConstituent, withNewest, withoutConstituent } from './contents.ts';
 import { ContainerError } from './errors.ts';
 import { writeSecretFile } from './files.ts';
 import { ephemeral, openSealed } from './hpke.ts';
@@ -65,6 +65,10 @@ export class SoftwareContainer implements Container {
 
   putConstituent(constituent: StoredConstituent): Promise<void> {
     return this.#replace((list) => withConstituent(list, constituent));
+  }
+
+  putConstituents(constituents: readonly StoredConstituent[]): Promise<void> {
+    return this.#replace((list) => constituents.reduce(withNewest, list));
   }
 
   removeConstituent(license: string, version: number): Promise<void> {

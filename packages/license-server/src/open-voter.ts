@@ -135,9 +135,9 @@ function behindContainer(voter: Voter, container: Container): string | undefined
   if (watermark === undefined) return `the container's watermark is ${watermarkFault}`;
   const signed = voter.signedHigh?.accept ?? { epoch: 0, index: 0 };
   const behind = signed.epoch < watermark.epoch || (signed.epoch === watermark.epoch && signed.index < watermark.index);
-  return behind
-    ? `the log ends at epoch ${signed.epoch}, entry ${signed.index}, but the container has signed epoch ${watermark.epoch}, entry ${watermark.index}`
-    : undefined;
+  if (!behind) return undefined;
+  const at = (mark: { epoch: number; index: number }): string => `epoch ${mark.epoch}, entry ${mark.index}`;
+  return `the log ends at ${at(signed)}, but the container has signed ${at(watermark)}`;
 }
 
 function now(clock: Clock): { monotonicMs: number; wallMs: number } {

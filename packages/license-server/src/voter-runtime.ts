@@ -12,9 +12,12 @@ import {
 import type { Clock, Log, Random } from '@trefoil/host';
 import { concatBytes, INCARNATION_BYTES, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
+import { ConstituentKeeper } from './constituents.ts';
 import type { Disk, LogStore } from './log-store/index.ts';
 import { snapshotName } from './open-voter.ts';
 
+/** How often the container is compared with the ledger. */
+const KEEP_CONSTITUENTS_MS = 1_000;
 /** Notes above this go to the disk without waiting for the next vote. */
 const MAX_NOTED_BYTES = 1024 * 1024;
 
@@ -38,6 +41,8 @@ export class VoterRuntime implements AsyncDisposable {
   readonly parts: VoterParts;
   readonly links: Partial<Record<TmrServer, FrameConnection>> = {};
   readonly alarms = new Map<string, string>();
+  readonly #constituents: ConstituentKeeper;
+  #constituentsAt = 0;
   #notes: Uint8Array[] = [];
   #noteBytes = 0;
   #queue: VoterEvent[] = [];
@@ -48,6 +53,7 @@ export class VoterRuntime implements AsyncDisposable {
 
   constructor(parts: VoterParts) {
     this.parts = parts;
+    this.#constituents = new ConstituentKeeper(parts.container, parts.voter.member);
   }
 
   get voter(): Voter {
@@ -62,6 +68,7 @@ export class VoterRuntime implements AsyncDisposable {
 
   handle(event: VoterEvent): void {
     if (this.#stopped) return;
+    if (event.kind === 'tick') this.#keepConstituents();
     this.#queue.push(event);
     if (this.#running) return; // a step in a step: it comes after
     this.#running = true;
@@ -71,6 +78,16 @@ export class VoterRuntime implements AsyncDisposable {
     } finally {
       this.#running = false;
     }
+  }
+
+  #keepConstituents(): void {
+    const { clock, log } = this.parts;
+    if (clock.monotonicMs() - this.#constituentsAt < KEEP_CONSTITUENTS_MS) return;
+    this.#constituentsAt = clock.monotonicMs();
+    // A copy for the container's sake; the ledger has them all, so the group goes on without.
+    this.#constituents.keep(this.voter.replica.ledger).catch((error: unknown) => {
+      log.error({ err: error }, 'the constituents could not be written to the container');
+    });
   }
 
   #now(): { monotonicMs: number; wallMs: number } {

@@ -15,10 +15,11 @@ export function demoCommand(): Command {
       const told = narrator((text) => void stream.write(text), stream);
       // Loaded when told: it brings a vendor, an authority and five servers along.
       const { runDemo } = await import('../demo/demo.ts');
-      const { figures, group } = await runDemo(stack, told);
+      const { figures, group, makeRoom } = await runDemo(stack, told);
       if (options.json) process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);
       if (options.once) return;
-      told.step('Now it is yours. Ctrl-C ends it');
+      await makeRoom();
+      told.step('Now it is yours: three seats are free, three people work on. Ctrl-C ends it');
       for (const line of hints(group)) told.tell(line);
       await new Promise<void>((resolve) => {
         process.once('SIGINT', resolve);

@@ -33,7 +33,10 @@ export function runCommand(): Command {
     .argument('<command...>', 'after --: the command and its arguments')
     .addHelpText(
       'after',
-      '\nExample:\n  trefoil run --product cad -- ./solver model.dat\n\nExit code: that of the command; 125 if no seat was granted or the group was not reachable.',
+      [
+        '\nExample:\n  trefoil run --product cad -- ./solver model.dat\n',
+        'Exit code: that of the command; 125 if no seat was granted or the group was not reachable.',
+      ].join('\n'),
     )
     .action(async (words: string[], options: SeatOptions & { product: string }) => {
       const signals = new PassedSignals();
@@ -201,10 +204,10 @@ function showSeat(seat: Seat, options: ClientOptions): void {
       })),
     });
   else
-    for (const grant of seat.grants)
-      print(
-        `granted: ${grant.seats} of ${grant.product}${grant.feature === '' ? '' : `, feature ${grant.feature}`} (license ${grant.license}, version ${grant.version})`,
-      );
+    for (const { seats, product, feature, license, version } of seat.grants) {
+      const what = feature === '' ? product : `${product}, feature ${feature}`;
+      print(`granted: ${seats} of ${what} (license ${license}, version ${version})`);
+    }
 }
 
 type NotDone =

@@ -63,9 +63,8 @@ function initRootCommand(): Command {
       await writeResult(join(directory, 'issuing.key.pem'), issuing.toPem(passphrase), 0o600);
       await writeResult(join(directory, 'issuing-key.jws'), document);
       print(`root public key: ${toBase64url(root.publicKey.bytes)}`);
-      note(
-        `Pin it in your application. Move ${join(directory, 'root.key.pem')} to a place without network; it is needed for the next issuing key only.`,
-      );
+      note(`Pin it in your application. Move ${join(directory, 'root.key.pem')} to a place without network:`);
+      note('it is needed for the next issuing key only.');
       if (passphrase === undefined) note('The keys are not encrypted: give --passphrase-file for real ones.');
     });
 }
@@ -124,7 +123,10 @@ function issueCommand(): Command {
     .option('--output <file>', 'default: stdout')
     .addHelpText(
       'after',
-      '\nExample:\n  trefoil vendor issue --configuration plant7.configuration.jws --license cad-1 --product cad --quantity 5 --output cad-1.update',
+      [
+        '\nExample:\n  trefoil vendor issue --configuration plant7.configuration.jws --license cad-1 \\',
+        '    --product cad --quantity 5 --output cad-1.update',
+      ].join('\n'),
     )
     .action(async (options: IssueOptions) => {
       const issuer = await readIssuer(options);

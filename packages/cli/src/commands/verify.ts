@@ -1,4 +1,4 @@
-import { decodeGrantBundle, fromBase64url, LicenseError, verifyGrant } from '@trefoil/license';
+import { decodeGrantBundle, fromBase64url, type Grant, LicenseError, verifyGrant } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { Command } from 'commander';
 import { readTextFile } from '../files.ts';
@@ -28,17 +28,16 @@ export function verifyCommand(): Command {
         if (options.json) {
           const { grants, accept, validUntilUtc } = verified;
           printJson({ valid: true, validUntil: time(validUntilUtc), epoch: accept.epoch, index: accept.index, grants });
-        } else
-          for (const grant of verified.grants)
-            print(
-              printable(
-                `valid: ${grant.seats} of ${grant.product} for ${grant.user} on ${grant.host}, license ${grant.license} version ${grant.version}, issued ${time(grant.issuedUtc)} for ${grant.lifeMs / 1_000} s; certified as entry ${verified.accept.index}`,
-              ),
-            );
+        } else for (const grant of verified.grants) print(printable(sentenceOf(grant, verified.accept.index)));
       } catch (error) {
         if (!(error instanceof LicenseError)) throw error;
         if (options.json) printJson({ valid: false, code: error.code, reason: error.message });
         throw new CliError(EXIT.denied, `${file}: refused (${error.code}): ${printable(error.message)}`);
       }
     });
+}
+
+function sentenceOf({ seats, product, user, host, license, version, issuedUtc, lifeMs }: Grant, index: number): string {
+  const what = `valid: ${seats} of ${product} for ${user} on ${host}, license ${license} version ${version}`;
+  return `${what}, issued ${time(issuedUtc)} for ${lifeMs / 1_000} s; certified as entry ${index}`;
 }

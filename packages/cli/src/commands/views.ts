@@ -67,7 +67,8 @@ function statusText(status: StatusReply): string {
   const lines = [
     `${printable(status.name)} (group ${status.group}, vendor ${status.vendor})`,
     health,
-    `as of entry ${status.index}, ${time(status.utc)}; epoch ${status.epoch}; ${status.sessions} sessions; told by TMR server ${status.server}, ${status.role}`,
+    `as of entry ${status.index}, ${time(status.utc)}; epoch ${status.epoch}; ${status.sessions} sessions`,
+    `told by TMR server ${status.server} (${status.role})`,
     `configuration version ${status.configurationVersion}, expires ${time(status.configurationExpires)}`,
     '',
     tmr,

@@ -82,6 +82,7 @@ export class ClientHandle implements AsyncDisposable {
     });
   }
 
+  /** It closes its session, which gives its seat back, and ends. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.connected) this.order({ kind: 'end' });
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 3_000);

@@ -1,4 +1,4 @@
-import { Client, connect, type Denied, type Seat } from '@trefoil/client';
+import { type Client, connect, type Denied, type Seat } from '@trefoil/client';
 
 /** What the story tells a client process to do, and what it says; one JSON object a message. */
 export type Order =

@@ -28,11 +28,16 @@ const USERS = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi
 /** Each client: a renewal every round, release and acquire in every fourth; at least 20 calls/s. */
 const EVERY_MS = 30;
 
+/** What is left after the story; it lives until the stack is disposed. */
+export interface Told {
+  readonly figures: DemoFigures;
+  readonly group: LoopbackGroup;
+  /** Sends home who waits in vain and half of those who work, so that there is something to play with. */
+  readonly makeRoom: () => Promise<void>;
+}
+
 /** The whole story, told step by step. Returns its figures; the group stays up until `stack` is disposed. */
-export async function runDemo(
-  stack: AsyncDisposableStack,
-  narrator: Narrator,
-): Promise<{ figures: DemoFigures; group: LoopbackGroup; hands: GroupHands }> {
+export async function runDemo(stack: AsyncDisposableStack, narrator: Narrator): Promise<Told> {
   const startedAt = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'trefoil-demo-'));
   stack.defer(() => rm(directory, { recursive: true, force: true }));
@@ -47,13 +52,15 @@ export async function runDemo(
   narrator.tell(`three license servers vote, two TMR servers lead; ${leader.folder.name} is the active one`);
   const story = new Story(hands, narrator);
   const figures = await story.tell(stack);
-  return { figures: { ...figures, secondsTaken: round((performance.now() - startedAt) / 1_000) }, group, hands };
+  const secondsTaken = round((performance.now() - startedAt) / 1_000);
+  return { figures: { ...figures, secondsTaken }, group, makeRoom: () => story.makeRoom() };
 }
 
 class Story {
   readonly #hands: GroupHands;
   readonly #narrator: Narrator;
   readonly #clients: ClientHandle[] = [];
+  #holders: ClientHandle[] = [];
   #calls = 0;
   #failed = 0;
 
@@ -145,7 +152,8 @@ class Story {
     await pause(500);
     await this.#sum();
     const holding = await Promise.all(this.#clients.map((client) => client.rest()));
-    const granted = holding.filter(Boolean).length;
+    this.#holders = this.#clients.filter((_, i) => holding[i]);
+    const granted = this.#holders.length;
     this.#narrator.tell(
       `${quantity} seats now, ${granted} of eight people have one; ${this.#calls} calls so far, ${this.#failed} failed`,
     );
@@ -185,6 +193,11 @@ class Story {
       if (bundle !== undefined) return bundle;
     }
     throw new Error('nobody holds a seat');
+  }
+
+  async makeRoom(): Promise<void> {
+    const staying = new Set(this.#holders.slice(0, Math.floor(this.#holders.length / 2)));
+    await Promise.all(this.#clients.filter((one) => !staying.has(one)).map((one) => one[Symbol.asyncDispose]()));
   }
 
   /** Marks, lets it happen, waits, and asks everyone what they noticed. */

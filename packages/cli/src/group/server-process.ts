@@ -53,7 +53,7 @@ export class ServerProcess implements AsyncDisposable {
         resolve();
       });
       child.once('error', reject);
-      void this.#exited.then((code) => {
+      child.once('exit', (code) => {
         clearTimeout(timer);
         log.end();
         reject(new Error(`${this.folder.name} ended with code ${code}: ${complaint.trim()}`));
