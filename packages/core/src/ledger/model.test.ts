@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Command, equalBytes } from '@trefoil/license';
+import fc from 'fast-check';
+import { freeAt, LIMITS } from '../limits.ts';
+import { applyEntry } from './apply.ts';
+import { ledgerFromRecords, encodeRecord, recordNames } from './records.ts';
+import { LedgerRoot } from './root.ts';
+import type { Ledger } from './state.ts';
+import { TestLedger, TestSession } from './test-ledger.ts';
+
+/** What the ledger should do, said again as simply as possible: one license of seats, one of units. */
+class Model {
+  quantity = 0;
+  units = 0;
+  consumed = 0;
+  readonly timeoutMs: number;
+  readonly sessions = new Map<string, { deadline: number; over: boolean; holds: Map<number, Seat> }>();
+
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
+  }
+
+  get used(): number {
+    let used = 0;
+    for (const { holds } of this.sessions.values()) for (const { seats } of holds.values()) used += seats;
+    return used;
+  }
+
+  expire(now: number): void {
+    for (const [name, session] of this.sessions) {
+      for (const [id, hold] of session.holds) if (hold.freeAt <= now) session.holds.delete(id);
+      if (session.deadline <= now) this.sessions.delete(name);
+    }
+  }
+
+  /** What the outcome should be. */
+  do(action: Fresh, now: number): string {
+    if (action.kind === 'open') {
+      if (this.sessions.has(action.name)) return 'refused';
+      this.sessions.set(action.name, { deadline: freeAt(now, LIMITS.sessionTimeoutMs), over: false, holds: new Map() });
+      return 'opened';
+    }
+    const session = this.sessions.get(action.name);
+    if (session === undefined) return 'refused';
+    const kind = this.#inSession(session, action, now);
+    if (!['granted', 'released', 'renewed', 'evicted'].includes(kind)) return kind;
+    const living = session.over ? now : freeAt(now, LIMITS.sessionTimeoutMs);
+    session.deadline = Math.max(living, ...[...session.holds.values()].map((one) => one.freeAt));
+    return kind;
+  }
+
+  #inSession(
+    session: { over: boolean; holds: Map<number, Seat> },
+    action: Exclude<Fresh, { kind: 'open' }>,
+    now: number,
+  ): string {
+    switch (action.kind) {
+      case 'acquire':
+        if (session.over) return 'refused';
+        if (this.used + action.seats > this.quantity) return 'denied';
+        session.holds.set(action.hold, { seats: action.seats, freeAt: freeAt(now, this.timeoutMs) });
+        return 'granted';
+      case 'release':
+        return session.holds.delete(action.hold) ? 'released' : 'refused';
+      case 'renew':
+        if (session.over) return 'refused';
+        for (const hold of session.holds.values()) hold.freeAt = freeAt(now, this.timeoutMs);
+        return 'renewed';
+      case 'evict':
+        session.over = true;
+        return 'evicted';
+      case 'consume':
+        if (session.over) return 'refused';
+        if (this.consumed + action.units > this.units) return 'denied';
+        this.consumed += action.units;
+        return 'consumed';
+    }
+  }
+}
+
+interface Seat {
+  readonly seats: number;
+  freeAt: number;
+}
+
+type Fresh =
+  | { readonly kind: 'open'; readonly name: string }
+  | { readonly kind: 'renew'; readonly name: string }
+  | { readonly kind: 'evict'; readonly name: string }
+  | { readonly kind: 'acquire'; readonly name: string; readonly hold: number; readonly seats: number }
+  | { readonly kind: 'release'; readonly name: string; readonly hold: number }
+  | { readonly kind: 'consume'; readonly name: string; readonly units: number };
+
+const name = fc.constantFrom('alice', 'bob', 'carol');
+const step = fc.record({
+  afterMs: fc.constantFrom(0, 1, 500, 5_000, 10_349, 10_350, 30_000),
+  action: fc.oneof(
+    fc.record({ kind: fc.constantFrom('open' as const, 'renew' as const), name }),
+    fc.record({ kind: fc.constant('acquire' as const), name, seats: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({ kind: fc.constant('release' as const), name, back: fc.integer({ min: 0, max: 3 }) }),
+    fc.record({ kind: fc.constant('consume' as const), name, units: fc.integer({ min: 0, max: 40 }) }),
+    fc.record({ kind: fc.constant('evict' as const), name }),
+    fc.record({ kind: fc.constant('again' as const), back: fc.integer({ min: 0, max: 5 }) }),
+    fc.record({ kind: fc.constant('sell' as const), quantity: fc.integer({ min: 1, max: 5 }) }),
+  ),
+  undoFirst: fc.boolean(),
+  snapshot: fc.boolean(),
+});
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+const TIMEOUT_S = 10;
+
+/** One run: the ledger, the model, and a second ledger that was restored from a snapshot and goes on with the same entries. */
+class Run {
+  readonly one = new TestLedger();
+  readonly model = new Model(TIMEOUT_S * 1_000);
+  readonly sessions = new Map<string, TestSession>();
+  readonly sent: { bytes: Command; outcome: Uint8Array; session: string | undefined }[] = [];
+  readonly root = new LedgerRoot(this.one.fixture.crypto);
+  restored: TestLedger | undefined;
+  version = 0;
+  generation = 0;
+
+  take({ afterMs, action, undoFirst, snapshot }: Step): void {
+    if (action.kind === 'sell') return this.#sell(action.quantity, afterMs);
+    const now = this.one.ledger.logTime + afterMs;
+    const again = action.kind === 'again' ? this.sent.at(-1 - action.back) : undefined;
+    if (action.kind === 'again' && again === undefined) return;
+    const fresh =
+      again === undefined ? this.#fresh(action as Exclude<Step['action'], { kind: 'again' | 'sell' }>) : undefined;
+    const command = again?.bytes ?? fresh?.command;
+    if (command === undefined) return;
+    const outcome = this.#apply(command, afterMs, undoFirst);
+    this.model.expire(now);
+    if (again !== undefined) {
+      // Remembered as long as the session lives (here nothing is acknowledged): the very same bytes.
+      if (again.session === undefined || this.model.sessions.has(again.session))
+        assert.deepEqual(outcome, again.outcome);
+    } else if (fresh !== undefined) {
+      assert.equal(kindOf(outcome), this.model.do(fresh.expected, now), JSON.stringify(fresh.expected));
+      const session = 'session' in command && command.kind !== 'evict' ? fresh.expected.name : undefined;
+      if (session !== undefined && kindOf(outcome) !== 'refused')
+        this.sent.push({ bytes: command, outcome, session: `${session}` });
+    }
+    assert.equal(this.one.ledger.licenses.get('cad-1')?.used ?? 0, this.model.used);
+    assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);
+    if (snapshot) this.#snapshot();
+  }
+
+  #sell(quantity: number, afterMs: number): void {
+    const version = ++this.version;
+    const { fixture } = this.one;
+    const terms = { quantity, sessionTimeoutSeconds: TIMEOUT_S };
+    const licenses = [
+      fixture.license({ version, terms }),
+      fixture.license({ id: 'sim-1', product: 'sim', version, terms: { quantity: 0, units: 100 * version } }),
+    ];
+    this.#apply({ kind: 'update', document: fixture.update(licenses, version) }, afterMs, true);
+    this.model.expire(this.one.ledger.logTime);
+    this.model.quantity = quantity;
+    this.model.units = 100 * version;
+  }
+
+  #fresh(
+    action: Exclude<Step['action'], { kind: 'again' | 'sell' }>,
+  ): { command: Command; expected: Fresh } | undefined {
+    const standing = this.sessions.get(action.name);
+    if (action.kind === 'open') {
+      if (this.model.sessions.has(action.name)) return undefined;
+      const session = new TestSession(this.one, `${action.name} ${++this.generation}`);
+      this.sessions.set(action.name, session);
+      this.sent.length = 0; // of an earlier session of that name
+      return { command: session.open, expected: { kind: 'open', name: action.name } };
+    }
+    if (standing === undefined) return undefined;
+    if (action.kind === 'evict') {
+      const command = this.one.evict(standing.id, { nonce: ++this.generation % 256 });
+      return { command, expected: { kind: 'evict', name: action.name } };
+    }
+    // Nothing is acknowledged, so that everything stays remembered; up to the limit of requests in flight.
+    if (standing.requestId >= 31) return undefined;
+    const extra = { requestId: ++standing.requestId, lowestUnanswered: 1 };
+    switch (action.kind) {
+      case 'renew':
+        return { command: standing.renew(extra), expected: { kind: 'renew', name: action.name } };
+      case 'acquire': {
+        const command = standing.acquire([{ product: 'cad', seats: action.seats }], extra);
+        return { command, expected: { ...action, hold: extra.requestId } };
+      }
+      case 'release': {
+        const hold = Math.max(0, extra.requestId - 1 - action.back);
+        return { command: standing.release(hold, extra), expected: { kind: 'release', name: action.name, hold } };
+      }
+      case 'consume':
+        return { command: standing.consume(action.units, extra), expected: action };
+    }
+  }
+
+  #apply(command: Command, afterMs: number, undoFirst: boolean): Uint8Array {
+    const { one } = this;
+    const entry = one.entry([command], afterMs);
+    const undone = undoFirst ? undoneFirst(one.ledger, () => applyEntry(one.ledger, entry)) : undefined;
+    const outcomes = applyEntry(one.ledger, entry);
+    one.ledger.journal.clear();
+    if (undone !== undefined) assert.deepEqual(outcomes, undone);
+    if (this.restored !== undefined) {
+      const other = applyEntry(this.restored.ledger, entry);
+      this.restored.ledger.journal.clear();
+      assert.deepEqual(other, outcomes);
+      assert.ok(equalBytes(this.restored.root, one.root));
+    }
+    return outcomes[0] as Uint8Array;
+  }
+
+  #snapshot(): void {
+    const { ledger } = this.one;
+    const records = new Map(recordNames(ledger).map((one) => [one, encodeRecord(ledger, one) as Uint8Array]));
+    this.restored = new TestLedger(ledgerFromRecords(this.one.context, records));
+    assert.ok(equalBytes(this.restored.root, this.one.root));
+    assert.ok(equalBytes(this.root.current(ledger), this.one.root), 'the incremental root differs');
+  }
+}
+
+function undoneFirst(ledger: Ledger, apply: () => Uint8Array[]): Uint8Array[] {
+  const test = new TestLedger(ledger);
+  const before = test.root;
+  const outcomes = apply();
+  ledger.journal.undoTo(0);
+  assert.ok(equalBytes(test.root, before), 'undo leaves something behind');
+  return outcomes;
+}
+
+const KINDS = [
+  'opened',
+  'granted',
+  'renewed',
+  'released',
+  'consumed',
+  'closed',
+  'denied',
+  'refused',
+  'evicted',
+  'updated',
+];
+const kindOf = (outcome: Uint8Array): string => KINDS[(outcome[0] as number) - 1] as string;
+
+test('random commands do what a simple model says, with undo and through snapshots', () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
+      const run = new Run();
+      run.take({ afterMs: 1, action: { kind: 'sell', quantity: 3 }, undoFirst: false, snapshot: false });
+      for (const one of steps) run.take(one);
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LIMITS as FORMAT } from '@trefoil/license';
+import { freeAt, LIMITS } from './limits.ts';
+
+test('the limits fit each other', () => {
+  const relations: readonly (readonly [string, boolean])[] = [
+    ['an update fits an entry', FORMAT.updateBytes + 1_024 <= LIMITS.entryBytes],
+    ['a batch fits an entry', LIMITS.batchBytes + 8 * LIMITS.batchCommands <= LIMITS.entryBytes],
+    ['a chunk, an entry and their certificate fit a record', 2 * LIMITS.feedBytes + LIMITS.entryBytes <= 1024 * 1024],
+    ['three beats before a takeover', 3 * LIMITS.beatMs <= LIMITS.takeoverAfterMs],
+    ['an idle group keeps its log clock running', 2 * LIMITS.idleEntryMs <= LIMITS.logClockRunMs],
+    ['an idle group counts as living', LIMITS.idleEntryMs < LIMITS.certificateFreshMs],
+    ['a stuck entry is given up after it was sent again', LIMITS.stuckMs >= 4 * LIMITS.retryPrepareMaxMs],
+    ['a log in memory reaches back to the last snapshot', LIMITS.logBytesInMemory >= 2 * LIMITS.snapshotEveryBytes],
+    ['an ended session is known as long as its open is not stale', LIMITS.openWindowMs >= LIMITS.sessionTimeoutMs],
+    ['sessions live between the bounds of terms', LIMITS.sessionTimeoutMs >= FORMAT.sessionTimeoutMinMs],
+    ['the first held-back wish is granted before the pause', LIMITS.reluctantMs < LIMITS.reluctanceMinMs],
+    ['a wall clock may jitter within ε', LIMITS.clockSlackMs < LIMITS.wallSlackMs],
+  ];
+  assert.deepEqual(
+    relations.filter(([, holds]) => !holds).map(([what]) => what),
+    [],
+  );
+});
+
+test('a seat is free when its life has run out by any clock (PROTOCOL §6.7)', () => {
+  // The client's clock may be slow by ρ/2, the voters' fast by ρ/2: the client stops at D(1 − ρ) by its own.
+  const lifeMs = 60_000;
+  const clientStopsAfter = (lifeMs * (1 - LIMITS.clockRate)) / (1 - LIMITS.clockRate / 2);
+  const groupFreesAfter = (freeAt(0, lifeMs) - LIMITS.clockSlackMs) / (1 + LIMITS.clockRate / 2);
+  assert.ok(clientStopsAfter < groupFreesAfter);
+});
