@@ -16,13 +16,13 @@ test('undo takes back in reverse order, to a mark or to the start', () => {
   journal.onUndo(() => seen.push('own'));
   journal.undoTo(mark);
   assert.deepEqual(
-    [state, [...map.entries()].sort(), seen],
+    [state, new Map(map), seen],
     [
       { count: 2, name: 'a' },
-      [
+      new Map([
         ['x', 1],
         ['y', 2],
-      ],
+      ]),
       ['own'],
     ],
   );

@@ -15,7 +15,7 @@ import { decodeRecord, encodeRecord, type LogRecord } from './records.ts';
 
 /** With Object's prototype, so that values can be compared with what a decoder returns. */
 const shape = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
-  fc.record<T>(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
+  fc.record<T>(model, { noNullPrototype: true });
 const exactly = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const bytes = fc.uint8Array({ maxLength: 80 });
 const u64 = fc.maxSafeNat();

@@ -140,8 +140,7 @@ class Run {
     } else if (fresh !== undefined) {
       assert.equal(kindOf(outcome), this.model.do(fresh.expected, now), JSON.stringify(fresh.expected));
       const session = 'session' in command && command.kind !== 'evict' ? fresh.expected.name : undefined;
-      if (session !== undefined && kindOf(outcome) !== 'refused')
-        this.sent.push({ bytes: command, outcome, session: `${session}` });
+      if (session !== undefined && kindOf(outcome) !== 'refused') this.sent.push({ bytes: command, outcome, session });
     }
     assert.equal(this.one.ledger.licenses.get('cad-1')?.used ?? 0, this.model.used);
     assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);

@@ -20,7 +20,7 @@ import {
 import { secretPair, seedKey } from '@trefoil/license/fixtures';
 import { LIMITS } from '../index.ts';
 import { inWords } from './in-words.ts';
-import type { Reply, World } from './world.ts';
+import type { World } from './world.ts';
 
 /** How long a client waits before it asks the other TMR server as well, and before it gives up. */
 const HEDGE_MS = 150;
@@ -28,6 +28,20 @@ const PATIENCE_MS = 5_000;
 const REDIAL_MS = 20;
 /** Attempts after which it says that the active TMR server is of no use to it. */
 const STUCK_AFTER = 8;
+
+/** What a TMR server's connection gave back. */
+export type Reply =
+  | {
+      readonly kind: 'answer';
+      readonly outcome: Uint8Array;
+      readonly leafIndex: number;
+      readonly path: readonly Uint8Array[];
+      readonly certificate: Uint8Array;
+    }
+  | { readonly kind: 'redirect'; readonly to: TmrServer }
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfterMs: number }
+  /** The connection is closed. */
+  | { readonly kind: 'gone' };
 
 interface Hold {
   readonly id: number;

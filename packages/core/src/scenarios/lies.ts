@@ -1,4 +1,11 @@
-import { decodeCommand, encodeCommand, encodePropose, type Member, type TmrServer } from '@trefoil/license';
+import {
+  decodeCommand,
+  encodeCommand,
+  encodePrepare,
+  encodePropose,
+  type Member,
+  type TmrServer,
+} from '@trefoil/license';
 import { decodeEntry, encodeEntry, headAfter, type Entry, type ToVoter } from '../index.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -114,6 +121,22 @@ export const lies: readonly (readonly [RegExp, Lie])[] = [
         const signed = encodePropose({ ...propose, set, configVersion: configuration.version });
         return { ...propose, signature: admin.sign(signed) };
       }),
+  ],
+  [
+    /^([AB]) asks only (L\d) for epoch (\d+)$/,
+    (scenario, id, name = '', epoch) => {
+      const { fixture } = scenario.world;
+      const nonce = new Uint8Array(16);
+      const bytes = encodePrepare({
+        set: fixture.set,
+        configVersion: 1,
+        epoch: Number(epoch),
+        clientsWait: false,
+        nonce,
+      });
+      const prepare = { bytes, signature: fixture.tmrKeys[id as TmrServer].sign(bytes) };
+      scenario.world.say(id as TmrServer, memberOf(name), { kind: 'prepare', prepare });
+    },
   ],
   [/^([AB]) swaps release hashes$/, (scenario, id) => swapReleaseHash(scenario, id as TmrServer)],
   [/^[AB] tells the truth again$/, stopLying],

@@ -117,7 +117,10 @@ const steps: readonly (readonly [RegExp, Step])[] = [
     /^(.+?) falls? silent$/,
     (scenario, who = '') => names(who).forEach((name) => (scenario.client(name).renewing = false)),
   ],
-  [/^(.+?) renews?$/, (scenario, who = '') => each(scenario, who, '', (name) => scenario.client(name).renew())],
+  [
+    /^(.+?) renews?(, not waiting)?$/,
+    (scenario, who = '', wait) => each(scenario, who, wait ?? '', (name) => scenario.client(name).renew()),
+  ],
   [/^(.+?) asks? again$/, (scenario, who = '') => each(scenario, who, '', (name) => scenario.client(name).askAgain())],
   [
     /^(.+?) closes? the session$/,

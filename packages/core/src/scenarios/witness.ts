@@ -20,6 +20,8 @@ export class Witness {
   readonly #fixture: Fixture;
   readonly #votes = new Map<string, Uint8Array>();
   readonly #promised: Record<Member, number> = { 1: 0, 2: 0, 3: 0 };
+  readonly lastVote: Partial<Record<Member, Uint8Array>> = {};
+  readonly lastPromise: Partial<Record<Member, Uint8Array>> = {};
   readonly #heads = new Map<number, Uint8Array>();
   readonly #entries = new Map<number, Uint8Array>();
 
@@ -40,6 +42,7 @@ export class Witness {
     const before = this.#votes.get(key);
     if (before !== undefined && !equalBytes(before, statement)) this.faults.push(`two votes: ${where}`);
     this.#votes.set(key, statement);
+    this.lastVote[member] = statement;
     if (epoch < this.#promised[member]) this.faults.push(`a vote below a promise: ${where}`);
     const kept = newestFirst(
       durable,
@@ -52,6 +55,7 @@ export class Witness {
     const { epoch } = decodePromise(statement);
     if (epoch < this.#promised[member]) this.faults.push(`a promise below a promise: L${member}, epoch ${epoch}`);
     this.#promised[member] = epoch;
+    this.lastPromise[member] = statement;
     const kept = newestFirst(durable, (record) => record.kind === 'promised' && equalBytes(record.promise, statement));
     if (!kept) this.faults.push(`a promise that is not durable: L${member}, epoch ${epoch}`);
   }

@@ -24,22 +24,12 @@ import {
   type VoterEffect,
   type VoterEvent,
 } from '../index.ts';
+import type { Reply } from './clients.ts';
 import { Clockwork } from './clockwork.ts';
 import { Witness } from './witness.ts';
 
 export type NodeName = TmrServer | 'L1' | 'L2' | 'L3';
-export type Reply =
-  | {
-      readonly kind: 'answer';
-      readonly outcome: Uint8Array;
-      readonly leafIndex: number;
-      readonly path: readonly Uint8Array[];
-      readonly certificate: Uint8Array;
-    }
-  | { readonly kind: 'redirect'; readonly to: TmrServer }
-  | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfterMs: number }
-  /** The connection is closed. */
-  | { readonly kind: 'gone' };
+type Promised = Extract<ToProposer, { kind: 'promise' }>;
 
 /** A store as a crash leaves it: what was written but not made durable is lost. */
 export interface Store {
@@ -87,6 +77,8 @@ export class World {
   tamper: (from: TmrServer, to: Member, message: ToVoter) => ToVoter | undefined = (_from, _to, message) => message;
   /** The same for what it takes in from clients. */
   tamperCommand: (to: TmrServer, bytes: Uint8Array) => Uint8Array = (_to, bytes) => bytes;
+  /** And what a license server promises. */
+  onPromise: (member: Member, message: Promised) => Promised = (_member, message) => message;
   onNote: (text: string) => void = () => undefined;
   /** After each change of a store, in the state in which a crash would leave it. */
   onDurable: (member: Member) => void = () => undefined;
@@ -280,7 +272,8 @@ export class World {
       case 'send': {
         if (effect.message.kind === 'refused')
           this.onNote(`L${member} refuses to ${effect.to}: ${effect.message.what}, ${effect.message.reason}`);
-        const message = decodeToProposer(encodeToProposer(effect.message));
+        const said = effect.message.kind === 'promise' ? this.onPromise(member, effect.message) : effect.message;
+        const message = decodeToProposer(encodeToProposer(said));
         this.#send(`L${member}>${effect.to}`, () => this.#deliver(effect.to, member, message));
         return;
       }

@@ -89,6 +89,7 @@ function replayVote(voter: Voter, statement: Uint8Array, bytes: Uint8Array): voi
   const { replica } = voter;
   const accept = decodeAccept(statement);
   const entry = decodeEntry(bytes);
+  if (accept.index !== entry.index) throw new Error(`entry ${entry.index} is not the one that was signed`);
   rememberVote(voter, statement, accept);
   if (entry.index <= replica.certifiedIndex) return; // from before the new file: certified since
   if (entry.index !== replica.certifiedIndex + 1)

@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decodeCommand, type Member } from '@trefoil/license';
+import { decodeEntry } from '../entry.ts';
+import { LIMITS } from '../limits.ts';
+import type { ToProposer } from '../messages.ts';
+import { Scenario } from '../scenarios/scenario.ts';
+import { play } from '../scenarios/steps.ts';
+import { takeBatch } from './queue.ts';
+import type { Priority, Proposer } from './state.ts';
+import { stepProposer } from './step.ts';
+
+const begin = '> start all\n> vendor sells cad-1: 2 seats of cad\n> alice and bob on ws-1 open a session\n';
+
+/** Two TMR servers and three license servers in order, with A leading; and what was said in them. */
+function group(): { scenario: Scenario; said: string[]; tell: (steps: string) => void } {
+  const scenario = new Scenario();
+  const said: string[] = [];
+  const tell = (steps: string): void => void said.push(...play(scenario, steps).split('\n'));
+  tell(begin);
+  return { scenario, said, tell };
+}
+
+describe('leading', () => {
+  test('an entry that was certified for somebody else is decided by that certificate', () => {
+    const { scenario, said, tell } = group();
+    const { world } = scenario;
+    tell('> alice acquires cad, not waiting\n> run 1 ms\n');
+    // A's certificate reaches L1 alone, and L1 doesn't reach B until B leads.
+    for (const way of ['A>L2', 'A>L3', 'B>L1', 'L1>B']) world.cuts.add(way);
+    tell('> run 2 ms\n> crash A\n');
+    // L3 promises, but is never shown the entry again: without L1 there is no second vote.
+    world.tamper = (from, to, message) =>
+      from === 'B' && to === 3 && message.kind === 'propose' ? undefined : message;
+    tell('> run 500 ms\n> mend B to L1\n> run 700 ms\n> alice asks again\n> status\n');
+    assert.deepEqual(scenario.check(), []);
+    assert.ok(
+      said.some((line) => line.includes('alice got the very same bytes')),
+      said.join('\n'),
+    );
+    assert.ok((world.proposers.B?.replica.certifiedIndex ?? 0) > 4);
+  });
+
+  test('what a license server signs that is no vote, or another entry than it promised, harms nobody', () => {
+    const { scenario } = group();
+    const proposer = scenario.world.proposers.A as Proposer;
+    const bytes = new Uint8Array(50);
+    const signature = scenario.world.fixture.containers[0]?.sign(bytes) as Uint8Array;
+    const odd = { bytes, signature };
+    const messages: readonly ToProposer[] = [
+      { kind: 'vote', vote: odd, logClock: 0 },
+      { kind: 'promise', promise: odd, certificate: bytes, tail: bytes },
+      { kind: 'superseded', prepare: odd },
+      { kind: 'handOver', prepare: odd },
+      { kind: 'entries', from: 1, entries: [bytes], certificate: bytes },
+      { kind: 'snapshot', bytes },
+    ];
+    for (const message of messages) {
+      stepProposer(proposer, { kind: 'message', member: 1, message }, scenario.world.clock());
+      stepProposer(
+        scenario.world.proposers.B as Proposer,
+        { kind: 'message', member: 1, message },
+        scenario.world.clock(),
+      );
+    }
+    assert.equal(proposer.role, 'leading');
+  });
+
+  test('a promise with another tail than it names is not built on', () => {
+    const { scenario, said, tell } = group();
+    const { world } = scenario;
+    tell('> alice acquires cad, not waiting\n> run 1 ms\n');
+    world.onPromise = (member, message) => (member === 1 ? { ...message, tail: Uint8Array.from([1, 2, 3]) } : message);
+    tell('> crash A\n> run 1 s\n> bob acquires cad\n');
+    assert.deepEqual(scenario.check(), []);
+    assert.ok(
+      said.some((line) => line.includes('bad-promise')),
+      said.join('\n'),
+    );
+    assert.ok(
+      said.some((line) => line.includes('bob is granted')),
+      said.join('\n'),
+    );
+  });
+});
+
+describe('the queue (PROTOCOL §5.14)', () => {
+  function queued(counts: Partial<Record<Priority, readonly number[]>>): Proposer {
+    const { scenario } = group();
+    const proposer = scenario.world.proposers.A as Proposer;
+    let token = 0;
+    for (const [priority, sizes] of Object.entries(counts) as [Priority, readonly number[]][])
+      for (const size of sizes)
+        proposer.queue[priority].push({ token: ++token, bytes: new Uint8Array(size), priority, deadlineMs: Infinity });
+    return proposer;
+  }
+  const batch = (proposer: Proposer): string[] =>
+    takeBatch(proposer, { monotonicMs: 0, wallMs: 0 }).map((one) => `${one.priority} ${one.bytes.length}`);
+
+  test('most urgent first, within the limits of an entry', () => {
+    const proposer = queued({ other: [1], acquire: [2], release: [3], renew: [4, 5] });
+    assert.deepEqual(batch(proposer), ['renew 4', 'renew 5', 'release 3', 'acquire 2', 'other 1']);
+    const many = queued({ acquire: Array.from({ length: LIMITS.batchCommands + 1 }, () => 1) });
+    assert.equal(batch(many).length, LIMITS.batchCommands);
+    assert.equal(batch(many).length, 1);
+  });
+
+  test('a command that fills an entry of its own is not passed over for ever', () => {
+    const proposer = queued({ acquire: [10], other: [LIMITS.batchBytes + 1] });
+    assert.deepEqual(batch(proposer), ['acquire 10']);
+    proposer.queue.acquire.push({ token: 9, bytes: new Uint8Array(10), priority: 'acquire', deadlineMs: Infinity });
+    assert.deepEqual(batch(proposer), [`other ${LIMITS.batchBytes + 1}`]);
+    assert.deepEqual(batch(proposer), ['acquire 10']);
+  });
+
+  test('commands of an entry that a takeover dropped go in again, in their order', () => {
+    const { scenario, tell } = group();
+    const { world } = scenario;
+    const order: number[] = [];
+    // No license server is shown the entry; A itself asks for a fresh epoch, as it does when an entry is stuck.
+    world.tamper = (_from, _to, message) => {
+      if (message.kind !== 'propose') return message;
+      if (message.epoch === 2) return undefined;
+      for (const bytes of decodeEntry(message.entry).commands) {
+        const command = decodeCommand(bytes);
+        if ('requestId' in command && !order.includes(command.requestId)) order.push(command.requestId);
+      }
+      return message;
+    };
+    const open = '> alice acquires cad, not waiting\n> alice acquires cad, not waiting\n> alice renews, not waiting\n';
+    tell(`${open}> run 2 s\n`);
+    assert.deepEqual(order, [3, 1, 2]); // the renewal first, then the others as they came
+    assert.deepEqual(scenario.check(), []);
+  });
+});
+
+test('an epoch that may have been used before is never used again by a TMR server that starts anew', () => {
+  const { scenario, tell } = group();
+  const { world } = scenario;
+  const epochs: number[] = [];
+  world.tamper = (_from, _to, message) => {
+    if (message.kind === 'propose') epochs.push(message.epoch);
+    return message;
+  };
+  for (let i = 0; i < 4; i++) tell('> crash A and B\n> restart A\n> run 300 ms\n> restart B\n> run 300 ms\n');
+  assert.ok(new Set(epochs).size >= 4);
+  assert.deepEqual(
+    epochs,
+    epochs.toSorted((a, b) => a - b),
+  );
+  const members: readonly Member[] = [1, 2, 3];
+  for (const member of members) assert.equal(world.voters[member].voter?.withholding, '');
+  assert.deepEqual(scenario.check(), []);
+});
