@@ -10,6 +10,7 @@ export * from './limits.ts';
 export * from './messages.ts';
 export * from './proposer/state.ts';
 export { activeElsewhere } from './proposer/queue.ts';
+export { encodeWitness, takeWitness } from './proposer/witness.ts';
 export { proposerWakeAt, stepProposer } from './proposer/step.ts';
 export * from './records.ts';
 export * from './replica.ts';

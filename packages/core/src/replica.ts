@@ -51,8 +51,8 @@ export function emptyReplica(context: LedgerContext, checkOutcomesEvery = 1): Re
   };
 }
 
-/** Changed records hashed per entry ahead of the next root: spreads the work over many entries. */
-const PREPARE_RECORDS = 64;
+/** Changed records hashed per entry ahead of the next root: few, since those in use change again at once. */
+const PREPARE_RECORDS = 4;
 
 /** Executes the next entry. Throws `malformed` before any change. */
 export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = decodeEntry(bytes)): Tail {

@@ -22,6 +22,7 @@ import { LicenseServerLink } from './license-server-link.ts';
 import { proposerMetrics } from './metrics.ts';
 import { ProposerRuntime } from './proposer-runtime.ts';
 import { Service } from './service.ts';
+import { WitnessFile } from './witness-file.ts';
 
 /** Builds a TMR server: proposers, links to the license servers, then the door for clients. */
 export async function startTmrServer(configuration: TmrServerConfiguration, running: Running): Promise<void> {
@@ -36,7 +37,10 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
   for (const files of configuration.virtualContainers) {
     const runtime = await startProposer(configuration, files, key, log);
     running.resources.use(runtime);
-    runtimes.set(bytesKey(runtime.configuration.set), runtime);
+    const { set } = runtime.configuration;
+    const witness = join(configuration.dataDirectory, `witness-${toBase64url(set)}`);
+    running.resources.use(await WitnessFile.open(witness, runtime, log));
+    runtimes.set(bytesKey(set), runtime);
   }
   await connectLicenseServers(configuration, runtimes, running, log);
   const metrics = createMetrics();
