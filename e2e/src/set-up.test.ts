@@ -21,13 +21,18 @@ function cloneInto(directory: string): void {
   }
 }
 
-function runIn(clone: string, environment: Record<string, string> = {}) {
+function runIn(
+  clone: string,
+  environment: Record<string, string> = {},
+  command = ['/bin/sh', 'scripts/with-node', '-p', 'process.version'],
+) {
   const startedMs = performance.now();
   const inherited = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_TEST)/.test(name));
   const path = [oldNode, npm, '/usr/bin', '/bin'].join(delimiter);
   const env = { ...Object.fromEntries(inherited), PATH: path, ...environment };
   const options = { cwd: clone, env, encoding: 'utf8', timeout: 180_000 } as const;
-  const result = spawnSync('/bin/sh', ['scripts/with-node', '-p', 'process.version'], options);
+  const [program, ...args] = command as [string, ...string[]];
+  const result = spawnSync(program, args, options);
   return { ...result, elapsedMs: performance.now() - startedMs };
 }
 
@@ -42,6 +47,18 @@ describe('set-up on a machine with Node 20', () => {
     assert.match(first.stdout, /^v(2[4-9]|[3-9]\d)\.\d+\.\d+\n$/);
     assert.match(first.stderr, /installing dependencies/);
     t.diagnostic(`first ${Math.round(first.elapsedMs)} ms`);
+  });
+
+  test('npm run demo works from there', () => {
+    const demo = runIn(clone, {}, ['npm', 'run', '-s', 'demo', '--', '--once', '--json']);
+    assert.equal(demo.status, 0, demo.stderr);
+    assert.equal((JSON.parse(demo.stdout) as { failedCalls: number }).failedCalls, 0);
+  });
+
+  test('npm test works from there', () => {
+    const tested = runIn(clone, {}, ['npm', '-s', 'test', '--', 'packages/host/src/clock.test.ts']);
+    assert.equal(tested.status, 0, tested.stderr);
+    assert.match(tested.stdout, /\n\d+ passed, 0 failed\n$/);
   });
 
   test('needs no network and no time when done before', (t) => {
