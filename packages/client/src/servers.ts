@@ -163,7 +163,8 @@ class Submission {
   readonly #resolve: (result: SubmitResult) => void;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
-  #open = 0;
+  /** Who has it and hasn't answered. */
+  readonly #open = new Set<ServerConnection>();
   #settled = false;
   #reason = 'no answer in time';
   #stuck = false;
@@ -181,11 +182,11 @@ class Submission {
   }
 
   #ask(connection: ServerConnection): void {
-    if (this.#settled) return;
-    this.#open++;
+    if (this.#settled || this.#open.has(connection)) return;
+    this.#open.add(connection);
     const patienceMs = this.#until - performance.now();
     connection.call('submit', this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
-      this.#open--;
+      this.#open.delete(connection);
       if (this.#settled) return;
       if (result.kind === 'lost') this.#lost(connection, result.reason);
       else if (result.kind === 'refused') this.#settle({ kind: 'rejected', reason: result.message });
@@ -248,7 +249,7 @@ class Submission {
       this.#settle({ kind: 'unknown', reason: this.#reason });
       return;
     }
-    if (this.#open < 2) this.#ask(this.#servers.other(this.#servers.preferred));
+    if (this.#open.size < 2) this.#ask(this.#servers.other(this.#servers.preferred));
     // From here on seldom: what is under way is retried by its own answers.
     this.#timer = setTimeout(() => this.#hedge(), Math.min(left, 5 * this.#servers.hedgeAfterMs));
   }

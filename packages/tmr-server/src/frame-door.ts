@@ -22,68 +22,125 @@ import {
 } from '@trefoil/api';
 import type { FrameConnection } from '@trefoil/link';
 import { type Service, ServiceError } from './service.ts';
+import type { Turns } from './turns.ts';
 
 /** More open calls than this on one connection are an attack or a bug. */
 const MAX_OPEN_CALLS = 4_096;
 
-/** Serves one client connection that speaks our frames. */
-export function serveFrames(connection: FrameConnection, service: Service): void {
-  const watches = new Map<number, () => void>();
-  let open = 0;
-  connection.onClose(() => {
-    for (const stop of watches.values()) stop();
-  });
+/** Serves one client connection that speaks our frames. `turns` is shared by all of them. */
+export function serveFrames(connection: FrameConnection, service: Service, turns: Turns): void {
+  const calls = new ClientCalls(connection, service);
+  connection.onClose(() => calls.end());
   connection.onFrame((bytes) => {
     const frame = decodeCallFrame(bytes);
-    if (frame === undefined || (frame.kind !== 'request' && frame.kind !== 'end')) throw new Error('not a call');
-    if (frame.kind === 'end') {
-      watches.get(frame.call)?.();
-      watches.delete(frame.call);
-      return;
-    }
-    if (open + watches.size >= MAX_OPEN_CALLS) return fail(connection, frame, 'too many open calls on this connection');
-    const reply = (kind: CallKind, body: Uint8Array): void =>
-      connection.send(encodeCallFrame({ kind, call: frame.call, method: frame.method, body }));
-    try {
-      if (frame.method === 'submit') {
-        open++;
-        service.submit(fromBinary(SubmitRequestSchema, frame.body), (answer) => {
-          open--;
-          reply('reply', toBinary(SubmitReplySchema, answer));
-        });
-      } else if (frame.method === 'watch') {
-        const item = (body: Uint8Array): void => reply('item', body);
-        watches.set(
-          frame.call,
-          service.watch(fromBinary(WatchRequestSchema, frame.body), (event) => item(toBinary(WatchEventSchema, event))),
-        );
-      } else reply('reply', read(service, frame));
-    } catch (error) {
-      if (frame.method === 'submit') open--;
-      if (!(error instanceof ServiceError)) throw error;
-      fail(connection, frame, error.message);
-    }
+    if (frame === undefined) throw new Error('not a call'); // closes the connection
+    turns.run(() => calls.take(frame));
   });
+}
+
+class ClientCalls {
+  readonly #connection: FrameConnection;
+  readonly #service: Service;
+  readonly #watches = new Map<number, () => void>();
+  #open = 0;
+
+  constructor(connection: FrameConnection, service: Service) {
+    this.#connection = connection;
+    this.#service = service;
+  }
+
+  take(frame: CallFrame): void {
+    try {
+      if (frame.kind === 'end') this.#stopWatch(frame.call);
+      else if (frame.kind !== 'request')
+        this.#connection.close(); // it speaks something else
+      else if (this.#open + this.#watches.size >= MAX_OPEN_CALLS)
+        this.#fail(frame, 'too many open calls on this connection');
+      else this.#serve(frame);
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      this.#fail(frame, error.message);
+    }
+  }
+
+  #serve(frame: CallFrame): void {
+    switch (frame.method) {
+      case 'submit':
+        return this.#submit(frame);
+      case 'watch':
+        return this.#watch(frame);
+      default:
+        this.#reply('reply', frame, read(this.#service, frame));
+    }
+  }
+
+  #submit(frame: CallFrame): void {
+    const request = parse(SubmitRequestSchema, frame.body);
+    let answered = false;
+    this.#open++;
+    try {
+      this.#service.submit(request, (answer) => {
+        answered = true;
+        this.#open--;
+        this.#reply('reply', frame, toBinary(SubmitReplySchema, answer));
+      });
+    } catch (error) {
+      if (!answered) this.#open--;
+      throw error;
+    }
+  }
+
+  #watch(frame: CallFrame): void {
+    const request = parse(WatchRequestSchema, frame.body);
+    this.#stopWatch(frame.call);
+    const stop = this.#service.watch(request, (event) => this.#reply('item', frame, toBinary(WatchEventSchema, event)));
+    this.#watches.set(frame.call, stop);
+  }
+
+  #stopWatch(call: number): void {
+    this.#watches.get(call)?.();
+    this.#watches.delete(call);
+  }
+
+  end(): void {
+    for (const call of [...this.#watches.keys()]) this.#stopWatch(call);
+  }
+
+  #reply(kind: CallKind, { call, method }: CallFrame, body: Uint8Array): void {
+    this.#connection.send(encodeCallFrame({ kind, call, method, body }));
+  }
+
+  #fail(frame: CallFrame, message: string): void {
+    this.#reply('error', frame, new TextEncoder().encode(message));
+  }
 }
 
 function read(service: Service, { method, body }: CallFrame): Uint8Array {
   switch (method) {
     case 'describe':
-      return toBinary(DescribeReplySchema, service.describe(fromBinary(DescribeRequestSchema, body)));
+      return toBinary(DescribeReplySchema, service.describe(parse(DescribeRequestSchema, body)));
     case 'getLicense':
-      return toBinary(GetLicenseReplySchema, service.getLicense(fromBinary(GetLicenseRequestSchema, body)));
+      return toBinary(GetLicenseReplySchema, service.getLicense(parse(GetLicenseRequestSchema, body)));
     case 'status':
-      return toBinary(StatusReplySchema, service.status(fromBinary(StatusRequestSchema, body)));
+      return toBinary(StatusReplySchema, service.status(parse(StatusRequestSchema, body)));
     case 'listLicenses':
-      return toBinary(ListLicensesReplySchema, service.listLicenses(fromBinary(ListLicensesRequestSchema, body)));
+      return toBinary(ListLicensesReplySchema, service.listLicenses(parse(ListLicensesRequestSchema, body)));
     case 'listSessions':
-      return toBinary(ListSessionsReplySchema, service.listSessions(fromBinary(ListSessionsRequestSchema, body)));
+      return toBinary(ListSessionsReplySchema, service.listSessions(parse(ListSessionsRequestSchema, body)));
     case 'submit':
     case 'watch':
       throw new Error(`${method} is served elsewhere`);
   }
 }
 
-function fail(connection: FrameConnection, { call, method }: CallFrame, message: string): void {
-  connection.send(encodeCallFrame({ kind: 'error', call, method, body: new TextEncoder().encode(message) }));
+/** Throws ServiceError for what is no such message. */
+function parse<S extends Parameters<typeof fromBinary>[0]>(
+  schema: S,
+  body: Uint8Array,
+): ReturnType<typeof fromBinary<S>> {
+  try {
+    return fromBinary(schema, body);
+  } catch {
+    throw new ServiceError('malformed', `not a ${schema.typeName}`);
+  }
 }

@@ -22,6 +22,7 @@ import { LicenseServerLink } from './license-server-link.ts';
 import { proposerMetrics } from './metrics.ts';
 import { ProposerRuntime } from './proposer-runtime.ts';
 import { Service } from './service.ts';
+import { Turns } from './turns.ts';
 import { WitnessFile } from './witness-file.ts';
 
 /** Builds a TMR server: proposers, links to the license servers, then the door for clients. */
@@ -102,6 +103,7 @@ async function openDoor(
 ): Promise<number> {
   const { client } = configuration;
   const service = new Service(runtimes, systemClock);
+  const turns = new Turns();
   let clients = 0;
   const count = (change: number): void => {
     clients += change;
@@ -118,7 +120,7 @@ async function openDoor(
     onConnection: (connection) => {
       count(1);
       connection.onClose(() => count(-1));
-      serveFrames(connection, service);
+      serveFrames(connection, service, turns);
     },
     http: serveHttp(service),
     onRefused: (refusal) => log.warn({ ...refusal }, 'a connection was refused'),

@@ -14,7 +14,7 @@ import {
 } from '@trefoil/api';
 import type { Priority } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
-import { bytesKey, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
+import { bytesKey, type Command, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
 import { describe, listLicenses, listSessions, status } from './views.ts';
 
@@ -73,7 +73,7 @@ export class Service {
     const runtime = this.#runtime(request.set);
     // A view of the network's buffer: the entry outlives it.
     const bytes = new Uint8Array(request.command);
-    const priority = priorityOf(bytes);
+    const priority = priorityOf(runtime, bytes);
     const patienceMs = request.patienceMs === 0 ? DEFAULT_PATIENCE_MS : Math.min(request.patienceMs, MAX_PATIENCE_MS);
     runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(replyOf(runtime, result)));
   }
@@ -109,22 +109,30 @@ export class Service {
   }
 }
 
-/** Nothing that is no command enters the log. */
-function priorityOf(bytes: Uint8Array): Priority {
+/** Nothing that is no command enters the log. What keeps people's seats goes first, if it is of a session that there is. */
+function priorityOf(runtime: ProposerRuntime, bytes: Uint8Array): Priority {
   if (bytes.length > 2 * LIMITS.updateBytes) throw new ServiceError('malformed', `a command of ${bytes.length} bytes`);
+  const command = readCommand(bytes);
+  switch (command.kind) {
+    case 'renew':
+      return isOpen(runtime, command.session) ? 'renew' : 'other';
+    case 'release':
+    case 'close':
+      return isOpen(runtime, command.session) ? 'release' : 'other';
+    case 'acquire':
+      return 'acquire';
+    default:
+      return 'other';
+  }
+}
+
+function isOpen({ proposer }: ProposerRuntime, session: Uint8Array): boolean {
+  return proposer.replica.ledger.sessions.has(bytesKey(session));
+}
+
+function readCommand(bytes: Uint8Array): Command {
   try {
-    const { kind } = decodeCommand(bytes);
-    switch (kind) {
-      case 'renew':
-        return 'renew';
-      case 'release':
-      case 'close':
-        return 'release';
-      case 'acquire':
-        return 'acquire';
-      default:
-        return 'other';
-    }
+    return decodeCommand(bytes);
   } catch (error) {
     if (error instanceof LicenseError) throw new ServiceError('malformed', `not a command: ${error.message}`);
     throw error;
