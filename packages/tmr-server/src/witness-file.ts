@@ -38,13 +38,16 @@ export class WitnessFile implements AsyncDisposable {
     const text = Buffer.from(bytes).toString('base64');
     if (text === this.#saved) return;
     this.#saved = text;
-    this.#saving = this.#saving.then(async () => {
-      try {
-        await writeFileAtomically(this.#file, bytes);
-      } catch (error) {
-        this.#log.warn({ err: error }, 'the witness file could not be written');
-      }
-    });
+    this.#saving = this.#write(this.#saving, bytes);
+  }
+
+  async #write(before: Promise<void>, bytes: Uint8Array): Promise<void> {
+    await before;
+    try {
+      await writeFileAtomically(this.#file, bytes);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the witness file could not be written');
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
