@@ -225,9 +225,13 @@ function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised
   // One that may have forgotten something counts only where the others aren't enough.
   const sound = all.filter(({ promise }) => proposer.members[promise.member].status?.unanchored !== true);
   const pool = sound.length >= needed ? sound : all;
-  const first = pool.slice(0, needed);
-  const promises = first.map((one) => one.promise);
-  return attempt.wantAll || chooseBase(promises, threshold).kind === 'needThird' ? pool : first;
+  const undecided = (some: readonly Promised[]): boolean =>
+    chooseBase(
+      some.map((one) => one.promise),
+      threshold,
+    ).kind === 'needThird';
+  const first = attempt.wantAll ? pool : pool.slice(0, needed);
+  return undecided(first) ? all : first;
 }
 
 /** Either another epoch has gone on meanwhile, or what was certified is missing from two logs. */

@@ -12,25 +12,29 @@ export function follow(proposer: Proposer, now: Now): ProposerEffect[] {
   const from = proposer.replica.certifiedIndex + 1;
   const { following } = proposer;
   if (following !== undefined && following.from === from) {
-    const theirs = proposer.members[following.member].status?.certifiedIndex ?? 0;
-    // Asked, and either there is nothing new or the answer may be on its way.
-    if (theirs < from || now.monotonicMs - following.at < 2 * LIMITS.takeoverAfterMs) return [];
+    const has = (member: Member): boolean => (proposer.members[member].status?.certifiedIndex ?? 0) >= from;
+    // Asked, and either the answer may be on its way or nobody has anything new.
+    if (
+      has(following.member)
+        ? now.monotonicMs - following.at < 2 * LIMITS.takeoverAfterMs
+        : !upMembers(proposer).some(has)
+    )
+      return [];
   }
-  const donor = bestDonor(proposer);
+  const silent = following !== undefined && following.from === from ? following.member : undefined;
+  const donor = bestDonor(proposer, silent);
   if (donor === undefined) return [];
   proposer.following = { member: donor, from, at: now.monotonicMs };
   return [{ kind: 'send', member: donor, message: { kind: 'fetch', from } }];
 }
 
-function bestDonor(proposer: Proposer): Member | undefined {
+/** Who has most; but not one that was asked and gave nothing, if another has something too. */
+function bestDonor(proposer: Proposer, silent: Member | undefined): Member | undefined {
+  const certified = (member: Member): number => proposer.members[member].status?.certifiedIndex ?? -1;
+  const rank = (member: Member): number =>
+    member === silent && certified(member) > proposer.replica.certifiedIndex ? -0.5 : certified(member);
   let best: Member | undefined;
-  let highest = -1;
-  for (const member of upMembers(proposer)) {
-    const certified = proposer.members[member].status?.certifiedIndex ?? -1;
-    if (certified > highest) {
-      best = member;
-      highest = certified;
-    }
-  }
+  for (const member of upMembers(proposer))
+    if (certified(member) >= 0 && (best === undefined || rank(member) > rank(best))) best = member;
   return best;
 }

@@ -118,12 +118,14 @@ export class World {
     const node = this.voters[member];
     node.life++;
     node.noted = [];
-    if (node.store.records.length === 0)
-      node.voter = newVoter(this.context, member, this.clock(member), this.#options.recentBytes);
+    const empty = (): Voter => newVoter(this.context, member, this.clock(member), this.#options.recentBytes);
+    if (node.store.records.length === 0) node.voter = empty();
     else {
       const recovered = this.recover(member);
-      node.voter = recovered.voter;
-      const why = recovered.kind === 'suspect' ? `damaged: ${recovered.why}` : CLEAN_RESTART;
+      const suspect = recovered.kind === 'suspect';
+      if (suspect) node.store = { records: [], snapshots: new Map() }; // set aside
+      node.voter = suspect ? empty() : recovered.voter;
+      const why = suspect ? `damaged: ${recovered.why}` : CLEAN_RESTART;
       this.#voterEffects(member, startRejoin(node.voter, this.#bytes(16), why, this.clock(member)));
     }
     this.#tickVoter(member, node.life);

@@ -52,6 +52,10 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
     const adoption = readAdoption(voter, propose);
     if (typeof adoption === 'string') return no(adoption);
     promises = adoption;
+  } else if (voter.unanchored) {
+    // It came into the epoch by a certificate; the promises still show whether both peers know this start.
+    const { configuration, crypto } = voter;
+    promises = verifyJustification(crypto, configuration, propose.epoch, propose.justification) ?? [];
   }
   if (propose.index > voter.replica.certifiedIndex + 1) return no('behind');
   const tail = executeInstead(voter, propose, now);
