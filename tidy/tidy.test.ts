@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { allDanglingCitations, danglingCitations, paragraphsOf } from './citations.ts';
 import { forbiddenImports } from './imports.ts';
 import { overlongFiles, overlongFunctions } from './lengths.ts';
 import { lockfileLags, looseDependencies, unexplainedDependencies } from './manifests.ts';
@@ -25,6 +26,7 @@ describe('the house is tidy', () => {
   for (const [name, rule] of Object.entries(rules)) test(name, () => assertNone(sources.flatMap(rule)));
   test('the lockfile is up to date', () => assertNone(lockfileLags()));
   test('dependencies are pinned and allowed', () => assertNone(looseDependencies()));
+  test('every cited paragraph is there', () => assertNone(allDanglingCitations()));
   test('every dependency is explained', () => assertNone(unexplainedDependencies()));
 });
 
@@ -52,6 +54,17 @@ describe('the rules find what they look for', () => {
   test('lengths', () => {
     assert.equal(complaints(overlongFiles, core, '\n'.repeat(401)).length, 1);
     assert.equal(complaints(overlongFunctions, core, `function f() {${'\n'.repeat(80)}}`).length, 1);
+  });
+
+  test('citations', () => {
+    const paragraphs = { PROTOCOL: paragraphsOf('# Protocol\n## 3 Votes\n### 3.2 Voting\n') };
+    const name = 'PROTOCOL';
+    const cite = (what: string): string => `(${name} ${what})`; // written out, this file would cite it
+    assert.deepEqual(danglingCitations('x.ts', cite('§3, §3.2'), paragraphs), []);
+    assert.match(
+      danglingCitations('x.ts', cite('§3.2, §3.4'), paragraphs)[0] ?? '',
+      /x\.ts:1: there is no PROTOCOL §3\.4/,
+    );
   });
 
   test('words and evasions', () => {

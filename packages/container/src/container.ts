@@ -12,7 +12,7 @@ export interface ContainerDescription {
 
 export type ContainerKind = 'software';
 
-/** Epoch and index of the newest statement that this container's key has signed (PROTOCOL §6). */
+/** Epoch and index of the newest statement that this container's key has signed (PROTOCOL §7.1). */
 export interface Watermark {
   readonly epoch: number;
   readonly index: number;

@@ -10,7 +10,7 @@ const SIGNED_BYTES = TAG.length + 16 + 8 + 8;
 
 /**
  * The watermark beside the container's file: small, so that it can be written every second. Authenticated with a key from
- * inside the container: it can't be edited. Both files put back from the same copy look sound (PROTOCOL §6).
+ * inside the container: it can't be edited. Both files put back from the same copy look sound (PROTOCOL §7.5).
  */
 export class WatermarkFile {
   readonly #file: string;

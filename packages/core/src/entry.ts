@@ -1,7 +1,7 @@
 import { concatBytes, type Crypto, malformed, Reader, SET_ID_BYTES, TAGS, taggedHash, Writer } from '@trefoil/license';
 import { LIMITS } from './limits.ts';
 
-/** One step of the log (PROTOCOL §4.1). */
+/** One step of the log (PROTOCOL §2.1). */
 export interface Entry {
   readonly set: Uint8Array;
   readonly index: number;
@@ -9,7 +9,7 @@ export interface Entry {
   readonly utc: number;
   /** Which rules execute it; old rules stay for replay. */
   readonly rulesVersion: number;
-  /** Root of the ledger before this entry; only every so often (PROTOCOL §8). */
+  /** Root of the ledger before this entry; only every so often (PROTOCOL §8.2). */
   readonly ledgerRoot: Uint8Array | undefined;
   readonly commands: readonly Uint8Array[];
 }
@@ -53,7 +53,7 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { ...head, commands };
 }
 
-/** head(i) = H(tag ‖ head(i−1) ‖ H(entry bytes as received)) (PROTOCOL §4.2). */
+/** head(i) = H(tag ‖ head(i−1) ‖ H(entry bytes as received)) (PROTOCOL §2.2). */
 export function headAfter(crypto: Crypto, previous: Uint8Array, entryBytes: Uint8Array): Uint8Array {
   return taggedHash(crypto, TAGS.head, previous, crypto.sha256(entryBytes));
 }

@@ -20,7 +20,7 @@ export const LIMITS = {
   retryPrepareMaxMs: 160,
   /** An open entry that gets no certificate for this long, although enough license servers are heard, goes into a new epoch. */
   stuckMs: 1_000,
-  /** ρ: bound on the rate error of client and server clocks together (PROTOCOL §6). */
+  /** ρ: bound on the rate error of client and server clocks together (PROTOCOL §6.2, §6.7). */
   clockRate: 0.01,
   /** ε: what a log clock may be ahead, once. */
   clockSlackMs: 250,

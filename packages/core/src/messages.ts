@@ -26,7 +26,7 @@ export function parsed<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): 
   }
 }
 
-/** What a TMR server says to a license server (PROTOCOL §3). */
+/** What a TMR server says to a license server (PROTOCOL §1.3). */
 export type ToVoter =
   | { readonly kind: 'beat'; readonly epoch: number; readonly heard: number; readonly clients: number }
   | { readonly kind: 'prepare'; readonly prepare: Signed }

@@ -2,7 +2,7 @@ import { INCARNATION_BYTES, type Member, Reader, readMember, Writer } from '@tre
 import { LIMITS } from './limits.ts';
 import { readSigned, type Signed, writeSigned } from './messages.ts';
 
-/** The records of a license server's log file: everything durable it has, in the order in which it happened (PROTOCOL §3.2). */
+/** The records of a license server's log file: everything durable it has, in the order in which it happened (PROTOCOL §1.4). */
 export type LogRecord =
   /**
    * Entry and the statement signed over it, in one record. If its epoch is above the log's, this is an ADOPT as well: the log

@@ -110,7 +110,8 @@ async function openLog(options: OpenVoterOptions, container: Container, director
   if (opened.kind === 'suspect')
     return { suspect: `${opened.reason} (${join(directory, opened.file)}, byte ${opened.offset})` };
   if (opened.torn) options.log.warn({ directory }, 'an unconfirmed write at the end of the log was cut');
-  const snapshot = await newestSnapshot(disk, records);
+  const snapshots = await readSnapshots(disk, records);
+  const snapshot = (index: number): Uint8Array | undefined => snapshots.get(index);
   const recovered = recoverVoter(options.context, options.member, { records, snapshot }, now(options.clock));
   const why =
     faults[0] ??
@@ -124,9 +125,15 @@ async function openLog(options: OpenVoterOptions, container: Container, director
   return { suspect: undefined, opened: { voter: recovered.voter, store: opened.store, disk }, rejoin };
 }
 
-async function newestSnapshot(disk: Disk, records: readonly LogRecord[]): Promise<Uint8Array | undefined> {
-  const first = records.find((record) => record.kind === 'snapshot');
-  return first === undefined ? undefined : await disk.readWhole(snapshotName(first.index), MAX_SNAPSHOT_BYTES);
+/** By index; two where a crash left the old log file before the new one (PROTOCOL §8.4). */
+async function readSnapshots(disk: Disk, records: readonly LogRecord[]): Promise<Map<number, Uint8Array>> {
+  const snapshots = new Map<number, Uint8Array>();
+  for (const record of records) {
+    if (record.kind !== 'snapshot' || snapshots.has(record.index)) continue;
+    const bytes = await disk.readWhole(snapshotName(record.index), MAX_SNAPSHOT_BYTES);
+    if (bytes !== undefined) snapshots.set(record.index, bytes);
+  }
+  return snapshots;
 }
 
 /** A log older than its own container was copied back, or lost what it had signed. */

@@ -214,7 +214,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Order of bytes as unsigned numbers, shorter first: the one order of the specification (PROTOCOL §4). */
+/** Order of bytes as unsigned numbers, shorter first: the one order of the specification (PROTOCOL §5.3). */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {

@@ -21,7 +21,7 @@ export const LIMITS = {
   licensesPerBundle: 256,
   quantity: 1_000_000_000,
   units: Number.MAX_SAFE_INTEGER,
-  /** terms: 10 s … 24 h (PROTOCOL §8). */
+  /** terms: 10 s … 24 h (FORMATS §2.4). */
   sessionTimeoutMinMs: 10_000,
   sessionTimeoutMaxMs: 86_400_000,
   sessionTimeoutDefaultMs: 60_000,

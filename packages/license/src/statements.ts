@@ -145,7 +145,7 @@ export interface Prepare {
   readonly set: Uint8Array;
   readonly configVersion: number;
   readonly epoch: number;
-  /** Clients wait that this TMR server can't forward to the active one (PROTOCOL §3.6). */
+  /** Clients wait that this TMR server can't forward to the active one (PROTOCOL §4.6). */
   readonly clientsWait: boolean;
   readonly nonce: Uint8Array;
 }
@@ -195,7 +195,7 @@ export function encodePropose(propose: {
 
 export type TmrServer = 'A' | 'B';
 
-/** Every epoch belongs to one TMR server for ever: epoch = counter · 2 + number (PROTOCOL §1). */
+/** Every epoch belongs to one TMR server for ever: epoch = counter · 2 + number (PROTOCOL §1.2). */
 export function epochOwner(epoch: number): TmrServer {
   return epoch % 2 === 0 ? 'A' : 'B';
 }

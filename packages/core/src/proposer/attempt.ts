@@ -164,7 +164,7 @@ export function onPromise(
     };
     link.promisedEpoch = promise.epoch;
   }
-  // It forgot a vote that it has given: nothing may be built on what it says (PROTOCOL §7.2).
+  // It forgot a vote that it has given: nothing may be built on what it says (PROTOCOL §4.2).
   const forgot =
     link.vote !== undefined &&
     (link.votedEpoch > promise.logEpoch ||

@@ -131,6 +131,10 @@ export function onVote(proposer: Proposer, member: Member, vote: Signed, logCloc
   const accept = parsed(decodeAccept, vote.bytes);
   if (accept === undefined) return []; // signed, but no vote
   const kept = { bytes: new Uint8Array(vote.bytes), signature: new Uint8Array(vote.signature) };
+  // One key, one place, two statements: it was copied, rolled back or altered (PROTOCOL §7.4). The second doesn't count.
+  const samePlace = accept.epoch === link.votedEpoch && accept.index === link.votedIndex;
+  if (samePlace && link.vote !== undefined && !equalBytes(link.vote.bytes, vote.bytes))
+    return [doubleVote(member, accept.index)];
   if (accept.epoch > link.votedEpoch || (accept.epoch === link.votedEpoch && accept.index > link.votedIndex)) {
     link.vote = kept;
     link.votedEpoch = accept.epoch;
@@ -160,6 +164,14 @@ function lateVote(proposer: Proposer, member: Member, vote: Signed): ProposerEff
 
 function ownOutcomesDiffer(index: number): ProposerEffect {
   return { kind: 'alarm', alarm: 'own-outcomes-differ', detail: `at entry ${index}; this TMR server hands over` };
+}
+
+function doubleVote(member: Member, index: number): ProposerEffect {
+  return {
+    kind: 'alarm',
+    alarm: 'double-vote',
+    detail: `license server ${member} signed two votes for entry ${index}`,
+  };
 }
 
 function oddVote(member: Member, index: number): ProposerEffect {

@@ -24,7 +24,7 @@ import { statusTo } from './status.ts';
 
 export type Propose = Extract<ToVoter, { kind: 'propose' }>;
 
-/** PROTOCOL §3.2 and §4.3: vote for an entry, or say why not. */
+/** PROTOCOL §3.2 and §4.4: vote for an entry, or say why not. */
 export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: Now): VoterEffect[] {
   const effects: VoterEffect[] = [];
   const no = (reason: Refusal): VoterEffect[] => [

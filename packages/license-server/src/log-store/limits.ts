@@ -2,7 +2,7 @@ import { FRAME_OVERHEAD_BYTES, sectorsFor } from './layout.ts';
 
 /** Every maximum of the log. */
 export const STORE_LIMITS = {
-  /** An entry is at most 256 KiB (PROTOCOL §8), an update 1 MiB with its envelope: room for the largest of them. */
+  /** An entry is at most 768 KiB (PROTOCOL §2.1), entries taken over come in records of at most 1 MiB: room for the largest of them. */
   recordBytes: 1024 * 1024 + 64 * 1024,
   /** One write and one sync: bounds memory, and how far a torn end can reach. */
   frameBytes: 4 * 1024 * 1024,

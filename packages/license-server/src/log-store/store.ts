@@ -162,7 +162,7 @@ export class Log implements LogStore {
     this.#running = false;
   }
 
-  /** After a failed write or sync nobody knows what is on the disk: no second try, ever (PROTOCOL §1). */
+  /** After a failed write or sync nobody knows what is on the disk: no second try, ever (PROTOCOL §3.3). */
   #poison(error: unknown): StoreError {
     const name = segmentName(this.segment);
     this.#fault ??= error instanceof StoreError ? error : new StoreError('io', name, String(error), { cause: error });
