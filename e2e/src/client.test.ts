@@ -130,6 +130,26 @@ describe('the SDK on a group with two virtual containers', { timeout: 180_000 },
     assert.match(await streamed, /"outcomes":\["/);
   });
 
+  test('a slip of the calling program is a sentence at once; what is released after close needs no waiting', async () => {
+    const client = await running.client('tess');
+    const slips: readonly (readonly [() => Promise<unknown>, RegExp])[] = [
+      [() => client.acquire(undefined as unknown as string), /^the product is missing$/],
+      [() => client.acquire('x'.repeat(65)), /^the product has 65 bytes; at most 64 are allowed$/],
+      [() => client.acquire('cad', { seats: 1.5 }), /^seats has to be a whole number from 1 to 1000000000, not 1.5$/],
+      [() => client.acquire('cad', { mode: 'pear' as 'user' }), /^the counting mode has to be one of session/],
+      [() => client.acquireAll([]), /^acquireAll takes a list of 1 to 16 licenses$/],
+      [() => client.consume('cad', -1), /^units has to be a whole number from 1 to/],
+    ];
+    for (const [slip, sentence] of slips) await assert.rejects(slip, { code: 'bad-request', message: sentence });
+    const none = connect({} as unknown as Parameters<typeof connect>[0]);
+    await assert.rejects(none, { code: 'bad-vendor-root' });
+    const held = await client.acquire('cad');
+    await client.close();
+    const before = performance.now();
+    if (held.kind === 'granted') assert.equal((await held.seat.release()).kind, 'released');
+    assert.ok(performance.now() - before < 100);
+  });
+
   test('runs on Node 20', async () => {
     const entry = fileURLToPath(import.meta.resolve('@trefoil/client'));
     const bundle = join(running.group.directory, 'client.mjs');

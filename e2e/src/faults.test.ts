@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -25,16 +25,35 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
     await running.hands.server('license-server-1').kill();
     await running.hands.server('license-server-3').kill();
     const asked = await client.acquire('cad');
-    assert.equal(asked.kind, 'unknown');
+    assert.ok(asked.kind === 'unknown' && /no-quorum/.test(asked.reason), 'and the client is told why');
     assert.ok(held.kind === 'granted' && held.seat.valid, 'the seat runs to its end');
     const status = await running.trefoil('status');
     assert.match(status.stdout, /NO QUORUM/);
     await running.hands.server('license-server-1').start();
     await running.hands.server('license-server-3').start();
     await running.hands.waitForRedundancy();
-    assert.equal(await client.renew(), 'renewed');
     const again = asked.kind === 'unknown' ? await asked.again() : asked;
     assert.equal(again.kind, 'granted', 'the very same request, done once');
+    assert.equal(await client.renew(), 'renewed');
+    assert.equal(await running.hands.used(), 2);
+  });
+
+  test('40 requests without an answer: the client goes on, and gives back what nobody asks for', async () => {
+    await using client = await running.client('dora', 400);
+    const stopped = ['license-server-1', 'license-server-3'].map((name) => running.hands.server(name).pid ?? 0);
+    for (const pid of stopped) process.kill(pid, 'SIGSTOP');
+    const asked = await Promise.all(Array.from({ length: 40 }, () => client.acquire('cad')));
+    for (const pid of stopped) process.kill(pid, 'SIGCONT');
+    assert.ok(asked.some((one) => one.kind === 'unknown'));
+    for (const one of asked) if (one.kind === 'granted') await one.seat.release();
+    await eventually('all seats are free', 20_000, async () => {
+      await client.renew();
+      return (await running.hands.used()) === 0;
+    });
+    const [unknown] = asked.filter((one) => one.kind === 'unknown');
+    const again = await unknown?.again();
+    assert.ok(again?.kind === 'granted' && again.seat.valid, 'asking again is asking for another seat');
+    await again.seat.release();
   });
 
   test('a flipped bit in a log: set aside, re-joined through both peers, nothing cut silently', async () => {
@@ -90,6 +109,25 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
     }
     assert.equal(await running.hands.quantity(), 5);
     assert.equal(await client.renew(), 'renewed');
+  });
+
+  test('a port in use, a key that is none: one sentence with the line of the configuration', async () => {
+    const { configFile, port } = running.hands.server('license-server-1').folder;
+    const folder = dirname(configFile);
+    const elsewhere = join(folder, 'elsewhere.yaml');
+    const text = (await readFile(configFile, 'utf8'))
+      .replace(/dataDirectory: .*/, 'dataDirectory: other-data')
+      .replace('container: container.tfc', 'container: other.tfc');
+    await copyFile(join(folder, 'container.tfc'), join(folder, 'other.tfc'));
+    await writeFile(elsewhere, text);
+    const line = text.split('\n').findIndex((one) => one.includes(`:${port}`)) + 1;
+    const inUse = await running.trefoil('license-server', elsewhere);
+    assert.equal(inUse.code, 1);
+    assert.equal(inUse.stderr, `${elsewhere}:${line}: port ${port} on 127.0.0.1 is in use by another process\n`);
+    await writeFile(join(folder, 'wrong.pem'), 'no key\n', { mode: 0o600 });
+    await writeFile(elsewhere, text.replace(/key: .*/, 'key: wrong.pem'));
+    const noKey = await running.trefoil('license-server', elsewhere);
+    assert.match(noKey.stderr, /^\S+elsewhere\.yaml:\d+: \S+wrong\.pem: not a private key in PEM\n$/);
   });
 
   test('a configuration that cannot be meant is one sentence with file and line', async () => {

@@ -56,7 +56,11 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
 
 function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof CliError) return error.exitCode;
-  if (error instanceof ClientError) return error.code === 'not-reachable' ? EXIT.notReachable : EXIT.failure;
+  if (error instanceof Error && 'syscall' in error) return EXIT.failure; // the system's own words: ENOENT, EEXIST …
+  if (error instanceof ClientError) {
+    if (error.code === 'bad-request') return EXIT.usage;
+    return error.code === 'not-reachable' ? EXIT.notReachable : EXIT.failure;
+  }
   const operational = [HostError, ContainerError, VendorError, LicenseError, LinkError];
   return operational.some((one) => error instanceof one) ? EXIT.failure : undefined;
 }

@@ -27,11 +27,11 @@ export function printJson(value: unknown): void {
   print(
     JSON.stringify(
       value,
-      (key, one: unknown) => {
+      function (this: Record<string, unknown>, key, one: unknown) {
         if (key === '$typeName' || key === '$unknown') return undefined;
         if (typeof one === 'bigint') return Number(one);
-        if (one instanceof Uint8Array) return Buffer.from(one).toString('base64url');
-        return one;
+        const raw = this[key]; // a Buffer has become an array of numbers by now
+        return raw instanceof Uint8Array ? Buffer.from(raw).toString('base64url') : one;
       },
       2,
     ),
@@ -68,6 +68,14 @@ export function printable(text: string): string {
 
 export function time(ms: bigint | number): string {
   return ms === 0n || ms === 0 ? '–' : `${new Date(Number(ms)).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+/** What people mean by a number: digits only, no sign, no exponent. @throws CliError usage */
+export function wholeNumber(text: string, what: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} on` : `from ${min} to ${max}`;
+  throw new CliError(EXIT.usage, `${what} has to be a whole number ${range}, not "${printable(text.slice(0, 40))}"`);
 }
 
 export function duration(ms: bigint | number): string {

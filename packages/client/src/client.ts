@@ -8,11 +8,13 @@ import {
   type Grant,
   type GrantBundle,
   LicenseError,
+  LIMITS,
   type Outcome,
   fromBase64url,
   toBase64url,
 } from '@trefoil/license';
 import { type ClientFile, readClientFile } from './client-file.ts';
+import { checkedCode, checkedCount, checkedItems, checkedText, systemName } from './arguments.ts';
 import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
 import { Renewals } from './renewals.ts';
@@ -51,6 +53,7 @@ export interface ClientEvents {
 }
 
 const DEFAULT_PATIENCE_MS = 5_000;
+const MAX_PATIENCE_MS = 60_000;
 
 /**
  * Connects to a group and opens a session.
@@ -84,14 +87,15 @@ export interface SavedClient {
 
 async function build(options: ConnectOptions, saved: SavedClient | undefined): Promise<Client> {
   const { clientFile, patienceMs = DEFAULT_PATIENCE_MS, clock = systemClientClock } = options;
+  checkedCount('patienceMs', patienceMs, MAX_PATIENCE_MS);
+  const claims = {
+    user: claim('user', options.user, () => userInfo().username),
+    host: claim('host', options.host, hostname),
+    program: claim('program', options.program, () => process.title),
+  };
   const verifier = options.vendor instanceof Verifier ? options.vendor : new Verifier(options.vendor);
   const file = typeof clientFile === 'object' ? clientFile : await readClientFile(clientFile);
   const group = await Group.find({ file, verifier, clock, patienceMs });
-  const claims = {
-    user: options.user ?? userInfo().username,
-    host: options.host ?? hostname(),
-    program: options.program ?? process.title,
-  };
   const client = new Client(group, claims, patienceMs);
   try {
     await (saved === undefined ? client.session() : client.takeOver(saved));
@@ -102,12 +106,18 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
   }
 }
 
+function claim(what: string, given: string | undefined, bySystem: () => string): string {
+  return given === undefined ? systemName(bySystem()) : checkedText(what, given, LIMITS.nameBytes);
+}
+
 /** One application's connection: acquires seats, renews them by itself, gives them back. */
 export class Client extends EventEmitter<ClientEvents> implements AsyncDisposable, SeatOwner {
   readonly #group: Group;
   readonly #claims: { user: string; host: string; program: string };
   readonly #patienceMs: number;
   readonly #seats = new Set<Seat>();
+  /** Acquires whose outcome is unknown: what they were granted and nobody asks for is given back at the next renewal. */
+  readonly #unclaimed = new Map<number, { readonly secret: Uint8Array; givenBack: boolean }>();
   readonly #renewals: Renewals;
   #session: Session | undefined;
   #opening: Promise<Session> | undefined;
@@ -165,8 +175,9 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.acquireAll([{ product, feature, seats, ...(mode !== undefined && { mode }) }]);
   }
 
-  /** Seats of several licenses: all of them or none. */
-  async acquireAll(items: readonly AcquireItem[]): Promise<AcquireResult> {
+  /** Seats of several licenses: all of them or none. @throws ClientError `bad-request` */
+  async acquireAll(given: readonly AcquireItem[]): Promise<AcquireResult> {
+    const items = checkedItems(given);
     const session = await this.session();
     const secret = new Uint8Array(randomBytes(32));
     const answer = await session.acquire(items, this.#group.crypto.sha256(secret), this.#patienceMs);
@@ -180,8 +191,14 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     answer: Answer,
   ): Promise<AcquireResult> {
     if (answer.kind === 'unknown') {
-      const again = async (): Promise<AcquireResult> => this.#acquired(session, items, secret, await answer.again());
-      return { kind: 'unknown', reason: answer.reason, again };
+      const { requestId, reason } = answer;
+      this.#unclaimed.set(requestId, { secret, givenBack: false });
+      const again = async (): Promise<AcquireResult> => {
+        if (this.#unclaimed.get(requestId)?.givenBack !== false) return this.acquireAll(items);
+        this.#unclaimed.delete(requestId);
+        return this.#acquired(session, items, secret, await answer.again());
+      };
+      return { kind: 'unknown', reason, again };
     }
     const { outcome, certified, sentAt } = answer;
     if (outcome.kind === 'denied') return deniedResult(outcome);
@@ -197,8 +214,14 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   #refused(session: Session, outcome: Outcome): Extract<AcquireResult, { kind: 'refused' }> | undefined {
     if (outcome.kind !== 'refused') throw new Error(`an outcome that does not answer this request: ${outcome.kind}`);
     if (outcome.code !== 'unknown-session' || this.#session !== session) return refusedResult(outcome);
-    this.#session = undefined;
+    this.#forget(session);
     return undefined;
+  }
+
+  #forget(session: Session): void {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    this.#unclaimed.clear();
   }
 
   /** The proof may be right and still be of something else than was asked for. */
@@ -219,11 +242,15 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** Uses up prepaid units. `unknown` can be asked again: it is counted once. */
   async consume(product: string, units: number, options: { feature?: string } = {}): Promise<ConsumeResult> {
+    const { feature = '' } = options;
+    const request = {
+      kind: 'consume',
+      product: checkedCode('product', product),
+      feature: feature === '' ? '' : checkedCode('feature', feature),
+      units: checkedCount('units', units, LIMITS.units),
+    } as const;
     const session = await this.session();
-    const answer = await session.request(
-      { kind: 'consume', product, feature: options.feature ?? '', units },
-      this.#patienceMs,
-    );
+    const answer = await session.request(request, this.#patienceMs);
     return this.#consumed(answer);
   }
 
@@ -240,7 +267,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async release(seat: Seat): Promise<ReleaseResult> {
     this.#seats.delete(seat);
     const session = this.#session;
-    if (session === undefined) return { kind: 'released' }; // the session is gone, and its seats with it
+    if (session === undefined || this.#closed) return { kind: 'released' }; // the session is gone, and its seats with it
     const answer = await session.request({ kind: 'release', hold: seat.hold, secret: seat.secret }, this.#patienceMs);
     if (answer.kind === 'unknown') return { kind: 'unknown', reason: answer.reason };
     const { outcome } = answer;
@@ -262,12 +289,22 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       this.#checkGrants(session, grants, seat.secret);
       seat.renewed({ grants, certified, sentAt });
     }
+    for (const grant of outcome.grants) await this.#giveBackUnclaimed(session, grant.hold);
     return 'renewed';
+  }
+
+  /** Nobody asked again for what an unanswered acquire has brought: it would be renewed for as long as the client lives. */
+  async #giveBackUnclaimed(session: Session, hold: number): Promise<void> {
+    const unclaimed = this.#unclaimed.get(hold);
+    if (unclaimed === undefined) return;
+    unclaimed.givenBack = true; // from here on, asking again is asking for another seat
+    const answer = await session.request({ kind: 'release', hold, secret: unclaimed.secret }, this.#patienceMs);
+    if (answer.kind === 'outcome') this.#unclaimed.delete(hold);
   }
 
   #notRenewed(session: Session, outcome: Outcome): 'refused' {
     const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
-    if (code === 'unknown-session' && this.#session === session) this.#session = undefined;
+    if (code === 'unknown-session') this.#forget(session);
     const reason = outcome.kind === 'refused' && code === 'evicted' ? `evicted: ${outcome.detail}` : code;
     for (const seat of this.#seats) this.#renewals.willEnd(seat, reason);
     return 'refused';

@@ -5,7 +5,8 @@ export type ClientErrorCode =
   | 'not-reachable' // no TMR server answers
   | 'not-trusted' // what they show is not vouched for by the vendor's root key
   | 'session-ended'
-  | 'closed';
+  | 'closed'
+  | 'bad-request'; // what was asked for can't be asked: a slip in the calling program
 
 /** What keeps the SDK from working at all. What the group decides (granted, denied, refused) is a value, never an error. */
 export class ClientError extends Error {

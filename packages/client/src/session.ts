@@ -16,13 +16,20 @@ import {
   type ConsumeCommand,
 } from '@trefoil/license';
 import { ed25519FromSeed, generateEd25519 } from '@trefoil/license/node-crypto';
+import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
 import type { Moment } from './time.ts';
 
 /** What a request came to: an outcome that the group certified, or no answer that could be believed. */
 export type Answer =
   | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly certified: Certified; readonly sentAt: Moment }
-  | { readonly kind: 'unknown'; readonly reason: string; readonly again: () => Promise<Answer> };
+  | {
+      readonly kind: 'unknown';
+      readonly reason: string;
+      /** 0 = an `open`. */
+      readonly requestId: number;
+      readonly again: () => Promise<Answer>;
+    };
 
 export interface SavedSession {
   readonly id: string;
@@ -56,9 +63,11 @@ export class Session {
   readonly #closeSecret: Uint8Array;
   readonly #seed: Uint8Array;
   #nextRequest = 1;
-  /** Asked, and not answered yet: what is below the lowest of them the group may forget. */
+  /** Asked, and not answered yet, in ascending order: what is below the first of them the group may forget. */
   readonly #unanswered = new Set<number>();
-  readonly #turns: (() => void)[] = [];
+  /** Of these: given up for now. The application may ask again, unless so much was asked since that it falls out of the window. */
+  readonly #unknown = new Set<number>();
+  #turns: (() => void)[] = [];
 
   private constructor(group: Group, parts: SessionParts) {
     this.#group = group;
@@ -102,10 +111,9 @@ export class Session {
     });
   }
 
-  /** Sends one command; waits for its turn when 32 are under way. */
+  /** Sends one command; waits for its turn when 32 are under way. @throws ClientError `bad-request` */
   async request(request: SessionRequest, patienceMs: number): Promise<Answer> {
-    while (this.#unanswered.size >= LIMITS.requestsInFlight - 1)
-      await new Promise<void>((resolve) => this.#turns.push(resolve));
+    while (this.#windowIsFull()) await new Promise<void>((resolve) => this.#turns.push(resolve));
     const requestId = this.#nextRequest++;
     this.#unanswered.add(requestId);
     const numbered = { ...request, session: this.id, requestId, lowestUnanswered: this.#lowest() };
@@ -123,18 +131,45 @@ export class Session {
     patienceMs: number,
     sentAt = this.#group.clock.now(),
   ): Promise<Answer> {
-    const answer = await send(this.#group, bytes, patienceMs, sentAt);
-    // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
-    if (answer.kind === 'unknown') return { ...answer, again: () => this.#send(requestId, bytes, patienceMs, sentAt) };
-    this.#unanswered.delete(requestId);
-    this.#turns.shift()?.();
-    return answer;
+    this.#unknown.delete(requestId);
+    let answered = true;
+    try {
+      const answer = await send(this.#group, bytes, patienceMs, sentAt);
+      const forgotten =
+        answer.kind === 'outcome' && answer.outcome.kind === 'refused' && answer.outcome.code === 'forgotten';
+      if (answer.kind === 'outcome' && !forgotten) return answer;
+      // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
+      const again = (): Promise<Answer> => this.#send(requestId, bytes, patienceMs, sentAt);
+      if (answer.kind === 'outcome')
+        return { kind: 'unknown', reason: 'too much was asked since; its outcome is forgotten', requestId, again };
+      answered = false;
+      return { ...answer, requestId, again };
+    } finally {
+      if (answered) this.#unanswered.delete(requestId);
+      else if (this.#unanswered.has(requestId)) this.#unknown.add(requestId);
+      this.#wake();
+    }
+  }
+
+  /** What was given up and not asked for again must not stop everything else for ever. */
+  #windowIsFull(): boolean {
+    while (this.#nextRequest - this.#lowest() >= LIMITS.requestsInFlight) {
+      const lowest = this.#lowest();
+      if (!this.#unknown.delete(lowest)) return true;
+      this.#unanswered.delete(lowest);
+    }
+    return false;
+  }
+
+  #wake(): void {
+    const turns = this.#turns;
+    this.#turns = [];
+    for (const turn of turns) turn();
   }
 
   #lowest(): number {
-    let lowest = this.#nextRequest;
-    for (const id of this.#unanswered) if (id < lowest) lowest = id;
-    return lowest;
+    const [first = this.#nextRequest] = this.#unanswered;
+    return first;
   }
 
   acquire(items: readonly AcquireItem[], releaseHash: Uint8Array, patienceMs: number): Promise<Answer> {
@@ -172,13 +207,14 @@ export class Session {
 async function send(group: Group, bytes: Uint8Array, patienceMs: number, sentAt = group.clock.now()): Promise<Answer> {
   const again = (): Promise<Answer> => send(group, bytes, patienceMs, sentAt);
   const result = await group.servers.submit(bytes, patienceMs);
-  if (result.kind !== 'certified') return { kind: 'unknown', reason: result.reason, again };
+  if (result.kind === 'rejected') throw new ClientError('bad-request', `the server refuses it: ${result.reason}`);
+  if (result.kind === 'unknown') return { kind: 'unknown', reason: result.reason, requestId: 0, again };
   try {
     const outcome = await group.verified(result.certified, group.crypto.sha256(bytes));
     return { kind: 'outcome', outcome, certified: result.certified, sentAt };
   } catch (error) {
     if (!(error instanceof LicenseError)) throw error;
     // An answer that proves nothing is no answer: perhaps the server lies, perhaps the configuration has changed.
-    return { kind: 'unknown', reason: `the answer is not to be believed: ${error.message}`, again };
+    return { kind: 'unknown', reason: `the answer is not to be believed: ${error.message}`, requestId: 0, again };
   }
 }

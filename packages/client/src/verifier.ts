@@ -47,7 +47,7 @@ export class Verifier {
   /** @throws ClientError `bad-vendor-root` */
   constructor(vendorRoot: string | PublicKey) {
     this.crypto = nodeCrypto();
-    this.vendorRoot = typeof vendorRoot === 'string' ? readRoot(vendorRoot) : vendorRoot;
+    this.vendorRoot = typeof vendorRoot === 'object' ? vendorRoot : readRoot(vendorRoot);
   }
 
   /** @throws ClientError `not-trusted` */
@@ -125,7 +125,12 @@ export class Verifier {
   }
 }
 
-function readRoot(text: string): PublicKey {
+function readRoot(text: string | undefined): PublicKey {
+  if (typeof text !== 'string' || text.trim() === '')
+    throw new ClientError(
+      'bad-vendor-root',
+      "the vendor's root key is missing: an application pins it, see vendor-root.pub",
+    );
   try {
     const key = { alg: 'ed25519', bytes: fromBase64url(text.trim()) } as const;
     const fault = publicKeyFault(key);

@@ -1,4 +1,4 @@
-import { type FileLock, machineTraits, type Random, systemRandom } from '@trefoil/host';
+import { type FileLock, machineTraits, type Random, removeLeftovers, systemRandom } from '@trefoil/host';
 import { type Algorithm, equalBytes, LicenseError } from '@trefoil/license';
 import {
   bind,
@@ -135,6 +135,8 @@ export async function rebindSoftwareContainer(options: RebindOptions): Promise<B
 async function withLock<T>(file: string, act: (lock: FileLock) => Promise<T>): Promise<T> {
   const lock = lockContainer(file);
   try {
+    await removeLeftovers(file);
+    await removeLeftovers(`${file}.mark`);
     return await act(lock);
   } catch (error) {
     lock.release();

@@ -3,6 +3,9 @@ import { test } from 'node:test';
 import { LIMITS as FORMAT } from '@trefoil/license';
 import { freeAt, LIMITS } from './limits.ts';
 
+/** At most: three codes, two names, hashes, numbers. */
+const GRANT_BYTES = 3 * FORMAT.codeBytes + 2 * FORMAT.nameBytes + 3 * 32 + 100;
+
 test('the limits fit each other', () => {
   const relations: readonly (readonly [string, boolean])[] = [
     ['an update fits an entry', FORMAT.updateBytes + 1_024 <= LIMITS.entryBytes],
@@ -16,6 +19,8 @@ test('the limits fit each other', () => {
     ['an ended session is known as long as its open is not stale', LIMITS.openWindowMs >= LIMITS.sessionTimeoutMs],
     ['sessions live between the bounds of terms', LIMITS.sessionTimeoutMs >= FORMAT.sessionTimeoutMinMs],
     ['the first held-back wish is granted before the pause', LIMITS.reluctantMs < LIMITS.reluctanceMinMs],
+    ['a renewal fits a grant bundle', LIMITS.itemsPerSession <= FORMAT.licensesPerBundle],
+    ['and a remembered outcome', LIMITS.itemsPerSession * GRANT_BYTES <= FORMAT.documentBytes],
     ['a wall clock may jitter within ε', LIMITS.clockSlackMs < LIMITS.wallSlackMs],
   ];
   assert.deepEqual(

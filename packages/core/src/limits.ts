@@ -43,7 +43,8 @@ export const LIMITS = {
   closedMemoryMs: 10_000,
   consumeMemoryMs: 24 * 3_600_000,
   sessions: 100_000,
-  holdsPerSession: 1_000,
+  /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */
+  itemsPerSession: 256,
   snapshotEveryEntries: 50_000,
   snapshotEveryBytes: 32 * 1024 * 1024,
   /** A license server keeps what came since the last snapshot, to feed those who lag: above snapshotEveryBytes. */

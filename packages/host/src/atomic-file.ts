@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HostError, reasonOf } from './errors.ts';
 
@@ -31,6 +31,17 @@ export async function writeFileAtomically(
     throw new HostError('file-unwritable', `cannot write ${file}: ${reason}`, { file, reason }, { cause: error });
   }
 }
+
+/** Removes what interrupted writes of this file have left. The caller knows that nobody is writing it: it holds a lock. */
+export async function removeLeftovers(file: string): Promise<void> {
+  const directory = dirname(file);
+  const prefix = `.${basename(file)}.`;
+  for (const name of await readdir(directory))
+    if (name.startsWith(prefix) && TEMPORARY.test(name.slice(prefix.length)))
+      await unlink(join(directory, name)).catch(() => undefined);
+}
+
+const TEMPORARY = /^[0-9]+-[0-9a-f]{12}\.tmp$/;
 
 /** Reads a file of at most `maximumBytes`. Throws `HostError` `file-unreadable` or `file-too-large`. */
 export async function readFileWithLimit(file: string, maximumBytes: number): Promise<Uint8Array> {

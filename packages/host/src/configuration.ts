@@ -25,11 +25,16 @@ export function parseConfiguration<S extends z.ZodType>(text: string, file: stri
   const result = schema.safeParse(yaml.value ?? {}, { reportInput: true });
   if (result.success) return result.data;
   const complaints = result.error.issues.flatMap((issue) => explain(issue, yaml, schema));
-  const first = complaints.sort((a, b) => a.line - b.line)[0] ?? { line: 1, message: result.error.message };
+  // A key that isn't known is most likely the one that is missing, misspelt: so it is named first.
+  const first = complaints.sort((a, b) => Number(b.unknownKey) - Number(a.unknownKey) || a.line - b.line)[0] ?? {
+    line: 1,
+    message: result.error.message,
+  };
   throw invalid(file, first.line, first.message);
 }
 
 interface Complaint {
+  readonly unknownKey: boolean;
   readonly line: number;
   readonly message: string;
 }
@@ -37,11 +42,12 @@ interface Complaint {
 function explain(issue: z.core.$ZodIssue, yaml: PlacedYaml, schema: z.ZodType): Complaint[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
+      unknownKey: true,
       line: yaml.lineOfKey(issue.path, key),
       message: `unknown key ${quote(nameOf([...issue.path, key]))}${suggest(key, keysKnownAt(schema, issue.path))}`,
     }));
   }
-  return [{ line: yaml.lineOf(issue.path), message: explainValue(issue) }];
+  return [{ unknownKey: false, line: yaml.lineOf(issue.path), message: explainValue(issue) }];
 }
 
 function explainValue(issue: Exclude<z.core.$ZodIssue, { code: 'unrecognized_keys' }>): string {
@@ -55,6 +61,11 @@ function explainValue(issue: Exclude<z.core.$ZodIssue, { code: 'unrecognized_key
       const meant = typeof issue.input === 'string' ? suggest(issue.input, values) : '';
       return `${name} has to be ${values.map(quote).join(' or ')}, not ${describeValue(issue.input)}${meant}`;
     }
+    case 'invalid_union': {
+      const values = literalsOf(issue.errors);
+      if (values.length === 0) return `${name} is none of what is allowed here`;
+      return `${name} has to be ${values.join(' or ')}, not ${describeValue(issue.input)}`;
+    }
     case 'too_small':
       return `${name} has to be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${unitOf(issue.origin)}`;
     case 'too_big':
@@ -62,6 +73,11 @@ function explainValue(issue: Exclude<z.core.$ZodIssue, { code: 'unrecognized_key
     default:
       return `${name}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
   }
+}
+
+/** What a union of single values allows. */
+function literalsOf(errors: readonly (readonly z.core.$ZodIssue[])[]): string[] {
+  return errors.flat().flatMap((issue) => (issue.code === 'invalid_value' ? issue.values.map(String) : []));
 }
 
 function unitOf(origin: string): string {

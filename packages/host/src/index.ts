@@ -1,5 +1,12 @@
-export { readFileWithLimit, syncDirectory, writeFileAtomically, type WriteOptions } from './atomic-file.ts';
+export {
+  readFileWithLimit,
+  removeLeftovers,
+  syncDirectory,
+  writeFileAtomically,
+  type WriteOptions,
+} from './atomic-file.ts';
 export { systemClock, type Clock } from './clock.ts';
+export { blamingConfiguration } from './configuration-blame.ts';
 export { loadConfiguration, parseConfiguration } from './configuration.ts';
 export { HostError, type HostErrorCode, type HostErrorDetails } from './errors.ts';
 export { lockFile, type FileLock } from './file-lock.ts';

@@ -1,6 +1,6 @@
 import { type LedgerContext, readContext } from '@trefoil/core';
 import { HostError, readFileWithLimit } from '@trefoil/host';
-import type { Identity } from '@trefoil/link';
+import { type Identity, identityFault } from '@trefoil/link';
 import { LIMITS } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 
@@ -24,10 +24,20 @@ export async function readDocuments(files: DocumentFiles): Promise<LedgerContext
   throw new HostError('file-invalid', `${file}: ${result.fault.message}`, { file, reason: result.fault.code });
 }
 
-export async function readIdentity(files: { certificate: string; key: string }): Promise<Identity> {
-  return { certificatePem: await readText(files.certificate), privateKeyPem: await readText(files.key) };
+/** @throws HostError naming the file that can't be used */
+export async function readIdentity(files: {
+  certificate: string;
+  key: string;
+  authority: string;
+}): Promise<{ identity: Identity; authorityPem: string }> {
+  const identity = { certificatePem: await readText(files.certificate), privateKeyPem: await readText(files.key) };
+  const authorityPem = await readText(files.authority);
+  const fault = identityFault(identity, authorityPem);
+  if (fault === undefined) return { identity, authorityPem };
+  const file = files[fault.part];
+  throw new HostError('file-invalid', `${file}: ${fault.reason}`, { file, reason: fault.reason });
 }
 
-export async function readText(file: string): Promise<string> {
+async function readText(file: string): Promise<string> {
   return Buffer.from(await readFileWithLimit(file, 2 * LIMITS.documentBytes)).toString('utf8');
 }

@@ -17,7 +17,7 @@ import { listen } from '@trefoil/link/listen';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LicenseServerConfiguration } from './configuration.ts';
-import { readDocuments, readIdentity, readText } from './documents.ts';
+import { readDocuments, readIdentity } from './documents.ts';
 import { voterMetrics } from './metrics.ts';
 import { openVoter } from './open-voter.ts';
 import { VoterRuntime } from './voter-runtime.ts';
@@ -40,10 +40,11 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
   }
   const metrics = createMetrics();
   voterMetrics(metrics, voters.values());
+  const { identity, authorityPem } = await readIdentity(configuration.link);
   const listener = await listen({
     ...configuration.listen,
-    identity: await readIdentity(configuration.link),
-    clientAuthorityPem: await readText(configuration.link.authority),
+    identity,
+    clientAuthorityPem: authorityPem,
     requireRole: (role) => role === ROLES.tmrServer('A') || role === ROLES.tmrServer('B'),
     onConnection: (connection) => serveLink(connection, voters, log),
     onRefused: (refusal) => log.warn({ ...refusal }, 'a connection was refused'),

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type LedgerContext, readContext } from '@trefoil/core';
 import { HostError, readFileWithLimit } from '@trefoil/host';
+import { type Identity, identityFault } from '@trefoil/link';
 import { fromBase64url, LicenseError, LIMITS, type SigningKey } from '@trefoil/license';
 import { ed25519FromSeed, nodeCrypto } from '@trefoil/license/node-crypto';
 import type { TmrServerConfiguration } from './configuration.ts';
@@ -34,7 +35,20 @@ export async function readSigningKey(file: string): Promise<SigningKey> {
   throw invalid(file, 'not an Ed25519 seed (32 bytes in base64url)');
 }
 
-export async function readText(file: string): Promise<string> {
+/** @throws HostError naming the file that can't be used */
+export async function readIdentity(files: {
+  certificate: string;
+  key: string;
+  authority?: string | undefined;
+}): Promise<{ identity: Identity; authorityPem?: string }> {
+  const identity = { certificatePem: await readText(files.certificate), privateKeyPem: await readText(files.key) };
+  const authorityPem = files.authority === undefined ? undefined : await readText(files.authority);
+  const fault = identityFault(identity, authorityPem);
+  if (fault !== undefined) throw invalid(files[fault.part] ?? files.certificate, fault.reason);
+  return authorityPem === undefined ? { identity } : { identity, authorityPem };
+}
+
+async function readText(file: string): Promise<string> {
   return Buffer.from(await readFileWithLimit(file, 2 * LIMITS.documentBytes)).toString('utf8');
 }
 

@@ -2,7 +2,7 @@ import { parseAddress, PORTS, ROLES } from '@trefoil/api';
 import { decodeToProposer } from '@trefoil/core';
 import type { Log } from '@trefoil/host';
 import { bytesKey, type Member, SET_ID_BYTES } from '@trefoil/license';
-import { dial, type FrameConnection, type Identity } from '@trefoil/link';
+import { dial, type FrameConnection, type Identity, LinkError } from '@trefoil/link';
 import type { ProposerRuntime } from './proposer-runtime.ts';
 
 const FIRST_RETRY_MS = 20;
@@ -46,7 +46,7 @@ export class LicenseServerLink implements AsyncDisposable {
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         if (!saidUnreachable)
-          log.warn({ licenseServer: member, address, err: error }, 'a license server cannot be reached');
+          log.warn({ licenseServer: member, address, reason: reasonOf(error) }, 'a license server cannot be reached');
         saidUnreachable = true;
       }
       await pause(retryMs, this.#stop.signal);
@@ -93,6 +93,11 @@ export class LicenseServerLink implements AsyncDisposable {
     this.#stop.abort();
     await this.#done;
   }
+}
+
+/** What a link says in one sentence needs no stack. */
+function reasonOf(error: unknown): unknown {
+  return error instanceof LinkError ? error.message : error;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -15,7 +15,7 @@ import {
 import { bytesKey, equalBytes, type SigningKey, toBase64url } from '@trefoil/license';
 import { listen } from '@trefoil/link/listen';
 import type { TmrServerConfiguration } from './configuration.ts';
-import { readDocuments, readSigningKey, readText } from './documents.ts';
+import { readDocuments, readIdentity, readSigningKey } from './documents.ts';
 import { serveFrames } from './frame-door.ts';
 import { serveHttp } from './http-door.ts';
 import { LicenseServerLink } from './license-server-link.ts';
@@ -87,9 +87,7 @@ async function connectLicenseServers(
   running: Running,
   log: Log,
 ): Promise<void> {
-  const { link } = configuration;
-  const identity = { certificatePem: await readText(link.certificate), privateKeyPem: await readText(link.key) };
-  const authorityPem = await readText(link.authority);
+  const { identity, authorityPem = '' } = await readIdentity(configuration.link);
   const [first] = runtimes.values();
   for (const { member, address } of first?.proposer.group.licenseServers ?? [])
     running.resources.use(new LicenseServerLink({ member, address, identity, authorityPem, runtimes, log }));
@@ -101,7 +99,6 @@ async function openDoor(
   running: Running,
   log: Log,
 ): Promise<number> {
-  const { client } = configuration;
   const service = new Service(runtimes, systemClock);
   const turns = new Turns();
   let clients = 0;
@@ -109,11 +106,12 @@ async function openDoor(
     clients += change;
     for (const runtime of runtimes.values()) runtime.handle({ kind: 'clients', count: clients });
   };
+  const { identity, authorityPem } = await readIdentity(configuration.client);
   const listener = await listen({
     ...configuration.listen,
-    identity: { certificatePem: await readText(client.certificate), privateKeyPem: await readText(client.key) },
-    ...(client.authority !== undefined && {
-      clientAuthorityPem: await readText(client.authority),
+    identity,
+    ...(authorityPem !== undefined && {
+      clientAuthorityPem: authorityPem,
       requireRole: (role: string) => role === ROLES.client,
     }),
     maxConnections: 20_000,

@@ -31,6 +31,7 @@ export class ServiceError extends Error {
 
 const DEFAULT_PATIENCE_MS = 5_000;
 const MAX_PATIENCE_MS = 60_000;
+const PATIENCE_SHARE = 0.8;
 
 /**
  * The service of trefoil.proto, once: frames and HTTP are two doors to it. Throws ServiceError. `submit` answers by callback,
@@ -74,7 +75,9 @@ export class Service {
     // A view of the network's buffer: the entry outlives it.
     const bytes = new Uint8Array(request.command);
     const priority = priorityOf(runtime, bytes);
-    const patienceMs = request.patienceMs === 0 ? DEFAULT_PATIENCE_MS : Math.min(request.patienceMs, MAX_PATIENCE_MS);
+    // A little sooner than the client gives up, so that it learns why there is no answer.
+    const patienceMs =
+      PATIENCE_SHARE * (request.patienceMs === 0 ? DEFAULT_PATIENCE_MS : Math.min(request.patienceMs, MAX_PATIENCE_MS));
     runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(replyOf(runtime, result)));
   }
 

@@ -1,5 +1,5 @@
 import { encodeWitness, takeWitness } from '@trefoil/core';
-import { type Log, readFileWithLimit, writeFileAtomically } from '@trefoil/host';
+import { type Log, readFileWithLimit, removeLeftovers, writeFileAtomically } from '@trefoil/host';
 import { LicenseError } from '@trefoil/license';
 import type { ProposerRuntime } from './proposer-runtime.ts';
 
@@ -23,6 +23,7 @@ export class WitnessFile implements AsyncDisposable {
   }
 
   static async open(file: string, runtime: ProposerRuntime, log: Log): Promise<WitnessFile> {
+    await removeLeftovers(file);
     try {
       takeWitness(runtime.proposer, await readFileWithLimit(file, MAX_BYTES));
     } catch (error) {

@@ -11,6 +11,7 @@ import {
   type SigningKey,
   termsJson,
   toBase64url,
+  unknownTerms,
   verifyConfiguration,
   verifyContainerRequest,
   verifyIssuingKey,
@@ -128,6 +129,9 @@ export function issueLicense(issuer: Issuer, configuration: Configuration, order
   const crypto = nodeCrypto();
   if (order.tmrId !== 0 && configuration.threshold !== 2)
     throw new VendorError('bad-license', 'a license with a TMR ID needs a set of three containers');
+  const [unknown] = unknownTerms(order.terms);
+  if (unknown !== undefined)
+    throw new VendorError('bad-license', `terms.${unknown} is not a term; see docs/FORMATS.md §2.4`);
   const payload = {
     format: 1,
     vendor: issuer.document.vendor,

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { create, ListSessionsReplySchema, ListSessionsRequestSchema } from '@trefoil/api';
 import type { Group } from '@trefoil/client';
-import { encodeCommand, type EvictCommand, keyIdBytes, signCommand } from '@trefoil/license';
+import { encodeCommand, type EvictCommand, keyIdBytes, LIMITS, signCommand } from '@trefoil/license';
 import { systemRandom } from '@trefoil/host';
 import { keyFromPem } from '@trefoil/vendor';
 import { Command } from 'commander';
@@ -32,7 +31,7 @@ export function updateCommand(): Command {
           throw new CliError(EXIT.denied, `refused (${result.code}): ${printable(result.detail)}`);
         if (!options.json)
           for (const one of result.licenses)
-            print(`installed: ${one.license} version ${one.version}, ${one.quantity} × ${one.product}`);
+            print(`installed: ${one.license} version ${one.version}, ${quantityOf(one.quantity)} ${one.product}`);
       } finally {
         group.close();
       }
@@ -55,7 +54,9 @@ export function evictCommand(): Command {
         prefix: string,
         options: ClientOptions & { adminKey: string; passphraseFile?: string; reason: string },
       ) => {
-        const key = keyFromPem(await readFile(options.adminKey, 'utf8'), await readPassphrase(options.passphraseFile));
+        if (Buffer.byteLength(options.reason) > LIMITS.reasonBytes || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(options.reason))
+          throw new CliError(EXIT.usage, `--reason is one line of at most ${LIMITS.reasonBytes} bytes`);
+        const key = keyFromPem(await readTextFile(options.adminKey), await readPassphrase(options.passphraseFile));
         const group = await findGroup(options);
         try {
           const command = signCommand<EvictCommand>(
@@ -84,7 +85,13 @@ export function evictCommand(): Command {
     );
 }
 
+function quantityOf(quantity: number): string {
+  return quantity === 0 ? 'not counted:' : `${quantity} ×`;
+}
+
 async function findSession(group: Group, prefix: string): Promise<Uint8Array> {
+  if (!/^[0-9a-f]{1,32}$/i.test(prefix))
+    throw new CliError(EXIT.usage, `not (the beginning of) a session's id: ${printable(prefix.slice(0, 40))}`);
   const request = create(ListSessionsRequestSchema, { set: group.configuration.set });
   const { sessions } = await read(
     group,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import {
   type AcquireResult,
   type Client,
@@ -11,9 +11,10 @@ import {
   readClientFile,
   Verifier,
 } from '@trefoil/client';
+import { writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
 import { type ClientOptions, connectClient, withClientOptions } from '../connection.ts';
-import { CliError, EXIT, note, print, printable, printJson } from '../terminal.ts';
+import { CliError, EXIT, note, print, printable, printJson, wholeNumber } from '../terminal.ts';
 
 interface SeatOptions extends ClientOptions {
   readonly feature?: string;
@@ -108,14 +109,19 @@ export function acquireCommand(): Command {
       '\nExample:\n  trefoil acquire cad --proof grant.json\n  trefoil acquire cad --save seat.json && trefoil release seat.json',
     )
     .action(async (product: string, options: SeatOptions & { save?: string; proof?: string }) => {
+      // Before a seat is taken: what can't be written would leave it taken with nothing to give it back by.
+      for (const file of [options.save, options.proof]) if (file !== undefined) await writeFileAtomically(file, '');
       await using client = await connectClient(options, 'trefoil');
       const result = await acquire(client, product, options);
-      if (result.kind !== 'granted') throw refusal(result, options);
+      if (result.kind !== 'granted') {
+        for (const file of [options.save, options.proof]) if (file !== undefined) await rm(file, { force: true });
+        throw refusal(result, options);
+      }
       const { seat } = result;
-      if (options.proof !== undefined) await writeFile(options.proof, seat.proof());
+      if (options.proof !== undefined) await writeFileAtomically(options.proof, seat.proof(), { mode: 0o644 });
       showSeat(seat, options);
       if (options.save !== undefined) {
-        await writeFile(options.save, JSON.stringify(await client.detach()), { mode: 0o600 });
+        await writeFileAtomically(options.save, JSON.stringify(await client.detach()));
         return;
       }
       if (!options.json) note('holding it; Ctrl-C gives it back');
@@ -165,7 +171,7 @@ export function consumeCommand(): Command {
     .option('--feature <name>', 'a feature of the product')
     .addHelpText('after', '\nExample:\n  trefoil consume render 25')
     .action(async (product: string, text: string, options: ClientOptions & { feature?: string }) => {
-      const units = wholeNumber(text, 'units');
+      const units = wholeNumber(text, 'units', 1);
       await using client = await connectClient(options, 'trefoil');
       const result = await client.consume(
         product,
@@ -179,15 +185,8 @@ export function consumeCommand(): Command {
 }
 
 async function acquire(client: Client, product: string, options: SeatOptions): Promise<AcquireResult> {
-  const seats = wholeNumber(options.seats, '--seats');
+  const seats = wholeNumber(options.seats, '--seats', 1, 1_000_000_000);
   return client.acquire(product, { seats, ...(options.feature !== undefined && { feature: options.feature }) });
-}
-
-function wholeNumber(text: string, what: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new CliError(EXIT.usage, `${what} is not a whole number above 0: ${text}`);
-  return value;
 }
 
 function showSeat(seat: Seat, options: ClientOptions): void {

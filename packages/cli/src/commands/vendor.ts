@@ -14,9 +14,11 @@ import {
 } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readPassphrase, readTextFile, writeResult } from '../files.ts';
-import { CliError, EXIT, note, print } from '../terminal.ts';
+import { CliError, EXIT, note, print, wholeNumber } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
+/** A century: what is above is a slip of the finger. */
+const MAX_DAYS = 36_525;
 
 /** What a vendor does by hand; Central does the same with a database behind it. */
 export function vendorCommand(): Command {
@@ -138,10 +140,10 @@ function issueCommand(): Command {
       const now = Date.now();
       const license = issueLicense(issuer, configuration, {
         license: options.license,
-        version: whole(options.licenseVersion, '--license-version', 1),
+        version: wholeNumber(options.licenseVersion, '--license-version', 1, 0xffff_ffff),
         product: options.product,
         name: options.name ?? options.product,
-        tmrId: whole(options.tmrId, '--tmr-id', 0),
+        tmrId: wholeNumber(options.tmrId, '--tmr-id', 0),
         terms: await readTerms(options),
         issuedAt: now,
       });
@@ -157,16 +159,25 @@ function issueCommand(): Command {
 }
 
 async function readTerms(options: IssueOptions): Promise<JsonObject> {
-  const terms =
-    options.terms === undefined
-      ? {}
-      : (parseStrictJson(Buffer.from(await readTextFile(options.terms)), 256 * 1024) as JsonObject);
+  const terms = options.terms === undefined ? {} : await readTermsFile(options.terms);
   if (options.quantity === undefined) {
     if (terms['quantity'] === undefined)
       throw new CliError(EXIT.usage, 'give --quantity, or a "quantity" in the terms file');
     return terms;
   }
-  return { ...terms, quantity: whole(options.quantity, '--quantity', 0) };
+  if (options.quantity === '0')
+    throw new CliError(
+      EXIT.usage,
+      '--quantity 0 would count nothing: everybody could use it. If that is meant, say "quantity": 0 in a terms file',
+    );
+  return { ...terms, quantity: wholeNumber(options.quantity, '--quantity', 1) };
+}
+
+async function readTermsFile(file: string): Promise<JsonObject> {
+  const terms = parseStrictJson(Buffer.from(await readTextFile(file)), 256 * 1024);
+  if (terms === null || typeof terms !== 'object' || Array.isArray(terms))
+    throw new CliError(EXIT.failure, `${file}: the terms are not a JSON object`);
+  return terms as JsonObject;
 }
 
 async function readIssuer(options: Folder): Promise<Issuer> {
@@ -183,12 +194,5 @@ async function readIssuer(options: Folder): Promise<Issuer> {
 }
 
 function days(text: string): number {
-  return whole(text, '--days', 1);
-}
-
-function whole(text: string, what: string, min: number): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < min)
-    throw new CliError(EXIT.usage, `${what} is not a whole number from ${min} on: ${text}`);
-  return value;
+  return wholeNumber(text, '--days', 1, MAX_DAYS);
 }

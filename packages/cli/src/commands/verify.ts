@@ -1,4 +1,5 @@
-import { decodeGrantBundle, fromBase64url, type Grant, LicenseError, verifyGrant } from '@trefoil/license';
+import { Verifier } from '@trefoil/client';
+import { decodeGrantBundle, type Grant, LicenseError, verifyGrant } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { Command } from 'commander';
 import { readTextFile } from '../files.ts';
@@ -21,10 +22,10 @@ export function verifyCommand(): Command {
       const at = options.at === undefined ? undefined : Date.parse(options.at);
       if (at !== undefined && Number.isNaN(at))
         throw new CliError(EXIT.usage, `--at is not a time like 2027-01-31T12:00:00Z: ${options.at}`);
+      const { vendorRoot } = new Verifier(options.vendorRoot);
       const text = await readTextFile(file);
       try {
-        const root = { alg: 'ed25519', bytes: fromBase64url(options.vendorRoot.trim()) } as const;
-        const verified = verifyGrant(nodeCrypto(), root, decodeGrantBundle(text), at === undefined ? {} : { at });
+        const verified = verifyGrant(nodeCrypto(), vendorRoot, decodeGrantBundle(text), at === undefined ? {} : { at });
         if (options.json) {
           const { grants, accept, validUntilUtc } = verified;
           printJson({ valid: true, validUntil: time(validUntilUtc), epoch: accept.epoch, index: accept.index, grants });

@@ -43,7 +43,7 @@ function statusText(status: StatusReply): string {
         : `working; ${redundancy} more license server may fail`;
   const tmr = table(
     ['TMR server', 'address', 'role'],
-    status.tmrServers.map((one) => [one.server, one.address, one.active ? 'active' : 'standby or down']),
+    status.tmrServers.map((one) => [one.server, one.address, one.active ? 'active' : 'not active']),
     '',
   );
   const voters = table(
@@ -51,13 +51,7 @@ function statusText(status: StatusReply): string {
     status.licenseServers.map((one) => [
       String(one.member),
       one.address,
-      !one.connected
-        ? 'not connected'
-        : one.voting
-          ? one.unanchored
-            ? 'votes (unanchored)'
-            : 'votes'
-          : `withholds: ${one.withholding}`,
+      !one.connected ? 'not connected' : one.voting ? (one.unanchored ? 'votes (unanchored)' : 'votes') : 'withholds',
       one.certifiedIndex,
       one.lag,
       one.connected ? `${one.clockOffsetMs} ms` : '–',
@@ -75,6 +69,9 @@ function statusText(status: StatusReply): string {
     '',
     voters,
   ];
+  for (const { connected, withholding, member } of status.licenseServers)
+    if (connected && withholding !== '')
+      lines.push('', `license server ${member} withholds: ${printable(withholding)}`);
   if (status.alarms.length > 0) lines.push('', ...status.alarms.map((alarm) => `! ${printable(alarm)}`));
   return lines.join('\n');
 }

@@ -1,10 +1,9 @@
-import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { LoopbackGroup } from '../group/loopback-group.ts';
 
 /** What somebody who has just seen the story may want to try; lines to paste. */
 export function hints(group: LoopbackGroup): string[] {
-  const main = relative(process.cwd(), fileURLToPath(new URL('../main.ts', import.meta.url)));
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   const first = group.servers.find((one) => one.kind === 'tmr-server');
   return [
     `export TREFOIL_CLIENT=${group.clientFile}`,
@@ -13,8 +12,9 @@ export function hints(group: LoopbackGroup): string[] {
     'trefoil run --product cad -- sleep 30 &',
     'trefoil sessions',
     `trefoil evict SESSION --admin-key ${group.adminKeyFile} --reason "lunch"`,
-    'trefoil acquire cad --proof grant.json   # Ctrl-C gives it back',
+    'trefoil acquire cad --save seat.json --proof grant.json',
     `trefoil verify grant.json --vendor-root ${group.vendorRoot}`,
+    'trefoil release seat.json',
     `curl --cacert ${group.directory}/client-authority.pem -H 'content-type: application/json' -d '{}' \\`,
     `  https://127.0.0.1:${first?.port}/trefoil.v1.VirtualContainer/Status`,
     `logs and configurations: ${group.directory}/*/`,

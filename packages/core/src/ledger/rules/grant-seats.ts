@@ -22,7 +22,8 @@ import { refused } from './refused.ts';
 /** PROTOCOL §5.8: all items or none. Items are tried in order, each against what the earlier ones left. */
 export function grantSeats(ledger: Ledger, session: Session, command: AcquireCommand): Answer {
   if (session.evicted !== '') return refused('evicted', session.evicted);
-  if (session.holds.size >= LIMITS.holdsPerSession) return refused('too-many', 'seats of one session');
+  if (itemsHeld(session) + command.items.length > LIMITS.itemsPerSession)
+    return refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
   const { journal } = ledger;
   const start = journal.mark();
   const chosen: { state: LicenseState; item: HeldItem }[] = [];
@@ -52,6 +53,12 @@ export function grantSeats(ledger: Ledger, session: Session, command: AcquireCom
   countHold(ledger, session, hold, 'take');
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
+}
+
+function itemsHeld(session: Session): number {
+  let items = 0;
+  for (const hold of session.holds.values()) items += hold.items.length;
+  return items;
 }
 
 /** Licenses of one product add up. Taken is the entry that leaves the customer most: the one that ends soonest. */

@@ -65,6 +65,16 @@ describe('the order of checks (PROTOCOL §5.8)', () => {
 });
 
 describe('counting seats (PROTOCOL §5.8)', () => {
+  test('a session holds at most as many licenses as one renewal can name', () => {
+    const one = ledgerWith({ quantity: 1_000 });
+    const session = TestSession.opened(one, 'alice');
+    const sixteen = Array.from({ length: 16 }, () => ({ product: 'cad' }));
+    for (let i = 0; i < 16; i++) assert.equal(code(one.do(session.acquire(sixteen))), 'granted');
+    assert.equal(code(one.do(session.acquire())), 'refused too-many');
+    const renewed = one.do(session.renew());
+    assert.equal(renewed.kind === 'renewed' && renewed.grants.length, 256);
+  });
+
   test('all or none: what one item took is given back when another fails', () => {
     const one = ledgerWith({ quantity: 2 });
     one.sell({ quantity: 1 }, { id: 'cam-1', product: 'cam' });
