@@ -32,9 +32,10 @@ export interface ContainerFile {
 }
 
 export function encodeFile(headerBytes: Uint8Array, box: Uint8Array): Uint8Array {
-  const writer = new Writer(PREFIX_BYTES + headerBytes.length + box.length + CHECKSUM_BYTES);
+  const writer = new Writer();
   writer.raw(MAGIC).u16(VERSION).u32(headerBytes.length).u32(box.length).raw(headerBytes).raw(box);
-  return writer.raw(hash('sha256', writer.done(), 'buffer')).done();
+  const bytes = writer.done();
+  return Buffer.concat([bytes, hash('sha256', bytes, 'buffer')]);
 }
 
 /**
@@ -66,7 +67,7 @@ export function decodeFile(file: string, bytes: Uint8Array): ContainerFile {
 
 export function encodeHeader(header: ContainerHeader): Uint8Array {
   const { binding, signingKey } = header;
-  const writer = new Writer(1024)
+  const writer = new Writer()
     .raw(header.serial)
     .u8(signingKey.alg === 'ed25519' ? 1 : 2)
     .bytes(signingKey.bytes);

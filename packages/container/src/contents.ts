@@ -26,7 +26,7 @@ export function encodeContents({ keys, watermark, constituents }: Contents): Buf
 }
 
 function lengthOf(bytes: Uint8Array): Uint8Array {
-  return new Writer(4).u32(bytes.length).done();
+  return new Writer().u32(bytes.length).done();
 }
 
 /** Overwrites `bytes`. @throws LicenseError `malformed` */

@@ -33,7 +33,7 @@ export class WatermarkFile {
   }
 
   async write({ epoch, index }: Watermark): Promise<void> {
-    const signed = new Writer(SIGNED_BYTES).raw(TAG).raw(this.#serial).u64(epoch).u64(index).done();
+    const signed = new Writer().raw(TAG).raw(this.#serial).u64(epoch).u64(index).done();
     await writeSecretFile(this.#file, Buffer.concat([signed, this.#mac(signed)]));
   }
 

@@ -17,9 +17,7 @@ export interface Entry {
 export const RULES_VERSION = 1;
 
 export function encodeEntry(entry: Entry): Uint8Array {
-  let bytes = 64;
-  for (const command of entry.commands) bytes += 4 + command.length;
-  const writer = new Writer(bytes + 32)
+  const writer = new Writer()
     .raw(TAGS.entry)
     .raw(entry.set)
     .u64(entry.index)

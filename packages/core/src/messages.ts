@@ -135,7 +135,7 @@ const TO_PROPOSER = ['status', 'vote', 'promise', 'refused', 'superseded', 'hand
 const MAX = { statement: 1024, certificate: 4096, snapshot: 1024 * 1024 * 1024 } as const;
 
 export function encodeToVoter(message: ToVoter): Uint8Array {
-  const writer = new Writer('entry' in message ? message.entry.length + 2048 : 512).u8(TO_VOTER.indexOf(message.kind));
+  const writer = new Writer().u8(TO_VOTER.indexOf(message.kind));
   switch (message.kind) {
     case 'beat':
       writer.u64(message.epoch).u8(message.heard).u32(message.clients);
@@ -210,7 +210,7 @@ function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
 }
 
 export function encodeToProposer(message: ToProposer): Uint8Array {
-  const writer = new Writer(512).u8(TO_PROPOSER.indexOf(message.kind));
+  const writer = new Writer().u8(TO_PROPOSER.indexOf(message.kind));
   switch (message.kind) {
     case 'status':
       writeStatus(writer, message);

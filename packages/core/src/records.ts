@@ -39,7 +39,7 @@ const KINDS = [
 ] as const;
 
 export function encodeRecord(record: LogRecord): Uint8Array {
-  const writer = new Writer(record.kind === 'voted' ? record.entry.length + 256 : 512).u8(KINDS.indexOf(record.kind));
+  const writer = new Writer().u8(KINDS.indexOf(record.kind));
   switch (record.kind) {
     case 'voted':
       return writer.bytes(record.statement).bytes(record.entry).done();

@@ -9,9 +9,10 @@ export class Writer {
   #view: DataView;
   #length = 0;
 
-  constructor(capacityBytes = 256) {
-    this.#bytes = new Uint8Array(capacityBytes);
-    this.#view = new DataView(this.#bytes.buffer);
+  constructor() {
+    const scratch = spareScratch.pop() ?? newScratch(SCRATCH_BYTES);
+    this.#bytes = scratch.bytes;
+    this.#view = scratch.view;
   }
 
   u8(value: number): this {
@@ -76,18 +77,71 @@ export class Writer {
     return this.#length;
   }
 
-  /** A copy of what was written so far. */
+  /** What was written, as bytes of its own. The writer can't be used any more: the next one gets its memory. */
   done(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    const written = allocate(this.#length);
+    written.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes.fill(0, 0, this.#length); // it may have been a secret
+    if (this.#bytes.length <= MAX_SPARE_BYTES) spareScratch.push({ bytes: this.#bytes, view: this.#view });
+    this.#bytes = NO_BYTES;
+    this.#view = NO_VIEW;
+    this.#length = Number.NaN; // fits nowhere: the next write comes to #need's slow path
+    return written;
   }
 
   #need(bytes: number): void {
     if (this.#length + bytes <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(2 * this.#bytes.length, this.#length + bytes));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    if (Number.isNaN(this.#length)) throw new Error('written to after done');
+    const grown = newScratch(Math.max(2 * this.#bytes.length, this.#length + bytes));
+    grown.bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown.bytes;
+    this.#view = grown.view;
   }
+}
+
+interface Scratch {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+const SCRATCH_BYTES = 1_024;
+const MAX_SPARE_BYTES = 64 * 1_024;
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+/** As many as writers were at work at once: one within the other, so a handful. */
+const spareScratch: Scratch[] = [];
+
+function newScratch(length: number): Scratch {
+  const bytes = new Uint8Array(length);
+  return { bytes, view: new DataView(bytes.buffer) };
+}
+
+const SLAB_BYTES = 4_096;
+const LARGEST_IN_SLAB = 1_024;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+/**
+ * Zeros, to be written once. Small ones share a slab: an ArrayBuffer of its own for each costs ten times more, in malloc and in
+ * the garbage collector, and this is where half of a server's time went. A small result that is kept keeps its slab, so slabs are
+ * small too.
+ */
+export function allocate(length: number): Uint8Array {
+  if (length > LARGEST_IN_SLAB) return new Uint8Array(length);
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const bytes = slab.subarray(slabUsed, slabUsed + length);
+  slabUsed += length;
+  return bytes;
+}
+
+/** A copy that outlives the buffer that the bytes came in. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  const copy = allocate(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 /** DataView would store the low bits of anything: 2^32 + 1 seats would travel, signed, as one. */
@@ -227,7 +281,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
+  const whole = allocate(length);
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

@@ -19,9 +19,7 @@ export interface Certificate {
 }
 
 export function encodeCertificate(certificate: Certificate): Uint8Array {
-  const writer = new Writer(ACCEPT_BYTES + 1 + 3 * (1 + SIGNATURE_BYTES))
-    .raw(certificate.statement)
-    .u8(certificate.votes.length);
+  const writer = new Writer().raw(certificate.statement).u8(certificate.votes.length);
   for (const vote of certificate.votes) writer.u8(vote.member).raw(vote.signature);
   return writer.done();
 }

@@ -113,7 +113,7 @@ export function encodeCommand(command: Command): Uint8Array {
 }
 
 function encodeUnsigned(command: Unsigned<Command>): Uint8Array {
-  const writer = new Writer(256).u8(KIND_CODE[command.kind]);
+  const writer = new Writer().u8(KIND_CODE[command.kind]);
   switch (command.kind) {
     case 'open':
       return writer

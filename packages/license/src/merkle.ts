@@ -6,17 +6,25 @@ import type { Crypto } from './crypto.ts';
  * of two below n, empty tree = H(""). The prefixes keep a node from passing for a leaf; no leaf is ever doubled.
  */
 export function leafHash(crypto: Crypto, data: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + data.length);
+  const input = hashInput(1 + data.length);
+  input[0] = 0;
   input.set(data, 1);
   return crypto.sha256(input);
 }
 
 function nodeHash(crypto: Crypto, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(65);
+  const input = hashInput(65);
   input[0] = 1;
   input.set(left, 1);
   input.set(right, 33);
   return crypto.sha256(input);
+}
+
+const scratch = new Uint8Array(4_096);
+
+/** Memory for what is hashed at once and then forgotten. */
+function hashInput(length: number): Uint8Array {
+  return length <= scratch.length ? scratch.subarray(0, length) : new Uint8Array(length);
 }
 
 /**

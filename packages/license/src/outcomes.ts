@@ -127,7 +127,7 @@ const KINDS = [
 ] as const satisfies readonly Outcome['kind'][];
 
 export function encodeOutcome(outcome: Outcome): Uint8Array {
-  const writer = new Writer(384)
+  const writer = new Writer()
     .u8(KINDS.indexOf(outcome.kind) + 1)
     .raw(outcome.commandHash)
     .raw(outcome.session)

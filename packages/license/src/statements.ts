@@ -54,7 +54,7 @@ export interface Accept {
 export const ACCEPT_BYTES = 16 + SET_ID_BYTES + 4 + 8 + 8 + DIGEST_BYTES + DIGEST_BYTES + 4 + 8 + 8;
 
 export function encodeAccept(accept: Accept): Uint8Array {
-  return new Writer(ACCEPT_BYTES)
+  return new Writer()
     .raw(TAGS.accept)
     .raw(accept.set)
     .u32(accept.configVersion)
@@ -102,7 +102,7 @@ export interface LogPromise {
 }
 
 export function encodePromise(promise: LogPromise): Uint8Array {
-  const writer = new Writer(256)
+  const writer = new Writer()
     .raw(TAGS.promise)
     .raw(promise.set)
     .u32(promise.configVersion)
@@ -151,7 +151,7 @@ export interface Prepare {
 }
 
 export function encodePrepare(prepare: Prepare): Uint8Array {
-  return new Writer(80)
+  return new Writer()
     .raw(TAGS.prepare)
     .raw(prepare.set)
     .u32(prepare.configVersion)
@@ -183,7 +183,7 @@ export function encodePropose(propose: {
   index: number;
   head: Uint8Array;
 }): Uint8Array {
-  return new Writer(96)
+  return new Writer()
     .raw(TAGS.propose)
     .raw(propose.set)
     .u32(propose.configVersion)

@@ -14,7 +14,7 @@ import {
 } from '@trefoil/api';
 import type { Priority } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
-import { bytesKey, type Command, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
+import { bytesKey, type Command, copyBytes, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
 import { describe, listLicenses, listSessions, status } from './views.ts';
 
@@ -73,7 +73,7 @@ export class Service {
   submit(request: SubmitRequest, done: (reply: SubmitReply) => void): void {
     const runtime = this.#runtime(request.set);
     // A view of the network's buffer: the entry outlives it.
-    const bytes = new Uint8Array(request.command);
+    const bytes = copyBytes(request.command);
     const priority = priorityOf(runtime, bytes);
     // A little sooner than the client gives up, so that it learns why there is no answer.
     const patienceMs =

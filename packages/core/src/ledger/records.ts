@@ -35,7 +35,7 @@ export function encodeRecord(ledger: Ledger, name: string): Uint8Array | undefin
   const key = name.slice(1);
   switch (name[0]) {
     case 'M':
-      return new Writer(64).u64(ledger.index).u64(ledger.logTime).u64(ledger.utc).u64(ledger.utcLead).done();
+      return new Writer().u64(ledger.index).u64(ledger.logTime).u64(ledger.utc).u64(ledger.utcLead).done();
     case 'S': {
       const session = ledger.sessions.get(key);
       return session === undefined ? undefined : encodeSession(session);
@@ -44,13 +44,13 @@ export function encodeRecord(ledger: Ledger, name: string): Uint8Array | undefin
       return encodeLicense(ledger, key);
     case 'E': {
       const endedAt = ledger.ended.get(key);
-      return endedAt === undefined ? undefined : new Writer(8).u64(endedAt).done();
+      return endedAt === undefined ? undefined : new Writer().u64(endedAt).done();
     }
     case 'R': {
       const one = ledger.remembered.get(key);
       return one === undefined
         ? undefined
-        : new Writer(256).raw(one.commandHash).bytes(one.outcome).u64(one.forgetAt).done();
+        : new Writer().raw(one.commandHash).bytes(one.outcome).u64(one.forgetAt).done();
     }
     default:
       throw new RangeError('no such record');
@@ -70,7 +70,7 @@ export function recordNames(ledger: Ledger): string[] {
 function encodeLicense(ledger: Ledger, id: string): Uint8Array | undefined {
   const state = ledger.licenses.get(id);
   if (state === undefined) return undefined;
-  const writer = new Writer(4096)
+  const writer = new Writer()
     .u64(state.consumed)
     .bytes(encodeUtf8(state.issuingKey))
     .bytes(encodeUtf8(state.license.text))
@@ -80,7 +80,7 @@ function encodeLicense(ledger: Ledger, id: string): Uint8Array | undefined {
 }
 
 function encodeSession(session: Session): Uint8Array {
-  const writer = new Writer(1024)
+  const writer = new Writer()
     .raw(session.id)
     .raw(session.key)
     .raw(session.closeHash)

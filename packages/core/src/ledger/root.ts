@@ -72,7 +72,7 @@ export class LedgerRoot {
 
   #hashBucket(bucket: ReadonlyMap<string, Uint8Array>): Uint8Array {
     if (bucket.size === 0) return NOTHING;
-    const writer = new Writer(64 * bucket.size);
+    const writer = new Writer();
     for (const order of [...bucket.keys()].sort()) writer.raw(nameBytes(order)).raw(bucket.get(order) as Uint8Array);
     return this.#crypto.sha256(writer.done());
   }

@@ -30,13 +30,13 @@ const TAG = tag('trefoil/snapshot');
 /** The records alone, taken at the moment before the root entry; the certificate comes later. */
 export function encodeRecords(ledger: Ledger): Uint8Array {
   const names = recordNames(ledger);
-  const writer = new Writer(64 * 1024).u32(names.length);
+  const writer = new Writer().u32(names.length);
   for (const name of names) writer.bytes(nameBytes(name)).bytes(encodeRecord(ledger, name) as Uint8Array);
   return writer.done();
 }
 
 export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
-  return new Writer(snapshot.records.length + 4096)
+  return new Writer()
     .raw(TAG)
     .raw(snapshot.head)
     .bytes(snapshot.entry)

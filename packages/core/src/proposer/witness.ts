@@ -13,7 +13,7 @@ export function encodeWitness(proposer: Proposer): Uint8Array {
     const { vote, promise } = proposer.members[member];
     return [vote, promise].flatMap((statement) => (statement === undefined ? [] : [{ member, statement }]));
   });
-  const writer = new Writer(2048).raw(TAG).u8(seen.length);
+  const writer = new Writer().raw(TAG).u8(seen.length);
   for (const { member, statement } of seen) writeSigned(writer.u8(member), statement);
   return writer.done();
 }

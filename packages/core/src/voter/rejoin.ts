@@ -30,7 +30,7 @@ export function startRejoin(voter: Voter, incarnation: Uint8Array, why: string, 
   const statement = concatBytes(
     TAGS.rejoin,
     voter.configuration.set,
-    new Writer(5).u32(voter.configuration.version).u8(voter.member).done(),
+    new Writer().u32(voter.configuration.version).u8(voter.member).done(),
     incarnation,
   );
   const records: LogRecord[] = [{ kind: 'incarnation', member: voter.member, incarnation }];
