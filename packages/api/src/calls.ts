@@ -18,22 +18,29 @@ export interface CallFrame {
   readonly body: Uint8Array;
 }
 
-const HEADER_BYTES = 6;
+export const CALL_HEADER_BYTES = 6;
 
 export function encodeCallFrame(frame: CallFrame): Uint8Array {
-  const bytes = new Uint8Array(HEADER_BYTES + frame.body.length);
-  bytes[0] = CALL_KINDS.indexOf(frame.kind);
-  new DataView(bytes.buffer).setUint32(1, frame.call);
-  bytes[5] = METHODS.indexOf(frame.method);
-  bytes.set(frame.body, HEADER_BYTES);
+  const bytes = new Uint8Array(CALL_HEADER_BYTES + frame.body.length);
+  writeCallHeader(bytes, frame);
+  bytes.set(frame.body, CALL_HEADER_BYTES);
   return bytes;
+}
+
+export function writeCallHeader(bytes: Uint8Array, { kind, call, method }: Omit<CallFrame, 'body'>): void {
+  bytes[0] = CALL_KINDS.indexOf(kind);
+  bytes[1] = call >>> 24;
+  bytes[2] = call >>> 16;
+  bytes[3] = call >>> 8;
+  bytes[4] = call;
+  bytes[5] = METHODS.indexOf(method);
 }
 
 /** undefined = not one of ours: the connection speaks something else. */
 export function decodeCallFrame(bytes: Uint8Array): CallFrame | undefined {
   const kind = CALL_KINDS[bytes[0] ?? 255];
   const method = METHODS[bytes[5] ?? 255];
-  if (kind === undefined || method === undefined || bytes.length < HEADER_BYTES) return undefined;
+  if (kind === undefined || method === undefined || bytes.length < CALL_HEADER_BYTES) return undefined;
   const call = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
-  return { kind, call, method, body: bytes.subarray(HEADER_BYTES) };
+  return { kind, call, method, body: bytes.subarray(CALL_HEADER_BYTES) };
 }

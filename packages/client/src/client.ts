@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { hostname, userInfo } from 'node:os';
 import type { Certified, Method } from '@trefoil/api';
@@ -19,6 +18,7 @@ import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
 import { Renewals } from './renewals.ts';
 import { type AcquireResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
+import { newSecret } from './secrets.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
 import { type Answer, type SavedSession, Session } from './session.ts';
 import { type ClientClock, type Moment, systemClientClock } from './time.ts';
@@ -179,7 +179,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async acquireAll(given: readonly AcquireItem[]): Promise<AcquireResult> {
     const items = checkedItems(given);
     const session = await this.session();
-    const secret = new Uint8Array(randomBytes(32));
+    const secret = newSecret();
     const answer = await session.acquire(items, this.#group.crypto.sha256(secret), this.#patienceMs);
     return this.#acquired(session, items, secret, answer);
   }
@@ -320,7 +320,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   async #takeBack(seat: Seat): Promise<void> {
     const session = await this.session();
-    const secret = new Uint8Array(randomBytes(32));
+    const secret = newSecret();
     const answer = await session.acquire(seat.items, this.#group.crypto.sha256(secret), this.#patienceMs);
     if (answer.kind === 'unknown' || answer.outcome.kind !== 'granted') return;
     const { grants } = answer.outcome;

@@ -1,4 +1,12 @@
-import { decodeCallFrame, encodeCallFrame, type Method, parseAddress, PORTS } from '@trefoil/api';
+import {
+  decodeCallFrame,
+  encodeCallFrame,
+  encodeSubmitCall,
+  type Method,
+  parseAddress,
+  PORTS,
+  type SubmitFields,
+} from '@trefoil/api';
 import { dial, type FrameConnection } from '@trefoil/link';
 import type { ClientFile } from './client-file.ts';
 
@@ -45,22 +53,36 @@ export class ServerConnection {
     done: (result: CallResult) => void,
     onItem?: (body: Uint8Array) => void,
   ): () => void {
-    const call = this.#nextCall;
-    this.#nextCall = (this.#nextCall % 0xffff_fffe) + 1;
-    this.#calls.set(call, { done, onItem });
-    const frame = encodeCallFrame({ kind: 'request', call, method, body });
-    if (this.#connection !== undefined) this.#connection.send(frame);
-    else
-      this.#send(call, frame).catch((error: unknown) =>
-        this.#finish(call, { kind: 'lost', reason: error instanceof Error ? error.message : String(error) }),
-      );
+    const call = this.#newCall({ done, onItem });
+    this.#send(call, encodeCallFrame({ kind: 'request', call, method, body }));
     return () => {
       if (!this.#calls.delete(call) || onItem === undefined) return;
       this.#connection?.send(encodeCallFrame({ kind: 'end', call, method, body: new Uint8Array(0) }));
     };
   }
 
-  async #send(call: number, frame: Uint8Array): Promise<void> {
+  /** A call of `submit`, the hot one. `done` is called once. */
+  submit(request: SubmitFields, done: (result: CallResult) => void): void {
+    const call = this.#newCall({ done, onItem: undefined });
+    this.#send(call, encodeSubmitCall(call, request));
+  }
+
+  #newCall(open: OpenCall): number {
+    const call = this.#nextCall;
+    this.#nextCall = (this.#nextCall % 0xffff_fffe) + 1;
+    this.#calls.set(call, open);
+    return call;
+  }
+
+  #send(call: number, frame: Uint8Array): void {
+    if (this.#connection !== undefined) this.#connection.send(frame);
+    else
+      this.#sendConnected(call, frame).catch((error: unknown) =>
+        this.#finish(call, { kind: 'lost', reason: error instanceof Error ? error.message : String(error) }),
+      );
+  }
+
+  async #sendConnected(call: number, frame: Uint8Array): Promise<void> {
     const connection = await this.#connect();
     if (this.#calls.has(call)) connection.send(frame);
   }

@@ -1,12 +1,4 @@
-import {
-  create,
-  fromBinary,
-  SubmitReplySchema,
-  type Certified,
-  type Method,
-  SubmitRequestSchema,
-  toBinary,
-} from '@trefoil/api';
+import { type Certified, fromBinary, type Method, type SubmitFields, SubmitReplySchema } from '@trefoil/api';
 import type { ClientFile } from './client-file.ts';
 import { ClientError } from './errors.ts';
 import { ServerConnection } from './server-connection.ts';
@@ -110,11 +102,8 @@ export class Servers {
     return this.#preferred;
   }
 
-  request(command: Uint8Array, patienceMs: number, stuck: boolean): Uint8Array {
-    return toBinary(
-      SubmitRequestSchema,
-      create(SubmitRequestSchema, { set: this.#set, command, patienceMs: Math.max(1, Math.round(patienceMs)), stuck }),
-    );
+  request(command: Uint8Array, patienceMs: number, stuck: boolean): SubmitFields {
+    return { set: this.#set, command, patienceMs: Math.max(1, Math.round(patienceMs)), stuck };
   }
 
   other(than: ServerConnection): ServerConnection {
@@ -185,7 +174,7 @@ class Submission {
     if (this.#settled || this.#open.has(connection)) return;
     this.#open.add(connection);
     const patienceMs = this.#until - performance.now();
-    connection.call('submit', this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
+    connection.submit(this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
       this.#open.delete(connection);
       if (this.#settled) return;
       if (result.kind === 'lost') this.#lost(connection, result.reason);

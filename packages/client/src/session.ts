@@ -18,6 +18,7 @@ import {
 import { ed25519FromSeed, generateEd25519 } from '@trefoil/license/node-crypto';
 import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
+import { newSecret } from './secrets.ts';
 import type { Moment } from './time.ts';
 
 /** What a request came to: an outcome that the group certified, or no answer that could be believed. */
@@ -86,7 +87,7 @@ export class Session {
     patienceMs: number,
   ): Promise<Session | Extract<Answer, { kind: 'unknown' }> | Outcome> {
     const { key, seed } = generateEd25519();
-    const closeSecret = new Uint8Array(randomBytes(32));
+    const closeSecret = newSecret();
     const { set } = group.configuration;
     const unsigned = {
       kind: 'open',

@@ -5,6 +5,7 @@ import {
   DescribeReplySchema,
   DescribeRequestSchema,
   encodeCallFrame,
+  encodeCertifiedReply,
   fromBinary,
   GetLicenseReplySchema,
   GetLicenseRequestSchema,
@@ -21,7 +22,7 @@ import {
   WatchRequestSchema,
 } from '@trefoil/api';
 import type { FrameConnection } from '@trefoil/link';
-import { type Service, ServiceError } from './service.ts';
+import { type Service, ServiceError, submitReply } from './service.ts';
 import type { Turns } from './turns.ts';
 
 /** More open calls than this on one connection are an attack or a bug. */
@@ -82,7 +83,8 @@ class ClientCalls {
       this.#service.submit(request, (answer) => {
         answered = true;
         this.#open--;
-        this.#reply('reply', frame, toBinary(SubmitReplySchema, answer));
+        if (answer.kind === 'certified') this.#connection.send(encodeCertifiedReply(frame.call, answer.certified));
+        else this.#reply('reply', frame, toBinary(SubmitReplySchema, submitReply(answer)));
       });
     } catch (error) {
       if (!answered) this.#open--;

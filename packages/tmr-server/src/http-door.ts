@@ -2,7 +2,7 @@ import { Code, ConnectError, type ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { type SubmitReply, VirtualContainer, type WatchEvent } from '@trefoil/api';
 import type { HttpHandler } from '@trefoil/link/listen';
-import { type Service, ServiceError } from './service.ts';
+import { type Service, ServiceError, submitReply } from './service.ts';
 
 /** Events that wait for a slow reader; more, and the stream ends: it can be opened again. */
 const MAX_WAITING_EVENTS = 1_000;
@@ -22,7 +22,10 @@ export function serveHttp(service: Service): HttpHandler {
       listLicenses: (request) => guarded(() => service.listLicenses(request)),
       listSessions: (request) => guarded(() => service.listSessions(request)),
       getLicense: (request) => guarded(() => service.getLicense(request)),
-      submit: (request) => new Promise<SubmitReply>((resolve) => guarded(() => service.submit(request, resolve))),
+      submit: (request) =>
+        new Promise<SubmitReply>((resolve) =>
+          guarded(() => service.submit(request, (answer) => resolve(submitReply(answer)))),
+        ),
       watch: (request, context) => watch(service, request, context.signal),
     });
   };

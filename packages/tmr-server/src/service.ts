@@ -1,4 +1,5 @@
 import {
+  type CertifiedFields,
   create,
   type DescribeReply,
   type GetLicenseReply,
@@ -28,6 +29,12 @@ export class ServiceError extends Error {
     this.code = code;
   }
 }
+
+/** What became of a command; each door writes it in its own way. */
+export type SubmitAnswer =
+  | { readonly kind: 'certified'; readonly certified: CertifiedFields }
+  | { readonly kind: 'redirect'; readonly address: string; readonly server: string }
+  | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfterMs: number };
 
 const DEFAULT_PATIENCE_MS = 5_000;
 const MAX_PATIENCE_MS = 60_000;
@@ -70,7 +77,7 @@ export class Service {
     throw new ServiceError('not-found', 'no license with that digest is installed');
   }
 
-  submit(request: SubmitRequest, done: (reply: SubmitReply) => void): void {
+  submit(request: SubmitRequest, done: (answer: SubmitAnswer) => void): void {
     const runtime = this.#runtime(request.set);
     // A view of the network's buffer: the entry outlives it.
     const bytes = copyBytes(request.command);
@@ -78,7 +85,7 @@ export class Service {
     // A little sooner than the client gives up, so that it learns why there is no answer.
     const patienceMs =
       PATIENCE_SHARE * (request.patienceMs === 0 ? DEFAULT_PATIENCE_MS : Math.min(request.patienceMs, MAX_PATIENCE_MS));
-    runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(replyOf(runtime, result)));
+    runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(answerOf(runtime, result)));
   }
 
   /** Calls `listener` for each certified entry from now on; returns how to stop. */
@@ -142,21 +149,36 @@ function readCommand(bytes: Uint8Array): Command {
   }
 }
 
-function replyOf(runtime: ProposerRuntime, result: Submitted): SubmitReply {
+function answerOf(runtime: ProposerRuntime, result: Submitted): SubmitAnswer {
   switch (result.kind) {
     case 'certified': {
       const { outcome, leafIndex, path } = result.answer;
-      return create(SubmitReplySchema, {
-        result: { case: 'certified', value: { outcome, leafIndex, path: [...path], certificate: result.certificate } },
-      });
+      return { kind: 'certified', certified: { outcome, leafIndex, path, certificate: result.certificate } };
     }
     case 'redirect': {
       const address = runtime.proposer.group.tmrServers.find((one) => one.id === result.to)?.address ?? '';
-      return create(SubmitReplySchema, { result: { case: 'redirect', value: { address, server: result.to } } });
+      return { kind: 'redirect', address, server: result.to };
     }
     case 'unavailable':
-      return create(SubmitReplySchema, {
-        result: { case: 'unavailable', value: { reason: result.reason, retryAfterMs: result.retryAfterMs } },
-      });
+      return result;
+  }
+}
+
+/** The answer as a message of trefoil.proto. */
+export function submitReply(answer: SubmitAnswer): SubmitReply {
+  switch (answer.kind) {
+    case 'certified': {
+      const { certified } = answer;
+      const value = { ...certified, path: [...certified.path] };
+      return create(SubmitReplySchema, { result: { case: 'certified', value } });
+    }
+    case 'redirect': {
+      const { address, server } = answer;
+      return create(SubmitReplySchema, { result: { case: 'redirect', value: { address, server } } });
+    }
+    case 'unavailable': {
+      const { reason, retryAfterMs } = answer;
+      return create(SubmitReplySchema, { result: { case: 'unavailable', value: { reason, retryAfterMs } } });
+    }
   }
 }
