@@ -4,7 +4,7 @@ import { copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/pro
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import type { ServerFolder } from '@trefoil/cli';
+import { createLoopbackGroup, GroupHands, type ServerFolder } from '@trefoil/cli';
 import { eventually, RunningGroup } from './running-group.ts';
 
 /** One group, hurt in one way after the other; each test leaves it whole. */
@@ -89,13 +89,17 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
     );
   });
 
-  test('altered, truncated, older and foreign updates are refused with the reason; seats are untouched', async () => {
+  test('altered, truncated, older, expired and foreign updates are refused with the reason; seats are untouched', async () => {
     await using client = await running.client('erin');
     const held = await client.acquire('cad');
     assert.equal(held.kind, 'granted');
     const { directory } = running.group;
     const good = running.hands.updateFor({ version: 7, quantity: 50 });
+    const elsewhere = await createLoopbackGroup(join(directory, 'elsewhere'));
+    const ended = { notAfter: '2026-01-01T00:00:00Z' };
     const cases = {
+      foreign: new GroupHands(elsewhere).updateFor({ version: 7, quantity: 50 }),
+      expired: running.hands.updateFor({ version: 7, quantity: 50, terms: ended }),
       altered: `${good.slice(0, 2_000)}${good[2_000] === 'A' ? 'B' : 'A'}${good.slice(2_001)}`,
       truncated: good.slice(0, -20),
       older: running.hands.updateFor({ version: 1, quantity: 500 }),

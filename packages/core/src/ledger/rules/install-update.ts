@@ -54,6 +54,9 @@ function faultOf(ledger: Ledger, update: Update, license: License): Answer | und
     );
   if (standing !== undefined && standing.license.product !== license.product)
     return refused('bad-document', `license ${license.id} changed its product`);
+  const { notAfter } = license.terms;
+  if (notAfter !== undefined && notAfter <= ledger.utc)
+    return refused('bad-document', `license ${license.id} ended on ${new Date(notAfter).toISOString()}`);
   const digest = crypto.sha256(encodeUtf8(license.text));
   for (const container of configuration.containers) {
     const constituent = update.constituents.find(

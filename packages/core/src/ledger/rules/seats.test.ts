@@ -6,6 +6,10 @@ import { TestLedger, TestSession } from '../test-ledger.ts';
 const code = (outcome: Outcome): string =>
   outcome.kind === 'refused' || outcome.kind === 'denied' ? `${outcome.kind} ${outcome.code}` : outcome.kind;
 
+/** Soon after what a test sells; nothing that has ended is installed. */
+const soon = '2026-11-24T00:00:10Z';
+const untilThen = 20_000;
+
 function ledgerWith(terms: JsonObject): TestLedger {
   const one = new TestLedger();
   one.sell(terms);
@@ -15,13 +19,12 @@ function ledgerWith(terms: JsonObject): TestLedger {
 const used = (one: TestLedger, license = 'cad-1'): number => one.ledger.licenses.get(license)?.used ?? -1;
 
 describe('the order of checks (PROTOCOL §5.8)', () => {
-  const past = '2026-11-01T00:00:00Z';
   const future = '2027-01-01T00:00:00Z';
   const faults: readonly (readonly [string, JsonObject, object])[] = [
     ['unknown-feature', {}, { feature: 'drafting' }],
     ['mode-not-allowed', {}, { mode: 'user' }],
     ['not-yet', { notBefore: future }, {}],
-    ['expired', { notAfter: past }, {}],
+    ['expired', { notAfter: soon }, {}],
     ['seats', { quantity: 0 }, {}],
   ];
   // Two faults at once: the earlier check is the one that is told.
@@ -33,6 +36,7 @@ describe('the order of checks (PROTOCOL §5.8)', () => {
       test(`${first} before ${second}`, () => {
         const quantity = first === 'seats' || second === 'seats' ? 1 : 5;
         const one = ledgerWith({ ...firstTerms, ...secondTerms, quantity });
+        one.wait(untilThen);
         const session = TestSession.opened(one, 'alice');
         const item = { product: 'cad', feature: '', seats: quantity === 1 ? 2 : 1, ...firstItem, ...secondItem };
         assert.equal(code(one.do(session.acquire([item]))), `denied ${first}`);
@@ -45,8 +49,9 @@ describe('the order of checks (PROTOCOL §5.8)', () => {
       ['b', 'a'],
     ]) {
       const one = new TestLedger();
-      const terms = { a: { quantity: 1, notAfter: past }, b: { quantity: 1 } };
+      const terms = { a: { quantity: 1, notAfter: soon }, b: { quantity: 1 } };
       for (const id of order) one.sell(terms[id as 'a' | 'b'], { id });
+      one.wait(untilThen);
       const session = TestSession.opened(one, 'alice');
       one.do(session.acquire());
       assert.equal(code(one.do(session.acquire())), 'denied seats');
@@ -220,8 +225,9 @@ describe('units (PROTOCOL §5.7)', () => {
       ['b', 'a'],
     ]) {
       const one = new TestLedger();
-      const terms = { a: { quantity: 0, units: 1 }, b: { quantity: 0, units: 9, notAfter: '2026-11-01T00:00:00Z' } };
+      const terms = { a: { quantity: 0, units: 1 }, b: { quantity: 0, units: 9, notAfter: soon } };
       for (const id of ids) one.sell(terms[id as 'a' | 'b'], { id, product: 'sim' });
+      one.wait(untilThen);
       const session = TestSession.opened(one, 'alice');
       assert.equal(code(one.do(session.consume(5))), 'denied units');
     }

@@ -27,7 +27,7 @@ describe('updates (PROTOCOL §5.10)', () => {
     assert.deepEqual(one.do({ kind: 'update', document }), one.do({ kind: 'update', document }));
   });
 
-  test('refused with the reason: another group, another vendor, altered, a product that changed', () => {
+  test('refused with the reason: another group, another vendor, altered, a product that changed, ended', () => {
     const one = new TestLedger();
     const { fixture: own } = one;
     const refusal = (document: string): string => code(one.do({ kind: 'update', document }));
@@ -39,6 +39,9 @@ describe('updates (PROTOCOL §5.10)', () => {
     assert.equal(refusal('not a document'), 'refused bad-document');
     one.sell({ quantity: 1 });
     assert.equal(refusal(own.update([own.license({ version: 2, product: 'cam' })])), 'refused bad-document');
+    const ended = own.license({ version: 2, terms: { quantity: 9, notAfter: '2026-11-23T00:00:00Z' } });
+    assert.equal(refusal(own.update([ended])), 'refused bad-document');
+    assert.equal(one.ledger.licenses.get('cad-1')?.license.version, 1);
   });
 
   test('a refusal fits into its outcome in any alphabet', () => {
