@@ -19,7 +19,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   central: ['vendor', 'host', 'api', 'license'],
   cli: all,
   web: ['api', 'license'],
-  sim: ['core', 'license', 'client', 'license-server'],
+  sim: ['core', 'license', 'client', 'license-server', 'tmr-server', 'container', 'host'],
   e2e: ['cli', 'client'],
   bench: ['cli', 'client'],
   vectors: ['license'],

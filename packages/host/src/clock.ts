@@ -7,9 +7,15 @@ export interface Clock {
   monotonicMs(): number;
   /** Milliseconds since 1970; may jump when somebody sets the clock. */
   wallMs(): number;
+  /** Runs it once, after at least so long by the monotonic clock. Returns how to call that off. */
+  later(ms: number, run: () => void): () => void;
 }
 
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
+  later: (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
 };

@@ -54,12 +54,13 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
   try {
     checkContainer(container, context, member, options.containerFile);
     const directory = join(dataDirectory, toBase64url(context.configuration.set));
-    const first = await openLog(options, container, directory);
+    const open = async () => openLog(options, container, await NodeDisk.at(directory));
+    const first = await open();
     if (first.suspect === undefined) return { ...first.opened, container, rejoin: first.rejoin };
     const aside = `${directory}.suspect-${options.clock.wallMs()}`;
     await rename(directory, aside);
     log.error({ reason: first.suspect, kept: aside }, 'the log is suspect: set aside, re-joining from both peers');
-    const second = await openLog(options, container, directory);
+    const second = await open();
     if (second.suspect !== undefined)
       throw new HostError('file-invalid', `${directory}: ${second.suspect}`, {
         file: directory,
@@ -84,7 +85,8 @@ function checkContainer(container: Container, { configuration }: LedgerContext, 
   throw new HostError('file-invalid', `${file}: ${reason}`, { file, reason });
 }
 
-type OpenedLog =
+/** Either a log that may be believed, or why it may not. */
+export type OpenedLog =
   | { readonly suspect: string }
   | {
       readonly suspect: undefined;
@@ -92,8 +94,11 @@ type OpenedLog =
       readonly rejoin: string | undefined;
     };
 
-async function openLog(options: OpenVoterOptions, container: Container, directory: string): Promise<OpenedLog> {
-  const disk = await NodeDisk.at(directory);
+export async function openLog(
+  options: Pick<OpenVoterOptions, 'context' | 'member' | 'clock' | 'log'>,
+  container: Container,
+  disk: Disk,
+): Promise<OpenedLog> {
   const records: LogRecord[] = [];
   const faults: string[] = [];
   const opened = await openLogStore(disk, {
@@ -107,9 +112,8 @@ async function openLog(options: OpenVoterOptions, container: Container, director
       }
     },
   });
-  if (opened.kind === 'suspect')
-    return { suspect: `${opened.reason} (${join(directory, opened.file)}, byte ${opened.offset})` };
-  if (opened.torn) options.log.warn({ directory }, 'an unconfirmed write at the end of the log was cut');
+  if (opened.kind === 'suspect') return { suspect: `${opened.reason} (${opened.file}, byte ${opened.offset})` };
+  if (opened.torn) options.log.warn({}, 'an unconfirmed write at the end of the log was cut');
   const snapshots = await readSnapshots(disk, records);
   const snapshot = (index: number): Uint8Array | undefined => snapshots.get(index);
   const recovered = recoverVoter(options.context, options.member, { records, snapshot }, now(options.clock));

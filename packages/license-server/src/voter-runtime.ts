@@ -39,7 +39,7 @@ export interface VoterParts {
  */
 export class VoterRuntime implements AsyncDisposable {
   readonly parts: VoterParts;
-  readonly links: Partial<Record<TmrServer, FrameConnection>> = {};
+  readonly links: Partial<Record<TmrServer, Pick<FrameConnection, 'send' | 'close'>>> = {};
   readonly alarms = new Map<string, string>();
   readonly #constituents: ConstituentKeeper;
   #constituentsAt = 0;

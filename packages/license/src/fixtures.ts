@@ -40,9 +40,13 @@ export function seedKey(name: string): SigningKey {
 
 export const ISSUED_AT = '2026-11-01T00:00:00Z';
 
-/** `keyOf` makes the keys of root, issuing key, containers and admin from their names; Ed25519 unless said otherwise. */
-export function fixture(name = 'acme', threshold: 1 | 2 = 2, keyOf: (name: string) => SigningKey = seedKey): Fixture {
-  const crypto = nodeCrypto();
+/** `keyOf` makes all keys from their names; Ed25519 unless said otherwise. `crypto` has to know them. */
+export function fixture(
+  name = 'acme',
+  threshold: 1 | 2 = 2,
+  keyOf: (name: string) => SigningKey = seedKey,
+  crypto: Crypto = nodeCrypto(),
+): Fixture {
   const root = keyOf(`${name} root`);
   const issuing = keyOf(`${name} issuing`);
   const admin = keyOf(`${name} admin`);

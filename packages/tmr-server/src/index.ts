@@ -1,1 +1,2 @@
+export { ProposerRuntime, type Submitted } from './proposer-runtime.ts';
 export { runTmrServer } from './run.ts';

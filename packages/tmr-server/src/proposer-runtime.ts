@@ -41,7 +41,7 @@ export interface ProposerParts {
 /** One virtual container on this TMR server: the pure proposer, its links, and the clients that wait for answers. */
 export class ProposerRuntime implements AsyncDisposable {
   readonly proposer: Proposer;
-  readonly links: Partial<Record<Member, FrameConnection>> = {};
+  readonly links: Partial<Record<Member, Pick<FrameConnection, 'send' | 'close'>>> = {};
   /** Newest detail of each kind of alarm. */
   readonly alarms = new Map<string, { detail: string; atWallMs: number }>();
   readonly watchers = new Set<(event: CertifiedEvent | { role: Role; epoch: number }) => void>();
@@ -52,7 +52,7 @@ export class ProposerRuntime implements AsyncDisposable {
   #queue: ProposerEvent[] = [];
   #running = false;
   #stopped = false;
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: (() => void) | undefined;
   #timerAt = Infinity;
 
   constructor(parts: ProposerParts) {
@@ -100,14 +100,14 @@ export class ProposerRuntime implements AsyncDisposable {
   #schedule(): void {
     const now = this.#now();
     const at = proposerWakeAt(this.proposer, now);
-    if (this.#timer !== undefined && this.#timerAt <= at) return;
-    clearTimeout(this.#timer);
+    if (this.#callOff !== undefined && this.#timerAt <= at) return;
+    this.#callOff?.();
     this.#timerAt = at;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, at - now.monotonicMs));
+    this.#callOff = this.#parts.clock.later(Math.max(0, at - now.monotonicMs), () => this.#tick());
   }
 
   #tick(): void {
-    this.#timer = undefined;
+    this.#callOff = undefined;
     this.#timerAt = Infinity;
     this.handle({ kind: 'tick' });
   }
@@ -156,7 +156,7 @@ export class ProposerRuntime implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#callOff?.();
     for (const token of [...this.#waiting.keys()])
       this.#finish(token, { kind: 'unavailable', reason: 'stopping', retryAfterMs: 50 });
     for (const link of Object.values(this.links)) link.close();

@@ -1,0 +1,147 @@
+import type { Voter } from '@trefoil/core';
+import {
+  type Accept,
+  bytesKey,
+  decodeAccept,
+  decodeCertificate,
+  decodeOutcome,
+  decodePromise,
+  equalBytes,
+  type Member,
+  TAGS,
+  verifyCertificate,
+} from '@trefoil/license';
+import type { World } from './world.ts';
+
+interface Signed {
+  /** Newest statement signed, by epoch, then index. */
+  vote: Accept | undefined;
+  promised: number;
+  /** Its store was put back or damaged: it may forget, and has to re-join before it signs again. */
+  mayHaveForgotten: boolean;
+}
+
+/**
+ * What must always hold (PROTOCOL §9), written from its words: sees signatures at the moment at which they leave a container,
+ * certificates and answers when somebody gets them, and seats by the clocks of those who use them. Knows nothing of how the
+ * servers work.
+ */
+export class Checks {
+  readonly faults: string[] = [];
+  readonly #world: World;
+  readonly #votes = new Map<string, Uint8Array>();
+  readonly #signed: Record<Member, Signed>;
+  readonly #heads = new Map<number, string>();
+  readonly #answers = new Map<string, Uint8Array>();
+  readonly #consumed = new Map<string, number>();
+  newestCertified = 0;
+  certificates = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    const signed = (): Signed => ({ vote: undefined, promised: 0, mayHaveForgotten: false });
+    this.#signed = { 1: signed(), 2: signed(), 3: signed() };
+  }
+
+  fault(what: string): void {
+    this.faults.push(what);
+    this.#world.note(`FAULT ${what}`);
+  }
+
+  /** §9.4: at most one vote per member, epoch and index; none below a promise. */
+  signs(member: Member, statement: Uint8Array): void {
+    const signed = this.#signed[member];
+    if (isTagged(statement, TAGS.accept)) {
+      const accept = decodeAccept(statement);
+      const { epoch, index } = accept;
+      const place = `${member}/${epoch}/${index}`;
+      const before = this.#votes.get(place);
+      if (before !== undefined && !equalBytes(before, statement))
+        this.fault(`9.4 two votes of L${member} in epoch ${epoch} for entry ${index}`);
+      this.#votes.set(place, statement);
+      if (epoch < signed.promised)
+        this.fault(`9.4 L${member} votes in epoch ${epoch}, below its promise of ${signed.promised}`);
+      if (signed.vote === undefined || isBelow(signed.vote, accept)) signed.vote = accept;
+      signed.mayHaveForgotten = false;
+    } else if (isTagged(statement, TAGS.promise)) {
+      const { epoch } = decodePromise(statement);
+      if (epoch < signed.promised && !signed.mayHaveForgotten)
+        this.fault(`9.4 L${member} promises epoch ${epoch} after ${signed.promised}`);
+      signed.promised = Math.max(signed.promised, epoch);
+    }
+  }
+
+  mayForget(member: Member): void {
+    this.#signed[member].mayHaveForgotten = true;
+  }
+
+  /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
+  restarted(member: Member, voter: Voter, setAside: boolean): void {
+    const { vote, promised, mayHaveForgotten } = this.#signed[member];
+    if (setAside && !mayHaveForgotten) this.fault(`8 the log of L${member} is suspect without a reason`);
+    if (setAside || mayHaveForgotten) return this.mayForget(member);
+    const kept = voter.signedHigh?.accept;
+    if (vote !== undefined && (kept === undefined || isBelow(kept, vote)))
+      this.fault(`9.4 L${member} has forgotten its vote in epoch ${vote.epoch} for entry ${vote.index}`);
+    if (voter.promised < promised) this.fault(`9.4 L${member} has forgotten its promise of epoch ${promised}`);
+  }
+
+  /** §9.3: one chain. */
+  certified(certificate: Uint8Array): Accept {
+    const { crypto, configuration } = this.#world.fixture;
+    const accept = verifyCertificate(crypto, configuration, decodeCertificate(certificate));
+    const head = bytesKey(accept.head);
+    const before = this.#heads.get(accept.index);
+    if (before === undefined) this.certificates++;
+    else if (before !== head) this.fault(`9.3 two certified entries ${accept.index}`);
+    this.#heads.set(accept.index, head);
+    this.newestCertified = Math.max(this.newestCertified, accept.index);
+    return accept;
+  }
+
+  /** §9.6: the same command has the same outcome, whoever asks and whenever; a session that is gone is gone. */
+  answered(commandHash: Uint8Array, outcomeBytes: Uint8Array): void {
+    const key = bytesKey(commandHash);
+    const outcome = decodeOutcome(outcomeBytes);
+    if (outcome.kind === 'refused' && (outcome.code === 'forgotten' || outcome.code === 'unknown-session')) return;
+    const before = this.#answers.get(key);
+    if (before !== undefined && !equalBytes(before, outcomeBytes)) this.fault(`9.6 two outcomes of one command`);
+    if (before === undefined && outcome.kind === 'consumed')
+      this.#consumed.set(outcome.license, (this.#consumed.get(outcome.license) ?? 0) + outcome.units);
+    this.#answers.set(key, outcomeBytes);
+  }
+
+  /** §9.1: at this true instant, by the clocks of those who use the seats. */
+  count(): void {
+    const used = new Map<string, number>();
+    for (const client of this.#world.clients)
+      for (const { license, seats } of client.seatsInUse()) used.set(license, (used.get(license) ?? 0) + seats);
+    for (const [license, seats] of used) {
+      const quantity = this.#world.sold.get(license)?.quantity ?? 0;
+      if (seats > quantity) this.fault(`9.1 ${seats} seats of ${license} are in use, ${quantity} were sold`);
+    }
+  }
+
+  /** §9.2 and §9.7, when all is quiet. */
+  atTheEnd(): void {
+    const ledgers = new Map<string, { name: string; text: string }>();
+    for (const { name, ledger, head, records } of this.#world.ledgers()) {
+      for (const [license, units] of this.#consumed) {
+        const state = ledger.licenses.get(license);
+        if (state !== undefined && state.consumed < units)
+          this.fault(`9.2 ${units} units of ${license} were answered, ${state.consumed} are in the ledger of ${name}`);
+      }
+      const other = ledgers.get(head);
+      if (other === undefined) ledgers.set(head, { name, text: records });
+      else if (other.text !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
+    }
+  }
+}
+
+function isTagged(statement: Uint8Array, tag: Uint8Array): boolean {
+  return equalBytes(statement.subarray(0, tag.length), tag);
+}
+
+function isBelow(a: Accept, b: Accept): boolean {
+  return a.epoch < b.epoch || (a.epoch === b.epoch && a.index < b.index);
+}

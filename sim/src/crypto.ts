@@ -1,0 +1,28 @@
+import { hash } from 'node:crypto';
+import { concatBytes, type Crypto, encodeUtf8, equalBytes, type SigningKey } from '@trefoil/license';
+import { type Fixture, fixture } from '@trefoil/license/fixtures';
+import { nodeCrypto } from '@trefoil/license/node-crypto';
+
+/**
+ * Keys for speed: a signature is a hash that anybody could make. The simulated servers don't know that; what a liar may sign,
+ * the lie decides. One run in a hundred has real keys.
+ */
+export function quickFixture(): Fixture {
+  return fixture('acme', 2, quickKey, quickCrypto());
+}
+
+function quickCrypto(): Crypto {
+  const real = nodeCrypto();
+  const sha256 = (bytes: Uint8Array): Uint8Array => real.sha256(bytes);
+  return { sha256, verify: (key, message, signature) => equalBytes(quickSignature(key.bytes, message), signature) };
+}
+
+export function quickKey(name: string): SigningKey {
+  const bytes = new Uint8Array(hash('sha256', `quick key ${name}`, 'buffer'));
+  return { publicKey: { alg: 'ed25519', bytes }, sign: (message) => quickSignature(bytes, message) };
+}
+
+function quickSignature(key: Uint8Array, message: Uint8Array): Uint8Array {
+  const half = new Uint8Array(hash('sha256', concatBytes(encodeUtf8('quick'), key, message), 'buffer'));
+  return concatBytes(half, half);
+}

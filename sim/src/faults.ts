@@ -1,0 +1,190 @@
+import type { Member, TmrServer as Id } from '@trefoil/license';
+import { CALM } from './network.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+type Fault = (world: World, random: Random) => void;
+
+const member = (random: Random): Member => random.pick([1, 2, 3] as const);
+const tmr = (random: Random): Id => random.pick(['A', 'B'] as const);
+
+/** Everything that goes wrong, by name. Each mends itself after a while, except what `heal` mends. */
+export const FAULTS: Readonly<Record<string, Fault>> = {
+  'license server killed': (world, random) => {
+    const server = world.licenseServers[member(random)];
+    server.crash('process');
+    world.agenda.later(random.between(20, 3_000), () => server.up || void server.start());
+  },
+  'power loss of a license server': (world, random) => {
+    const server = world.licenseServers[member(random)];
+    server.crash('power');
+    world.agenda.later(random.between(20, 3_000), () => server.up || void server.start());
+  },
+  'power loss everywhere': (world, random) => {
+    for (const one of [1, 2, 3] as const) {
+      const server = world.licenseServers[one];
+      server.crash('power');
+      world.agenda.later(random.between(20, 1_000), () => server.up || void server.start());
+    }
+    for (const id of ['A', 'B'] as const) {
+      const server = world.tmrServers[id];
+      server.crash();
+      world.agenda.later(random.between(20, 1_000), () => server.up || server.start());
+    }
+  },
+  'death within a disk operation': (world, random) => {
+    const server = world.licenseServers[member(random)];
+    if (!server.up) return;
+    const kind = random.pick(['power', 'io', 'no-space'] as const);
+    const { memory } = server;
+    memory.failAt({ step: memory.steps + 1 + random.below(12), kind });
+    if (kind === 'io') world.checks.mayForget(server.member); // a failed sync may have lost what it says it wrote
+    const look = (): void => {
+      if (server.up && server.memory === memory) world.agenda.later(50, look);
+      else if (!server.up) {
+        if (kind === 'power') memory.restartAfterPowerLoss();
+        void server.start();
+      }
+    };
+    world.agenda.later(random.between(50, 2_000), look);
+  },
+  'TMR server killed': (world, random) => {
+    const server = world.tmrServers[tmr(random)];
+    server.crash();
+    world.agenda.later(random.between(20, 3_000), () => server.up || server.start());
+  },
+  'way cut in one direction': (world, random) => {
+    const way = random.chance(0.5) ? `${tmr(random)}>L${member(random)}` : `L${member(random)}>${tmr(random)}`;
+    cutFor(world, random, [way]);
+  },
+  'way cut in both directions': (world, random) => {
+    const [id, one] = [tmr(random), member(random)];
+    cutFor(world, random, [`${id}>L${one}`, `L${one}>${id}`]);
+  },
+  'server cut off': (world, random) => {
+    const place = random.chance(0.5) ? tmr(random) : `L${member(random)}`;
+    cutFor(world, random, [`${place}>*`, `*>${place}`]);
+  },
+  'TMR server cut off from clients': (world, random) => {
+    const id = tmr(random);
+    cutFor(world, random, [`C0>${id}`, `${id}>C0`]);
+  },
+  'bad weather': (world, random) => {
+    const { network, agenda } = world;
+    network.weather = {
+      minMs: 0.1,
+      maxMs: random.between(1, 60),
+      lost: random.chance(0.5) ? random.between(0, 0.2) : 0,
+      doubled: random.chance(0.5) ? random.between(0, 0.2) : 0,
+      held: random.chance(0.5) ? random.between(0, 0.2) : 0,
+    };
+    agenda.later(random.between(200, 3_000), () => {
+      network.weather = CALM;
+    });
+  },
+  'machine stands still': (world, random) => {
+    const { machine } = random.chance(0.5) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
+    machine.stop();
+    world.agenda.later(random.between(20, 4_000), () => machine.goOn());
+  },
+  'client asleep': (world, random) => {
+    const { machine } = random.pick(world.clients);
+    machine.stop();
+    world.agenda.later(random.between(1_000, 20_000), () => machine.goOn());
+  },
+  'slow disk': (world, random) => {
+    const server = world.licenseServers[member(random)];
+    server.slowDown(random.between(10, 300));
+    world.agenda.later(random.between(200, 4_000), () => server.slowDown(1));
+  },
+  'wall clock set': (world, random) => {
+    const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
+    machine.wallOffsetMs = random.pick([-3_600_000, -2_000, 1_500, 3_600_000, 365 * 86_400_000]);
+  },
+  'clock runs wrong': (world, random) => {
+    const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
+    // Within what the protocol allows for; one that is wrong by far is a lie, and another fault.
+    machine.runAtRate(1 + random.between(-0.004, 0.004));
+  },
+  'store put back': (world, random) => {
+    const server = world.licenseServers[member(random)];
+    if (!server.up) return;
+    const copy = server.memory.clone();
+    const { mark } = server;
+    world.agenda.later(random.between(300, 4_000), () => {
+      if (!server.up || othersUnwell(world, server.member)) return;
+      world.count('a store was put back');
+      server.crash('process', 'its store is put back');
+      server.memory = copy;
+      copy.restartAfterPowerLoss();
+      if (random.chance(0.5)) server.mark = mark; // the container's file, too: only the peers can tell
+      world.checks.mayForget(server.member);
+      void server.start();
+    });
+  },
+  'bit rot': (world, random) => {
+    const server = world.licenseServers[member(random)];
+    if (othersUnwell(world, server.member)) return;
+    server.crash('process', 'a bit of its log flips');
+    void flipBit(world, random, server.member);
+  },
+  'old message again': (world, random) => {
+    const { heard } = world.network;
+    if (heard.length === 0) return;
+    const { to, from, bytes } = random.pick(heard);
+    const server = to.startsWith('L') ? world.licenseServers[Number(to[1]) as Member] : undefined;
+    const link = server?.runtime?.links[from as Id];
+    if (server !== undefined && link !== undefined) server.receive(from as Id, link, bytes);
+  },
+};
+
+/** Two that have forgotten at once are more than the protocol promises to survive. */
+function othersUnwell(world: World, member_: Member): boolean {
+  return ([1, 2, 3] as const).some((one) => {
+    const { runtime } = world.licenseServers[one];
+    return one !== member_ && (runtime === undefined || runtime.voter.withholding !== '');
+  });
+}
+
+async function flipBit(world: World, random: Random, one: Member): Promise<void> {
+  const server = world.licenseServers[one];
+  const names = (await server.memory.list()).filter((name) => server.memory.bytes(name).length > 0);
+  if (names.length > 0) {
+    const name = random.pick(names);
+    const bit = random.below(8 * server.memory.bytes(name).length);
+    server.memory.damage(name, (bytes) => {
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      return bytes;
+    });
+    world.checks.mayForget(one);
+  }
+  world.agenda.later(random.between(20, 1_000), () => server.up || void server.start());
+}
+
+function cutFor(world: World, random: Random, ways: readonly string[]): void {
+  for (const way of ways) world.network.cuts.add(way);
+  world.agenda.later(random.between(50, 4_000), () => {
+    for (const way of ways) world.network.cuts.delete(way);
+  });
+}
+
+/** All is mended, except what is named: one license server and one TMR server may stay broken for ever. */
+export async function heal(world: World, spared: { member: Member | undefined; id: Id | undefined }): Promise<void> {
+  world.network.cuts.clear();
+  world.network.weather = CALM;
+  for (const one of [1, 2, 3] as const) {
+    const server = world.licenseServers[one];
+    server.machine.goOn();
+    server.slowDown(1);
+    server.machine.wallOffsetMs = 0;
+    if (one === spared.member) server.crash('power', 'for good');
+    else if (!server.up) void server.start();
+  }
+  for (const id of ['A', 'B'] as const) {
+    const server = world.tmrServers[id];
+    server.machine.goOn();
+    if (id === spared.id) server.crash();
+    else if (!server.up) server.start();
+  }
+  for (const { machine } of world.clients) machine.goOn();
+}

@@ -1,0 +1,156 @@
+import type { Watermark } from '@trefoil/container';
+import { decodeToVoter } from '@trefoil/core';
+import { silentLog } from '@trefoil/host';
+import { type Member, SET_ID_BYTES, type TmrServer } from '@trefoil/license';
+import { openLog, VoterRuntime } from '@trefoil/license-server';
+import { MemoryDisk } from '@trefoil/license-server/log-store/memory-disk';
+import { SimContainer } from './container.ts';
+import { Machine } from './machine.ts';
+import type { Random } from './random.ts';
+import { SlowDisk } from './slow-disk.ts';
+import type { World } from './world.ts';
+
+const TICK_MS = 10;
+const MARK_MS = 1_000;
+
+/** A license server: the shipped process without its sockets, on a simulated machine. */
+export class LicenseServer {
+  readonly member: Member;
+  readonly machine: Machine;
+  readonly #world: World;
+  readonly #random: Random;
+  memory: MemoryDisk;
+  /** The container's own memory, which lies elsewhere than the log. */
+  mark: Watermark = { epoch: 0, index: 0 };
+  runtime: VoterRuntime | undefined;
+  #container: SimContainer | undefined;
+  #disk: SlowDisk | undefined;
+  slowness = 1;
+  /** Counts starts: what belongs to an earlier life is nobody's. */
+  life = 0;
+  up = false;
+
+  constructor(world: World, member: Member, random: Random) {
+    this.#world = world;
+    this.member = member;
+    this.#random = random;
+    this.machine = new Machine(world.agenda, random.between(0, 1e6));
+    this.memory = new MemoryDisk(random.fork().unit);
+  }
+
+  get name(): `L${Member}` {
+    return `L${this.member}`;
+  }
+
+  async start(): Promise<void> {
+    const life = ++this.life;
+    this.up = true;
+    const { fixture, context, checks } = this.#world;
+    const key = fixture.containers[this.member - 1];
+    if (key === undefined) throw new Error('no such container');
+    const serial = new Uint8Array(16).fill(this.member);
+    const container = new SimContainer(serial, key, this.mark, (statement) => checks.signs(this.member, statement));
+    this.#container = container;
+    const { member, machine } = this;
+    const options = { context, member, clock: machine, log: silentLog };
+    const open = (): ReturnType<typeof openLog> => {
+      this.#disk = new SlowDisk(this.memory, this.#world.agenda, this.#random);
+      this.#disk.slowness = this.slowness;
+      this.#disk.awake = () => machine.awake();
+      return openLog(options, container, this.#disk);
+    };
+    let opened: Awaited<ReturnType<typeof openLog>>;
+    let why: string | undefined;
+    try {
+      opened = await open();
+      if (opened.suspect !== undefined) {
+        why = opened.suspect;
+        this.#world.count('log set aside');
+        this.memory = new MemoryDisk(this.#random.fork().unit);
+        opened = await open();
+      }
+    } catch (error) {
+      if (life === this.life) this.crash('process', String(error));
+      return;
+    }
+    if (life !== this.life) return;
+    if (opened.suspect !== undefined) throw new Error(`an empty disk is suspect: ${opened.suspect}`);
+    const { voter } = opened.opened;
+    checks.restarted(this.member, voter, why !== undefined);
+    const runtime = new VoterRuntime({
+      ...opened.opened,
+      container,
+      clock: machine,
+      random: { bytes: (count) => this.#random.bytes(count) },
+      log: silentLog,
+      fail: (reason) => {
+        if (this.life === life) this.crash('process', reason);
+      },
+    });
+    this.runtime = runtime;
+    const rejoin = why ?? opened.rejoin;
+    if (rejoin !== undefined) runtime.rejoin(rejoin);
+    this.#tick(life);
+    this.#keepMark(life);
+    for (const id of ['A', 'B'] as const) this.#world.tmrServers[id].dial(this.member);
+  }
+
+  #tick(life: number): void {
+    this.machine.later(TICK_MS, () => {
+      if (life !== this.life) return;
+      this.runtime?.handle({ kind: 'tick' });
+      this.#tick(life);
+    });
+  }
+
+  #keepMark(life: number): void {
+    this.machine.later(MARK_MS, () => {
+      if (life !== this.life) return;
+      this.#container?.saveMark();
+      this.#keepMark(life);
+    });
+  }
+
+  /** kill −9 or power loss: what was not durable is gone. */
+  crash(how: 'process' | 'power', why = 'killed'): void {
+    if (!this.up) return;
+    this.#world.note(`${this.name} dies (${how}): ${why}`);
+    this.up = false;
+    this.life++;
+    this.#disk?.die();
+    this.mark = this.#container?.durableMark ?? this.mark;
+    if (how === 'power') this.memory.restartAfterPowerLoss();
+    else this.memory.restartProcess();
+    this.machine.goOn();
+    const { links = {} } = this.runtime ?? {};
+    this.runtime = undefined;
+    for (const link of Object.values(links)) link.close();
+  }
+
+  slowDown(factor: number): void {
+    this.slowness = factor;
+    if (this.#disk !== undefined) this.#disk.slowness = factor;
+  }
+
+  accept(from: TmrServer, link: { send(frame: Uint8Array): void; close(): void }): void {
+    const { runtime } = this;
+    if (runtime === undefined) return link.close();
+    const before = runtime.links[from];
+    runtime.links[from] = link;
+    before?.close();
+    runtime.handle({ kind: 'linkUp', from });
+  }
+
+  receive(from: TmrServer, link: object, frame: Uint8Array): void {
+    const { runtime } = this;
+    if (runtime?.links[from] !== link) return;
+    runtime.handle({ kind: 'message', from, message: decodeToVoter(frame.subarray(SET_ID_BYTES)) });
+  }
+
+  lose(from: TmrServer, link: object): void {
+    const { runtime } = this;
+    if (runtime?.links[from] !== link) return;
+    delete runtime.links[from];
+    runtime.handle({ kind: 'linkDown', from });
+  }
+}

@@ -1,0 +1,126 @@
+import { decodeToProposer, encodeWitness, takeWitness } from '@trefoil/core';
+import { silentLog } from '@trefoil/host';
+import { type Member, SET_ID_BYTES, type TmrServer as Id } from '@trefoil/license';
+import { ProposerRuntime, type Submitted } from '@trefoil/tmr-server';
+import { Machine } from './machine.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+const REDIAL_MS = 60;
+const WITNESS_MS = 1_000;
+
+/** A TMR server: the shipped process without its sockets, on a simulated machine. */
+export class TmrServer {
+  readonly id: Id;
+  readonly machine: Machine;
+  readonly #world: World;
+  readonly #random: Random;
+  runtime: ProposerRuntime | undefined;
+  #witness: Uint8Array | undefined;
+  life = 0;
+
+  constructor(world: World, id: Id, random: Random) {
+    this.#world = world;
+    this.id = id;
+    this.#random = random;
+    this.machine = new Machine(world.agenda, random.between(0, 1e6));
+  }
+
+  get up(): boolean {
+    return this.runtime !== undefined;
+  }
+
+  start(): void {
+    const life = ++this.life;
+    const { context, fixture, checks } = this.#world;
+    const runtime = new ProposerRuntime({
+      context,
+      id: this.id,
+      key: fixture.tmrKeys[this.id],
+      clock: this.machine,
+      random: { bytes: (count) => this.#random.bytes(count) },
+      log: silentLog,
+    });
+    if (this.#witness !== undefined) takeWitness(runtime.proposer, this.#witness);
+    runtime.watchers.add((event) => {
+      if ('index' in event && event.certificate.length > 0) checks.certified(event.certificate);
+    });
+    this.runtime = runtime;
+    this.#keepWitness(life);
+    for (const member of [1, 2, 3] as const) this.dial(member);
+  }
+
+  #keepWitness(life: number): void {
+    this.machine.later(WITNESS_MS, () => {
+      if (life !== this.life || this.runtime === undefined) return;
+      this.#witness = encodeWitness(this.runtime.proposer);
+      this.#keepWitness(life);
+    });
+  }
+
+  crash(): void {
+    const { runtime } = this;
+    if (runtime === undefined) return;
+    this.#world.note(`${this.id} dies`);
+    this.life++;
+    this.runtime = undefined;
+    this.machine.goOn();
+    void runtime[Symbol.asyncDispose](); // closes its links; its answers go nowhere
+  }
+
+  /** A connection to a license server; tried again for as long as it is needed. */
+  dial(member: Member): void {
+    const { life } = this;
+    const { network, agenda, licenseServers } = this.#world;
+    const server = licenseServers[member];
+    const again = (): void => void agenda.later(REDIAL_MS * this.#random.between(0.5, 1.5), () => this.dial(member));
+    if (life !== this.life || this.runtime === undefined || this.runtime.links[member] !== undefined) return;
+    const cut = network.isCut(this.id, server.name) || network.isCut(server.name, this.id);
+    if (cut || server.runtime === undefined || this.machine.stopped || server.machine.stopped) return again();
+    const theirLife = server.life;
+    let open = true;
+    const alive = (): boolean => open && life === this.life && theirLife === server.life;
+    const breakOff = (): void => {
+      if (!open) return;
+      open = false;
+      // Each end notices in its own time.
+      agenda.later(network.delayMs(), () => server.machine.when(() => server.lose(this.id, far)));
+      agenda.later(network.delayMs(), () =>
+        this.machine.when(() => {
+          if (this.runtime?.links[member] === near) {
+            delete this.runtime.links[member];
+            this.runtime.handle({ kind: 'linkDown', member });
+          }
+          if (life === this.life) again();
+        }),
+      );
+    };
+    const toServer = network.way(this.id, server.name, alive, (frame) =>
+      server.machine.when(() => alive() && server.receive(this.id, far, frame)),
+    );
+    const toUs = network.way(server.name, this.id, alive, (frame) =>
+      this.machine.when(() => {
+        if (!alive() || this.runtime?.links[member] !== near) return;
+        const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
+        this.runtime.handle({ kind: 'message', member, message });
+      }),
+    );
+    const near = { send: toServer, close: breakOff };
+    const far = { send: toUs, close: breakOff };
+    this.runtime.links[member] = near;
+    server.accept(this.id, far);
+    this.runtime.handle({ kind: 'linkUp', member });
+    this.#world.watchLink({ from: this.id, to: server.name, alive, cut: breakOff });
+  }
+
+  /** A client's request on this server's connection; `reply` comes at most once. */
+  submit(
+    command: { bytes: Uint8Array; patienceMs: number; stuck: boolean },
+    reply: (result: Submitted) => void,
+  ): boolean {
+    if (this.runtime === undefined) return false;
+    const priority = ({ 2: 'renew', 3: 'acquire', 4: 'release' } as const)[command.bytes[0] as 2 | 3 | 4] ?? 'other';
+    this.runtime.submit({ ...command, priority }, reply);
+    return true;
+  }
+}

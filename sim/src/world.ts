@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import { encodeRecords, type Ledger, type LedgerContext } from '@trefoil/core';
+import { bytesKey, encodeCommand, type Member, type TmrServer as Id } from '@trefoil/license';
+import type { Fixture } from '@trefoil/license/fixtures';
+import { Agenda } from './agenda.ts';
+import { Checks } from './checks.ts';
+import { Client } from './client.ts';
+import { quickFixture } from './crypto.ts';
+import { LicenseServer } from './license-server.ts';
+import { Network } from './network.ts';
+import { Random } from './random.ts';
+import { TmrServer } from './tmr-server.ts';
+
+interface Link {
+  readonly from: Id;
+  readonly to: `L${Member}`;
+  readonly alive: () => boolean;
+  readonly cut: () => void;
+}
+
+const LOOK_AT_LINKS_MS = 100;
+const MEMBERS = [1, 2, 3] as const;
+
+/** Five servers, their clients and all that lies between, in one process and one order. */
+export class World {
+  readonly agenda = new Agenda();
+  readonly fixture: Fixture = quickFixture();
+  readonly context: LedgerContext;
+  readonly checks: Checks;
+  readonly network: Network;
+  readonly licenseServers: Record<Member, LicenseServer>;
+  readonly tmrServers: Record<Id, TmrServer>;
+  readonly clients: Client[] = [];
+  readonly random: Random;
+  /** By license. */
+  readonly sold = new Map<string, { version: number; quantity: number; product: string }>();
+  readonly counts = new Map<string, number>();
+  readonly notes: string[] = [];
+  newestLogTime = 0;
+  readonly #trace = createHash('sha256');
+  #links: { link: Link; cutSince: number | undefined; patienceMs: number }[] = [];
+  #serial = 0;
+
+  constructor(seed: number) {
+    this.random = new Random(seed);
+    const { crypto, root, configuration, group, issuingKey } = this.fixture;
+    this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
+    this.checks = new Checks(this);
+    this.network = new Network(this, this.random.fork());
+    const server = (member: Member): LicenseServer => new LicenseServer(this, member, this.random.fork());
+    this.licenseServers = { 1: server(1), 2: server(2), 3: server(3) };
+    this.tmrServers = {
+      A: new TmrServer(this, 'A', this.random.fork()),
+      B: new TmrServer(this, 'B', this.random.fork()),
+    };
+    this.#lookAtLinks();
+  }
+
+  async start(clients: number): Promise<void> {
+    await Promise.all([
+      ...MEMBERS.map((member) => this.licenseServers[member].start()),
+      this.agenda.runUntil(100).then(() => undefined),
+    ]);
+    this.tmrServers.A.start();
+    this.tmrServers.B.start();
+    for (let number = 1; number <= clients; number++) {
+      const client = new Client(this, number, this.random.fork());
+      this.clients.push(client);
+      void client.live();
+    }
+  }
+
+  /** The vendor's update, on its way until it is installed. */
+  sell(license: string, product: string, quantity: number, units?: number): void {
+    const version = (this.sold.get(license)?.version ?? 0) + 1;
+    this.sold.set(license, { version, quantity, product });
+    const terms = { quantity, sessionTimeout: 10, ...(units !== undefined && { units }) };
+    const text = this.fixture.license({ id: license, product, version, terms });
+    const document = this.fixture.update([text], ++this.#serial);
+    this.count('command update');
+    this.#submitUpdate(encodeCommand({ kind: 'update', document }), 'A');
+  }
+
+  #submitUpdate(bytes: Uint8Array, to: Id): void {
+    const other = to === 'A' ? 'B' : 'A';
+    let answered = false;
+    const again = (): void => {
+      if (!answered) this.#submitUpdate(bytes, other);
+      answered = true;
+    };
+    this.tmrServers[to].submit({ bytes, patienceMs: 2_000, stuck: false }, (result) => {
+      if (result.kind !== 'certified') return;
+      answered = true;
+      this.checks.certified(result.certificate);
+      this.count('update installed');
+    });
+    this.agenda.later(700, again);
+  }
+
+  trace(what: string, bytes: Uint8Array): void {
+    this.#trace.update(`${this.agenda.now.toFixed(6)} ${what} ${bytes.length} `).update(bytes);
+  }
+
+  get traceHash(): string {
+    return this.#trace.copy().digest('hex').slice(0, 16);
+  }
+
+  count(what: string): void {
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+  }
+
+  note(text: string): void {
+    this.notes.push(`${this.agenda.now.toFixed(1).padStart(9)}  ${text}`);
+  }
+
+  watchLink(link: Link): void {
+    this.#links.push({ link, cutSince: undefined, patienceMs: this.random.between(100, 2_000) });
+  }
+
+  /** A connection through a cut is noticed as dead after a while, as TCP would. */
+  #lookAtLinks(): void {
+    this.agenda.later(LOOK_AT_LINKS_MS, () => {
+      this.#links = this.#links.filter(({ link }) => link.alive());
+      for (const watched of this.#links) {
+        const { from, to } = watched.link;
+        const cut = this.network.isCut(from, to) || this.network.isCut(to, from);
+        watched.cutSince = cut ? (watched.cutSince ?? this.agenda.now) : undefined;
+        if (watched.cutSince !== undefined && this.agenda.now - watched.cutSince > watched.patienceMs)
+          watched.link.cut();
+      }
+      this.#lookAtLinks();
+    });
+  }
+
+  /** As they stand at all servers that are up and have nothing uncertified. */
+  ledgers(): { name: string; ledger: Ledger; head: string; records: string }[] {
+    const replicas = [
+      ...MEMBERS.map((member) => ({
+        name: `L${member}`,
+        replica: this.licenseServers[member].runtime?.voter.replica,
+      })),
+      ...(['A', 'B'] as const).map((id) => ({ name: id, replica: this.tmrServers[id].runtime?.proposer.replica })),
+    ];
+    return replicas.flatMap(({ name, replica }) => {
+      if (replica === undefined || replica.tail !== undefined) return [];
+      const { ledger, lastHead } = replica;
+      return [{ name, ledger, head: bytesKey(lastHead), records: bytesKey(encodeRecords(ledger)) }];
+    });
+  }
+}
