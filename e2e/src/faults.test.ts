@@ -56,6 +56,23 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
     await again.seat.release();
   });
 
+  test('the active TMR server stands still: a call that it has taken is answered by the other one', async () => {
+    const active = await running.hands.waitForLeader();
+    await using client = await running.client('dick');
+    await client.acquire('cad');
+    process.kill(active.pid ?? 0, 'SIGSTOP');
+    const sentAt = performance.now();
+    const several = await Promise.all([client.acquire('cad'), client.acquire('cad'), client.renew()]);
+    const tookMs = performance.now() - sentAt;
+    process.kill(active.pid ?? 0, 'SIGCONT');
+    assert.deepEqual(
+      several.map((one) => (typeof one === 'string' ? one : one.kind)),
+      ['granted', 'granted', 'renewed'],
+    );
+    assert.ok(tookMs < 3_000, `${tookMs} ms`);
+    await running.hands.waitForRedundancy();
+  });
+
   test('a flipped bit in a log: set aside, re-joined through both peers, nothing cut silently', async () => {
     const server = running.hands.server('license-server-2');
     await server.kill();

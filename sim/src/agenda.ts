@@ -74,7 +74,7 @@ function isBefore(a: Appointment, b: Appointment): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** All microtasks have run: nothing in a simulated world waits for anything real. */
+/** Ticks come after all microtasks: nothing in a simulated world waits for anything real. */
 function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve));
 }

@@ -34,6 +34,7 @@ export class Checks {
   readonly #heads = new Map<number, string>();
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
+  readonly #doubtful = new Set<Member>();
   newestCertified = 0;
   certificates = 0;
 
@@ -75,10 +76,24 @@ export class Checks {
     this.#signed[member].mayHaveForgotten = true;
   }
 
+  /** Has not signed a vote since it lost something. */
+  isForgetful(member: Member): boolean {
+    return this.#signed[member].mayHaveForgotten || this.#doubtful.has(member);
+  }
+
+  /** A sync failed: what the disk says it holds may be gone after the next power loss. */
+  doubtDisk(member: Member): void {
+    this.#doubtful.add(member);
+    this.mayForget(member);
+  }
+
   /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
-  restarted(member: Member, voter: Voter, setAside: boolean): void {
-    const { vote, promised, mayHaveForgotten } = this.#signed[member];
-    if (setAside && !mayHaveForgotten) this.fault(`8 the log of L${member} is suspect without a reason`);
+  restarted(member: Member, voter: Voter, why: string | undefined): void {
+    const setAside = why !== undefined;
+    const { vote, promised } = this.#signed[member];
+    const mayHaveForgotten = this.isForgetful(member);
+    if (setAside) this.#doubtful.delete(member);
+    if (setAside && !mayHaveForgotten) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
     if (setAside || mayHaveForgotten) return this.mayForget(member);
     const kept = voter.signedHigh?.accept;
     if (vote !== undefined && (kept === undefined || isBelow(kept, vote)))

@@ -35,10 +35,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'death within a disk operation': (world, random) => {
     const server = world.licenseServers[member(random)];
     if (!server.up) return;
-    const kind = random.pick(['power', 'io', 'no-space'] as const);
+    const kind = othersUnwell(world, server.member) ? 'power' : random.pick(['power', 'io', 'no-space'] as const);
     const { memory } = server;
     memory.failAt({ step: memory.steps + 1 + random.below(12), kind });
-    if (kind === 'io') world.checks.mayForget(server.member); // a failed sync may have lost what it says it wrote
     const look = (): void => {
       if (server.up && server.memory === memory) world.agenda.later(50, look);
       else if (!server.up) {
@@ -94,8 +93,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'slow disk': (world, random) => {
     const server = world.licenseServers[member(random)];
+    const before = server.slowness;
+    if (before > 6) return; // it is already
     server.slowDown(random.between(10, 300));
-    world.agenda.later(random.between(200, 4_000), () => server.slowDown(1));
+    world.agenda.later(random.between(200, 4_000), () => server.slowDown(before));
   },
   'wall clock set': (world, random) => {
     const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
@@ -142,7 +143,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 function othersUnwell(world: World, member_: Member): boolean {
   return ([1, 2, 3] as const).some((one) => {
     const { runtime } = world.licenseServers[one];
-    return one !== member_ && (runtime === undefined || runtime.voter.withholding !== '');
+    const unwell = world.checks.isForgetful(one) || runtime === undefined || runtime.voter.withholding !== '';
+    return one !== member_ && unwell;
   });
 }
 

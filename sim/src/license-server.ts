@@ -76,7 +76,7 @@ export class LicenseServer {
     if (life !== this.life) return;
     if (opened.suspect !== undefined) throw new Error(`an empty disk is suspect: ${opened.suspect}`);
     const { voter } = opened.opened;
-    checks.restarted(this.member, voter, why !== undefined);
+    checks.restarted(this.member, voter, why);
     const runtime = new VoterRuntime({
       ...opened.opened,
       container,
@@ -115,6 +115,7 @@ export class LicenseServer {
   crash(how: 'process' | 'power', why = 'killed'): void {
     if (!this.up) return;
     this.#world.note(`${this.name} dies (${how}): ${why}`);
+    if (why.endsWith(': io.')) this.#world.checks.doubtDisk(this.member);
     this.up = false;
     this.life++;
     this.#disk?.die();

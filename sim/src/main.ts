@@ -12,6 +12,8 @@ const { values, positionals } = parseArgs({
   options: {
     seeds: { type: 'string' },
     from: { type: 'string', default: '1' },
+    'stop-at-first': { type: 'boolean', default: false },
+    bug: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -47,6 +49,7 @@ async function many(from: number, seeds: number): Promise<void> {
     if (result.faults.length > 0) {
       failed++;
       process.stdout.write(`seed ${seed}: ${summary(result)}\n`);
+      if (values['stop-at-first']) break;
     }
     if (process.stderr.isTTY) process.stderr.write(`\r${seed - from + 1} of ${seeds}, ${failed} failed `);
   }

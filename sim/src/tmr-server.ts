@@ -40,6 +40,7 @@ export class TmrServer {
       clock: this.machine,
       random: { bytes: (count) => this.#random.bytes(count) },
       log: silentLog,
+      snapshotEveryEntries: this.#world.snapshotEveryEntries,
     });
     if (this.#witness !== undefined) takeWitness(runtime.proposer, this.#witness);
     runtime.watchers.add((event) => {

@@ -37,12 +37,17 @@ export class World {
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
   newestLogTime = 0;
+  readonly snapshotEveryEntries: number;
+  /** Factor on the time that clients take to think: some groups are busy all the time, others seldom. */
+  readonly pace: number;
   readonly #trace = createHash('sha256');
   #links: { link: Link; cutSince: number | undefined; patienceMs: number }[] = [];
   #serial = 0;
 
   constructor(seed: number) {
     this.random = new Random(seed);
+    this.pace = this.random.pick([0.02, 0.1, 1, 1]);
+    this.snapshotEveryEntries = 20 + this.random.below(400);
     const { crypto, root, configuration, group, issuingKey } = this.fixture;
     this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
     this.checks = new Checks(this);
@@ -57,6 +62,8 @@ export class World {
   }
 
   async start(clients: number): Promise<void> {
+    // Some computers are slower than others; with one in flight, that is what makes logs differ.
+    for (const member of MEMBERS) this.licenseServers[member].slowDown(this.random.pick([0.3, 1, 1, 6]));
     await Promise.all([
       ...MEMBERS.map((member) => this.licenseServers[member].start()),
       this.agenda.runUntil(100).then(() => undefined),

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { readPassphraseFile } from '@trefoil/container';
 import { readFileWithLimit, writeFileAtomically } from '@trefoil/host';
 import { CliError, EXIT, print } from './terminal.ts';
@@ -21,10 +21,14 @@ export async function readPassphrase(file: string | undefined): Promise<string |
 /** To the file, or to stdout where none is given. Refuses to overwrite what it didn't make. */
 export async function writeResult(file: string | undefined, text: string, mode = 0o644): Promise<void> {
   if (file === undefined) return print(text.trimEnd());
-  const there = await readFile(file).then(
+  await refuseExisting(file);
+  await writeFileAtomically(file, text, { mode });
+}
+
+export async function refuseExisting(file: string): Promise<void> {
+  const there = await stat(file).then(
     () => true,
     () => false,
   );
   if (there) throw new CliError(EXIT.failure, `${file} already exists; give another name or remove it`);
-  await writeFileAtomically(file, text, { mode });
 }

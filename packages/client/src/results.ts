@@ -50,7 +50,7 @@ export function deniedResult(outcome: Outcome & { kind: 'denied' }): Denied {
   return { kind: 'denied', code, product, feature, quantity, free, holders, sentence: denialSentence(outcome) };
 }
 
-function denialSentence({ code, product, feature, quantity, holders }: Outcome & { kind: 'denied' }): string {
+function denialSentence({ code, product, feature, quantity, free, holders }: Outcome & { kind: 'denied' }): string {
   const what = feature === '' ? product : `${product}, feature ${feature}`;
   switch (code) {
     case 'unknown-product':
@@ -68,6 +68,8 @@ function denialSentence({ code, product, feature, quantity, holders }: Outcome &
     case 'units':
       return `Not enough units are left for ${what}.`;
     case 'seats': {
+      if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity)}.`;
+      if (free > 0) return `Only ${free} of ${counted(quantity)} of ${what} are free.`;
       const who = holders
         .slice(0, 3)
         .map(
@@ -75,7 +77,11 @@ function denialSentence({ code, product, feature, quantity, holders }: Outcome &
             `${one.user} on ${one.host} since ${new Date(one.sinceUtc).toISOString().slice(0, 16).replace('T', ' ')} UTC`,
         );
       const more = holders.length > 3 ? ' and others' : '';
-      return `All ${quantity} seats of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.`;
+      return `All ${counted(quantity)} of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.`;
     }
   }
+}
+
+function counted(seats: number): string {
+  return seats === 1 ? '1 seat' : `${seats} seats`;
 }

@@ -157,6 +157,7 @@ class Submission {
   #settled = false;
   #reason = 'no answer in time';
   #stuck = false;
+  #detours = 0;
 
   constructor(servers: Servers, command: Uint8Array, patienceMs: number, resolve: (result: SubmitResult) => void) {
     this.#servers = servers;
@@ -171,7 +172,11 @@ class Submission {
   }
 
   #ask(connection: ServerConnection): void {
-    if (this.#settled || this.#open.has(connection)) return;
+    if (this.#settled) return;
+    if (this.#open.has(connection)) {
+      this.#detour(connection);
+      return;
+    }
     this.#open.add(connection);
     const patienceMs = this.#until - performance.now();
     connection.submit(this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
@@ -181,6 +186,17 @@ class Submission {
       else if (result.kind === 'refused') this.#settle({ kind: 'rejected', reason: result.message });
       else this.#answered(connection, result.body);
     });
+  }
+
+  /**
+   * It has the request and is silent: perhaps its machine stands still, and the network won't tell. The other one will lead
+   * soon and knows nothing of the request yet.
+   */
+  #detour(silent: ServerConnection): void {
+    const other = this.#servers.other(silent);
+    if (this.#open.has(other)) return; // both have it: one of them will answer, or the deadline comes
+    this.#detours++;
+    this.#later(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#detours), other);
   }
 
   #answered(connection: ServerConnection, body: Uint8Array): void {
@@ -238,7 +254,8 @@ class Submission {
       this.#settle({ kind: 'unknown', reason: this.#reason });
       return;
     }
-    if (this.#open.size < 2) this.#ask(this.#servers.other(this.#servers.preferred));
+    const { preferred } = this.#servers;
+    if (this.#open.size < 2) this.#ask(this.#open.has(preferred) ? this.#servers.other(preferred) : preferred);
     // From here on seldom: what is under way is retried by its own answers.
     this.#timer = setTimeout(() => this.#hedge(), Math.min(left, 5 * this.#servers.hedgeAfterMs));
   }

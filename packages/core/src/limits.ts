@@ -45,7 +45,8 @@ export const LIMITS = {
   sessions: 100_000,
   /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */
   itemsPerSession: 256,
-  snapshotEveryEntries: 50_000,
+  /** A restart replays what came since: some thousand entries a second. */
+  snapshotEveryEntries: 10_000,
   snapshotEveryBytes: 32 * 1024 * 1024,
   /** A license server keeps what came since the last snapshot, to feed those who lag: above snapshotEveryBytes. */
   logBytesInMemory: 64 * 1024 * 1024,

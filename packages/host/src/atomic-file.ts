@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { HostError, reasonOf } from './errors.ts';
+import { HostError, reasonOf, systemCodeOf } from './errors.ts';
 
 export interface WriteOptions {
   /** Permissions of the new file; 0600 unless told, since most of what is written this way is a secret. */
@@ -29,6 +29,17 @@ export async function writeFileAtomically(
     await unlink(temporary).catch(() => undefined);
     const reason = reasonOf(error);
     throw new HostError('file-unwritable', `cannot write ${file}: ${reason}`, { file, reason }, { cause: error });
+  }
+}
+
+/** Makes a folder that only its owner may enter, if there is none. Throws `HostError` `file-unwritable`. */
+export async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = systemCodeOf(error) === 'EEXIST' ? 'there is a file of that name' : reasonOf(error);
+    const message = `cannot make the folder ${directory}: ${reason}`;
+    throw new HostError('file-unwritable', message, { file: directory, reason }, { cause: error });
   }
 }
 

@@ -1,4 +1,5 @@
 export {
+  makeDirectory,
   readFileWithLimit,
   removeLeftovers,
   syncDirectory,

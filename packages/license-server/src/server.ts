@@ -5,6 +5,7 @@ import {
   createLog,
   createMetrics,
   type Log,
+  makeDirectory,
   lockFile,
   type Running,
   startHealthServer,
@@ -14,7 +15,6 @@ import {
 import { bytesKey, SET_ID_BYTES, type TmrServer, toBase64url } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { listen } from '@trefoil/link/listen';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LicenseServerConfiguration } from './configuration.ts';
 import { readDocuments, readIdentity } from './documents.ts';
@@ -31,7 +31,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
   const { member, logLevel } = configuration;
   const log = createLog({ name: `license-server-${member}`, level: logLevel, destination: 'stdout' });
   running.logTo(log);
-  await mkdir(configuration.dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(configuration.dataDirectory);
   running.resources.use(asyncOf(lockFile(join(configuration.dataDirectory, 'lock'))));
   const voters = new Map<string, VoterRuntime>();
   for (const one of configuration.virtualContainers) {

@@ -36,6 +36,8 @@ export interface ProposerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Default: LIMITS.snapshotEveryEntries. */
+  readonly snapshotEveryEntries?: number;
 }
 
 /** One virtual container on this TMR server: the pure proposer, its links, and the clients that wait for answers. */
@@ -57,8 +59,17 @@ export class ProposerRuntime implements AsyncDisposable {
 
   constructor(parts: ProposerParts) {
     this.#parts = parts;
-    const { context, id, key, random } = parts;
-    this.proposer = newProposer({ context, id, key, random: (n) => random.bytes(n) }, this.#now());
+    const { context, id, key, random, snapshotEveryEntries } = parts;
+    this.proposer = newProposer(
+      {
+        context,
+        id,
+        key,
+        random: (n) => random.bytes(n),
+        ...(snapshotEveryEntries !== undefined && { snapshotEveryEntries }),
+      },
+      this.#now(),
+    );
     this.#schedule();
   }
 

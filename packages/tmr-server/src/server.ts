@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROLES } from '@trefoil/api';
 import {
@@ -7,6 +6,7 @@ import {
   HostError,
   lockFile,
   type Log,
+  makeDirectory,
   type Running,
   startHealthServer,
   systemClock,
@@ -30,7 +30,7 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
   const { server: id, logLevel } = configuration;
   const log = createLog({ name: `tmr-server-${id}`, level: logLevel, destination: 'stdout' });
   running.logTo(log);
-  await mkdir(configuration.dataDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(configuration.dataDirectory);
   const lock = lockFile(join(configuration.dataDirectory, 'lock'));
   running.resources.defer(async () => lock[Symbol.dispose]());
   const key = await readSigningKey(configuration.key);

@@ -73,7 +73,7 @@ export function status(runtime: ProposerRuntime, clock: Clock) {
     tmrServers: group.tmrServers.map(({ id, address }) => ({ server: id, address, active: id === active })),
     redundancy: voting.length - configuration.threshold,
     alarms: currentAlarms(runtime, voting.length, now.wallMs),
-    sessions: replica.ledger.sessions.size,
+    sessions: [...replica.ledger.sessions.values()].filter((one) => !one.closed).length,
     configurationVersion: BigInt(configuration.version),
     configurationExpires: BigInt(configuration.expires),
   });

@@ -1,6 +1,6 @@
 import { create, ListSessionsReplySchema, ListSessionsRequestSchema } from '@trefoil/api';
 import type { Group } from '@trefoil/client';
-import { encodeCommand, type EvictCommand, keyIdBytes, LIMITS, signCommand } from '@trefoil/license';
+import { encodeCommand, type EvictCommand, keyIdBytes, LIMITS, type Outcome, signCommand } from '@trefoil/license';
 import { systemRandom } from '@trefoil/host';
 import { keyFromPem } from '@trefoil/vendor';
 import { Command } from 'commander';
@@ -59,6 +59,7 @@ export function evictCommand(): Command {
         const key = keyFromPem(await readTextFile(options.adminKey), await readPassphrase(options.passphraseFile));
         const group = await findGroup(options);
         try {
+          const session = await findSession(group, prefix);
           const command = signCommand<EvictCommand>(
             group.configuration.set,
             {
@@ -66,16 +67,15 @@ export function evictCommand(): Command {
               admin: keyIdBytes(group.crypto, key.publicKey),
               nonce: systemRandom.bytes(16),
               atLogTime: await group.certifiedLogTime(),
-              session: await findSession(group, prefix),
+              session,
               reason: options.reason,
             },
             key,
           );
           const outcome = await submitOutside(group, encodeCommand(command), PATIENCE_MS);
-          if (options.json) printJson(outcome);
+          if (options.json) printJson({ ...outcome, session: Buffer.from(session).toString('hex') });
           if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason);
-          if (outcome.kind !== 'evicted')
-            throw new CliError(EXIT.denied, `refused: ${outcome.kind === 'refused' ? outcome.code : outcome.kind}`);
+          if (outcome.kind !== 'evicted') throw new CliError(EXIT.denied, `refused: ${refusalOf(outcome)}`);
           const waitMs = Math.max(0, outcome.freeAtLogTime - (await group.certifiedLogTime()));
           if (!options.json) print(`evicted; its seats are free in ${duration(waitMs)} at the latest`);
         } finally {
@@ -83,6 +83,11 @@ export function evictCommand(): Command {
         }
       },
     );
+}
+
+function refusalOf(outcome: Outcome): string {
+  if (outcome.kind !== 'refused') return outcome.kind;
+  return outcome.code === 'unknown-admin' ? "this key is not an admin's of this group (unknown-admin)" : outcome.code;
 }
 
 function quantityOf(quantity: number): string {

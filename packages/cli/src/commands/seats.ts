@@ -14,6 +14,7 @@ import {
 import { writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
 import { type ClientOptions, connectClient, withClientOptions } from '../connection.ts';
+import { refuseExisting } from '../files.ts';
 import { CliError, EXIT, note, print, printable, printJson, wholeNumber } from '../terminal.ts';
 
 interface SeatOptions extends ClientOptions {
@@ -110,11 +111,15 @@ export function acquireCommand(): Command {
     )
     .action(async (product: string, options: SeatOptions & { save?: string; proof?: string }) => {
       // Before a seat is taken: what can't be written would leave it taken with nothing to give it back by.
-      for (const file of [options.save, options.proof]) if (file !== undefined) await writeFileAtomically(file, '');
+      const files = [options.save, options.proof].filter((file) => file !== undefined);
+      if (files.length === 2 && files[0] === files[1])
+        throw new CliError(EXIT.usage, '--save and --proof need a file each');
+      for (const file of files) await refuseExisting(file);
+      for (const file of files) await writeFileAtomically(file, '');
       await using client = await connectClient(options, 'trefoil');
       const result = await acquire(client, product, options);
       if (result.kind !== 'granted') {
-        for (const file of [options.save, options.proof]) if (file !== undefined) await rm(file, { force: true });
+        for (const file of files) await rm(file, { force: true });
         throw refusal(result, options);
       }
       const { seat } = result;

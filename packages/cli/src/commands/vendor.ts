@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { type JsonObject, parseStrictJson, toBase64url, verifyConfiguration } from '@trefoil/license';
@@ -105,7 +106,7 @@ interface IssueOptions extends Folder {
   readonly licenseVersion: string;
   readonly product: string;
   readonly name?: string;
-  readonly tmrId: string;
+  readonly tmrId?: string;
   readonly quantity?: string;
   readonly terms?: string;
   readonly output?: string;
@@ -119,7 +120,7 @@ function issueCommand(): Command {
     .option('--license-version <n>', 'rises with each change', '1')
     .requiredOption('--product <code>', 'the product')
     .option('--name <text>', 'for people; default: the product')
-    .option('--tmr-id <n>', 'number of the triplet in this set; 0 for a single server', '1')
+    .option('--tmr-id <n>', "number that ties the three constituents together; default: from the license's id")
     .option('--quantity <n>', 'seats at once')
     .option('--terms <file>', 'JSON with more terms; see docs/FORMATS.md §2.4')
     .option('--output <file>', 'default: stdout')
@@ -143,7 +144,7 @@ function issueCommand(): Command {
         version: wholeNumber(options.licenseVersion, '--license-version', 1, 0xffff_ffff),
         product: options.product,
         name: options.name ?? options.product,
-        tmrId: wholeNumber(options.tmrId, '--tmr-id', 0),
+        tmrId: options.tmrId === undefined ? tmrIdOf(options.license) : wholeNumber(options.tmrId, '--tmr-id', 0),
         terms: await readTerms(options),
         issuedAt: now,
       });
@@ -156,6 +157,11 @@ function issueCommand(): Command {
         makeUpdate(issuer, root, configuration, { licenses: [license], serial: now, issuedAt: now }),
       );
     });
+}
+
+/** Two licenses of one vendor need different numbers, and nobody should have to count. */
+function tmrIdOf(license: string): number {
+  return 1 + (createHash('sha256').update(license).digest().readUInt32BE(0) >>> 1);
 }
 
 async function readTerms(options: IssueOptions): Promise<JsonObject> {

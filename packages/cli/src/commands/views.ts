@@ -128,9 +128,11 @@ export function sessionsCommand(): Command {
           { request: ListSessionsRequestSchema, reply: ListSessionsReplySchema },
           request,
         );
-        if (options.json) return printJson(reply);
+        const hex = (id: Uint8Array): string => Buffer.from(id).toString('hex'); // as evict takes it
+        if (options.json)
+          return printJson({ ...reply, sessions: reply.sessions.map((one) => ({ ...one, id: hex(one.id) })) });
         const rows = reply.sessions.map((one) => [
-          Buffer.from(one.id).toString('hex'),
+          hex(one.id),
           one.user,
           one.host,
           one.program,

@@ -117,6 +117,7 @@ async function createVendor(directory: string): Promise<{ root: VendorKey; vendo
   await writeSecret(join(directory, 'root.key.pem'), root.toPem());
   await writeSecret(join(directory, 'issuing.key.pem'), issuing.toPem());
   await writeFile(join(directory, 'issuing-key.jws'), document);
+  await writeFile(join(directory, 'root.pub'), `${toBase64url(root.publicKey.bytes)}\n`);
   return { root, vendorRoot: toBase64url(root.publicKey.bytes), issuer: issuerOf(root.publicKey, document, issuing) };
 }
 

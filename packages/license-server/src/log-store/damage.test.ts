@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { createSegment } from './create-segment.ts';
+import { StoreError } from './disk.ts';
 import { FrameReader } from './frame-reader.ts';
 import { SECTOR_BYTES, SECTOR_DATA_BYTES } from './layout.ts';
 import { MemoryDisk } from './memory-disk.ts';
@@ -37,6 +38,24 @@ test('an undamaged log opens, with all records in order', async () => {
   const { opened, texts } = await open(disk, { ifMissing: 'suspect' });
   assert.equal(opened.kind, 'open');
   assert.deepEqual(texts, ALL);
+});
+
+test('a disk that cannot be written is no word against the log', async () => {
+  for (let step = 1; step <= 3; step++) {
+    const disk = await writtenLog();
+    disk.failAt({ step: disk.steps + step, kind: 'io' });
+    const opening = open(disk, { ifMissing: 'suspect' });
+    const failed = await opening.then(
+      ({ opened }) => assert.equal(opened.kind, 'open', `step ${step} comes after opening`),
+      (error: unknown) => error,
+    );
+    if (failed === undefined) continue;
+    assert.ok(failed instanceof StoreError && failed.code === 'io');
+    disk.restartProcess();
+    const { opened, texts } = await open(disk, { ifMissing: 'suspect' });
+    assert.equal(opened.kind, 'open');
+    assert.deepEqual(texts, ALL);
+  }
 });
 
 test('one flipped bit anywhere, written or not: suspect, and the place is named', async () => {

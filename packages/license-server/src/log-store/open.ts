@@ -46,24 +46,45 @@ export type Opened =
  */
 export async function openLogStore(disk: Disk, options: OpenOptions): Promise<Opened> {
   if (options.storeId.length !== STORE_ID_BYTES) throw new RangeError('storeId must have 16 bytes');
-  let file: DiskFile | undefined;
+  let segments: number[];
+  let verified: VerifiedChain;
   try {
-    const segments = await segmentsOf(disk);
+    segments = await segmentsOf(disk);
     if (segments.length === 0) {
       if (options.ifMissing === 'suspect') throw new Damage(segmentName(1), 0, 'the log is missing');
-      await createSegment(disk, 1, options, START_OF_CHAIN);
-      segments.push(1);
+      segments = [await beginLog(disk, options)];
     }
-    const verified = await verifyChain(disk, segments, options);
-    file = await disk.open(segmentName(verified.newest.header.segment));
-    await repair(disk, file, verified);
-    const store = new Log(disk, file, segments, verified.newest);
-    return { kind: 'open', store, torn: verified.torn, firstSegment: segments[0] ?? 1 };
+    verified = await verifyChain(disk, segments, options);
   } catch (error) {
-    await file?.close();
+    if (error instanceof CannotBegin) throw error.cause;
     const damage = asDamage(error);
     if (damage === undefined) throw error;
     return { kind: 'suspect', file: damage.file, offset: damage.offset, reason: damage.message };
+  }
+  const file = await disk.open(segmentName(verified.newest.header.segment));
+  try {
+    await repair(disk, file, verified);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    throw error; // a disk that can't be written: no word against the log
+  }
+  const store = new Log(disk, file, segments, verified.newest);
+  return { kind: 'open', store, torn: verified.torn, firstSegment: segments[0] ?? 1 };
+}
+
+async function beginLog(disk: Disk, options: OpenOptions): Promise<number> {
+  try {
+    await createSegment(disk, 1, options, START_OF_CHAIN);
+    return 1;
+  } catch (error) {
+    throw new CannotBegin(error);
+  }
+}
+
+/** So that a write that fails is not taken for a sector that can't be read. */
+class CannotBegin extends Error {
+  constructor(cause: unknown) {
+    super('the log cannot be begun', { cause });
   }
 }
 
