@@ -1,15 +1,26 @@
 import { stat } from 'node:fs/promises';
 import { readPassphraseFile } from '@trefoil/container';
-import { readFileWithLimit, writeFileAtomically } from '@trefoil/host';
+import { readTextFile, writeFileAtomically } from '@trefoil/host';
+import { keyFromPem, VendorError, type VendorKey } from '@trefoil/vendor';
 import { CliError, EXIT, print } from './terminal.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** @throws HostError: one sentence that names the file. */
-export async function readTextFile(file: string): Promise<string> {
-  return Buffer.from(await readFileWithLimit(file, MAX_BYTES))
-    .toString('utf8')
-    .trim();
+/** Without white space around it. @throws HostError: one sentence that names the file. */
+export async function readTrimmed(file: string, maxBytes = MAX_BYTES): Promise<string> {
+  return (await readTextFile(file, maxBytes)).trim();
+}
+
+/** @throws HostError, VendorError: one sentence that names the file. */
+export async function readKey(file: string, passphraseFile: string | undefined): Promise<VendorKey> {
+  const pem = await readTrimmed(file);
+  const passphrase = await readPassphrase(passphraseFile);
+  try {
+    return keyFromPem(pem, passphrase);
+  } catch (error) {
+    if (error instanceof VendorError) throw new VendorError(error.code, `${file}: ${error.message}`);
+    throw error;
+  }
 }
 
 /** The one way in which a passphrase comes in: never argv, never the environment. */

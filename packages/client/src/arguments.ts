@@ -1,4 +1,4 @@
-import { type AcquireItem, COUNTING_MODES, encodeUtf8, LIMITS } from '@trefoil/license';
+import { type AcquireItem, COUNTING_MODES, LIMITS, nameFault } from '@trefoil/license';
 import { ClientError } from './errors.ts';
 
 /**
@@ -31,9 +31,8 @@ export function checkedCode(what: string, value: unknown): string {
 
 export function checkedText(what: string, value: unknown, maxBytes: number): string {
   if (typeof value !== 'string') throw bad(`the ${what} has to be a text, not ${shown(value)}`);
-  const length = encodeUtf8(value).length;
-  if (length > maxBytes) throw bad(`the ${what} has ${length} bytes; at most ${maxBytes} are allowed`);
-  if (CONTROL.test(value)) throw bad(`the ${what} contains a line break or another control character`);
+  const fault = nameFault(value, maxBytes);
+  if (fault !== undefined) throw bad(`the ${what} ${fault}`);
   return value;
 }
 
@@ -41,15 +40,6 @@ export function checkedCount(what: string, value: unknown, max: number): number 
   if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max) return value as number;
   throw bad(`${what} has to be a whole number from 1 to ${max}, not ${shown(value)}`);
 }
-
-/** A name that the system gives: cut to what fits, for nobody can be asked for another one. */
-export function systemName(text: string): string {
-  let name = text.replaceAll(new RegExp(CONTROL, 'gu'), ' ');
-  while (encodeUtf8(name).length > LIMITS.nameBytes) name = name.slice(0, -1);
-  return name;
-}
-
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
 function shown(value: unknown): string {
   return typeof value === 'string' ? `"${value.slice(0, 40)}"` : String(value).slice(0, 40);

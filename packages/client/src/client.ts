@@ -11,9 +11,10 @@ import {
   type Outcome,
   fromBase64url,
   toBase64url,
+  toName,
 } from '@trefoil/license';
 import { type ClientFile, readClientFile } from './client-file.ts';
-import { checkedCode, checkedCount, checkedItems, checkedText, systemName } from './arguments.ts';
+import { checkedCode, checkedCount, checkedItems, checkedText } from './arguments.ts';
 import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
 import { Renewals } from './renewals.ts';
@@ -107,7 +108,7 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
 }
 
 function claim(what: string, given: string | undefined, bySystem: () => string): string {
-  return given === undefined ? systemName(bySystem()) : checkedText(what, given, LIMITS.nameBytes);
+  return given === undefined ? toName(bySystem(), LIMITS.nameBytes) : checkedText(what, given, LIMITS.nameBytes);
 }
 
 /** One application's connection: acquires seats, renews them by itself, gives them back. */

@@ -9,7 +9,7 @@ import {
   recoverVoter,
   type Voter,
 } from '@trefoil/core';
-import { type Clock, HostError, type Log } from '@trefoil/host';
+import { type Clock, fileInvalid, type Log } from '@trefoil/host';
 import { equalBytes, type Member, toBase64url } from '@trefoil/license';
 import { type Disk, type LogStore, NodeDisk, openLogStore } from './log-store/index.ts';
 
@@ -61,11 +61,7 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
     await rename(directory, aside);
     log.error({ reason: first.suspect, kept: aside }, 'the log is suspect: set aside, re-joining from both peers');
     const second = await open();
-    if (second.suspect !== undefined)
-      throw new HostError('file-invalid', `${directory}: ${second.suspect}`, {
-        file: directory,
-        reason: second.suspect,
-      });
+    if (second.suspect !== undefined) throw fileInvalid(directory, second.suspect);
     return { ...second.opened, container, rejoin: first.suspect };
   } catch (error) {
     await container[Symbol.asyncDispose]();
@@ -82,7 +78,7 @@ function checkContainer(container: Container, { configuration }: LedgerContext, 
   )
     return;
   const reason = `it is not container ${member} of "${configuration.name}" (configuration version ${configuration.version})`;
-  throw new HostError('file-invalid', `${file}: ${reason}`, { file, reason });
+  throw fileInvalid(file, reason);
 }
 
 /** Either a log that may be believed, or why it may not. */

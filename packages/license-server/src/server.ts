@@ -6,6 +6,7 @@ import {
   createMetrics,
   type Log,
   makeDirectory,
+  readCertificateFiles,
   lockFile,
   type Running,
   startHealthServer,
@@ -17,7 +18,7 @@ import type { FrameConnection } from '@trefoil/link';
 import { listen } from '@trefoil/link/listen';
 import { join } from 'node:path';
 import type { LicenseServerConfiguration } from './configuration.ts';
-import { readDocuments, readIdentity } from './documents.ts';
+import { readDocuments } from './documents.ts';
 import { voterMetrics } from './metrics.ts';
 import { openVoter } from './open-voter.ts';
 import { VoterRuntime } from './voter-runtime.ts';
@@ -40,7 +41,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
   }
   const metrics = createMetrics();
   voterMetrics(metrics, voters.values());
-  const { identity, authorityPem } = await readIdentity(configuration.link);
+  const { identity, authorityPem } = await readCertificateFiles(configuration.link);
   const listener = await listen({
     ...configuration.listen,
     identity,

@@ -15,6 +15,29 @@ import {
 const malformed = (message: RegExp) => ({ name: 'LicenseError', code: 'malformed', message });
 
 describe('canonical bytes', () => {
+  test('one writer within another, and one after the other, keep to their own bytes', () => {
+    const outer = new Writer().u8(1);
+    const inner = new Writer().raw(new Uint8Array(2_000).fill(7)).done();
+    const before = outer.bytes(inner).done();
+    const kept = Buffer.from(before).toString('hex');
+    const results = Array.from({ length: 100 }, (_, i) => new Writer().u8(i).text('x'.repeat(i)).done());
+    assert.equal(Buffer.from(before).toString('hex'), kept);
+    results.forEach((bytes, i) => {
+      const reader = new Reader(bytes);
+      assert.equal(reader.u8(), i);
+      assert.equal(reader.text(100), 'x'.repeat(i));
+      reader.end();
+    });
+  });
+
+  test('a writer that is done is of no more use', () => {
+    const writer = new Writer().u8(1);
+    writer.done();
+    assert.throws(() => writer.u8(2));
+    assert.throws(() => writer.done());
+    assert.equal(new Writer().u8(3).done().length, 1);
+  });
+
   test('integers are big-endian and fixed in width', () => {
     const bytes = new Writer().u8(1).u16(0x0203).u32(0x04050607).u64(0x0809_0a0b_0c0d).done();
     assert.equal(Buffer.from(bytes).toString('hex'), '01020304050607000008090a0b0c0d');

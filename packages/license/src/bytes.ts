@@ -79,6 +79,7 @@ export class Writer {
 
   /** What was written, as bytes of its own. The writer can't be used any more: the next one gets its memory. */
   done(): Uint8Array {
+    if (Number.isNaN(this.#length)) throw new Error('done twice');
     const written = allocate(this.#length);
     written.set(this.#bytes.subarray(0, this.#length));
     this.#bytes.fill(0, 0, this.#length); // it may have been a secret
@@ -207,7 +208,7 @@ export class Reader {
   /** A text that people are shown: no control characters, which could forge lines of a log or drive a terminal. */
   name(maxBytes: number): string {
     const name = this.text(maxBytes);
-    if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(name)) throw malformed('a control character in a name');
+    if (CONTROL.test(name)) throw malformed('a control character in a name');
     return name;
   }
 
@@ -233,6 +234,23 @@ export class Reader {
     this.#offset = at + length;
     return at;
   }
+}
+
+/** Cc, and the line and paragraph separators that editors and terminals break lines at. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+
+/** Why a text can't be a name (Reader.name) of at most so many bytes, in words that follow the name's own; undefined = it can. */
+export function nameFault(text: string, maxBytes: number): string | undefined {
+  const { length } = encodeUtf8(text);
+  if (length > maxBytes) return `has ${length} bytes; at most ${maxBytes} are allowed`;
+  return CONTROL.test(text) ? 'contains a line break or another control character' : undefined;
+}
+
+/** The nearest text that is a name: for one that a system gives, when nobody can be asked for another. */
+export function toName(text: string, maxBytes: number): string {
+  let name = text.replaceAll(new RegExp(CONTROL, 'gu'), ' ');
+  while (encodeUtf8(name).length > maxBytes) name = [...name].slice(0, -1).join('');
+  return name;
 }
 
 /** Names and codes are short and mostly ASCII, where this beats the decoder by far. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { concatBytes } from './bytes.ts';
+import { concatBytes, nameFault } from './bytes.ts';
 import { LIMITS } from './limits.ts';
 import { decodeOutcome, DENIAL_CODES, encodeOutcome, type Outcome, REFUSAL_CODES } from './outcomes.ts';
 import { COUNTING_MODES } from './terms.ts';
@@ -9,7 +9,7 @@ import { COUNTING_MODES } from './terms.ts';
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const text = fc
   .string({ unit: 'grapheme', maxLength: 12 })
-  .filter((one) => Buffer.byteLength(one) <= LIMITS.codeBytes && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(one));
+  .filter((one) => nameFault(one, LIMITS.codeBytes) === undefined);
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const u64 = fc.maxSafeNat();
 const head = { commandHash: bytes(32), session: bytes(16), requestId: u64 };

@@ -135,7 +135,7 @@ function refuseUnknownCritical(fields: Fields): void {
 
 /** Names that this version doesn't know: kept by readers, but in a new license most likely a slip of the finger. */
 export function unknownTerms(terms: JsonObject): string[] {
-  return Object.keys(terms).filter((name) => !KNOWN_TERMS.has(name) && name !== 'version' && name !== 'critical');
+  return Object.keys(terms).filter((name) => !KNOWN_TERMS.has(name) && name !== 'critical');
 }
 
 const KNOWN_TERMS = new Set([

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 
 /** What one end of a link shows of itself: a certificate (with those between it and the authority, if any) and its key. */
 export interface Identity {
@@ -33,27 +33,4 @@ export function roleInNames(subjectAltName: string | undefined): string | undefi
 /** The role that a certificate carries. Says nothing about who signed it. */
 export function roleOfCertificate(certificatePem: string): string | undefined {
   return roleInNames(new X509Certificate(certificatePem).subjectAltName);
-}
-
-/** What of an identity can't be used, and why; undefined if all is well. TLS itself would not say which of the three it was. */
-export function identityFault(
-  { certificatePem, privateKeyPem }: Identity,
-  authorityPem?: string,
-): { readonly part: 'certificate' | 'key' | 'authority'; readonly reason: string } | undefined {
-  const certificate = parsed(() => new X509Certificate(certificatePem));
-  if (certificate === undefined) return { part: 'certificate', reason: 'not a certificate in PEM' };
-  const key = parsed(() => createPrivateKey(privateKeyPem));
-  if (key === undefined) return { part: 'key', reason: 'not a private key in PEM' };
-  if (!certificate.checkPrivateKey(key)) return { part: 'key', reason: 'not the key of the certificate beside it' };
-  if (authorityPem !== undefined && parsed(() => new X509Certificate(authorityPem)) === undefined)
-    return { part: 'authority', reason: 'not a certificate in PEM' };
-  return undefined;
-}
-
-function parsed<T>(parse: () => T): T | undefined {
-  try {
-    return parse();
-  } catch {
-    return undefined;
-  }
 }

@@ -3,10 +3,11 @@ import { ROLES } from '@trefoil/api';
 import {
   createLog,
   createMetrics,
-  HostError,
+  fileInvalid,
   lockFile,
   type Log,
   makeDirectory,
+  readCertificateFiles,
   type Running,
   startHealthServer,
   systemClock,
@@ -15,7 +16,7 @@ import {
 import { bytesKey, equalBytes, type SigningKey, toBase64url } from '@trefoil/license';
 import { listen } from '@trefoil/link/listen';
 import type { TmrServerConfiguration } from './configuration.ts';
-import { readDocuments, readIdentity, readSigningKey } from './documents.ts';
+import { readDocuments, readSigningKey } from './documents.ts';
 import { serveFrames } from './frame-door.ts';
 import { serveHttp } from './http-door.ts';
 import { LicenseServerLink } from './license-server-link.ts';
@@ -66,7 +67,7 @@ async function startProposer(
   const own = context.group.tmrServers.find((one) => one.id === configuration.server);
   if (own === undefined || !equalBytes(own.key.bytes, key.publicKey.bytes)) {
     const reason = `its public key is not the one of TMR server ${configuration.server} in ${files.group}`;
-    throw new HostError('file-invalid', `${configuration.key}: ${reason}`, { file: configuration.key, reason });
+    throw fileInvalid(configuration.key, reason);
   }
   const child = log.child({ virtualContainer: context.configuration.name });
   child.info({ set: toBase64url(context.configuration.set) }, 'virtual container');
@@ -87,7 +88,7 @@ async function connectLicenseServers(
   running: Running,
   log: Log,
 ): Promise<void> {
-  const { identity, authorityPem = '' } = await readIdentity(configuration.link);
+  const { identity, authorityPem } = await readCertificateFiles(configuration.link);
   const [first] = runtimes.values();
   for (const { member, address } of first?.proposer.group.licenseServers ?? [])
     running.resources.use(new LicenseServerLink({ member, address, identity, authorityPem, runtimes, log }));
@@ -106,11 +107,12 @@ async function openDoor(
     clients += change;
     for (const runtime of runtimes.values()) runtime.handle({ kind: 'clients', count: clients });
   };
-  const { identity, authorityPem } = await readIdentity(configuration.client);
+  const { client } = configuration;
+  const { identity, authorityPem } = await readCertificateFiles({ ...client, authority: client.authority ?? '' });
   const listener = await listen({
     ...configuration.listen,
     identity,
-    ...(authorityPem !== undefined && {
+    ...(authorityPem !== '' && {
       clientAuthorityPem: authorityPem,
       requireRole: (role: string) => role === ROLES.client,
     }),

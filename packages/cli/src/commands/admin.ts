@@ -1,11 +1,18 @@
 import { create, ListSessionsReplySchema, ListSessionsRequestSchema } from '@trefoil/api';
 import type { Group } from '@trefoil/client';
-import { encodeCommand, type EvictCommand, keyIdBytes, LIMITS, type Outcome, signCommand } from '@trefoil/license';
+import {
+  encodeCommand,
+  type EvictCommand,
+  keyIdBytes,
+  LIMITS,
+  nameFault,
+  type Outcome,
+  signCommand,
+} from '@trefoil/license';
 import { systemRandom } from '@trefoil/host';
-import { keyFromPem } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
-import { readPassphrase, readTextFile } from '../files.ts';
+import { readKey, readTrimmed } from '../files.ts';
 import { CliError, duration, EXIT, print, printable, printJson } from '../terminal.ts';
 import { applyUpdate, submitOutside } from './apply-update.ts';
 
@@ -17,7 +24,7 @@ export function updateCommand(): Command {
     .argument('<file>')
     .addHelpText('after', '\nExample:\n  trefoil update cad-2026-0042.update')
     .action(async (file: string, options: ClientOptions) => {
-      const document = await readTextFile(file);
+      const document = await readTrimmed(file, LIMITS.updateBytes);
       const group = await findGroup(options);
       try {
         const result = await applyUpdate(group, document, PATIENCE_MS);
@@ -54,9 +61,9 @@ export function evictCommand(): Command {
         prefix: string,
         options: ClientOptions & { adminKey: string; passphraseFile?: string; reason: string },
       ) => {
-        if (Buffer.byteLength(options.reason) > LIMITS.reasonBytes || /[\p{Cc}\p{Zl}\p{Zp}]/u.test(options.reason))
-          throw new CliError(EXIT.usage, `--reason is one line of at most ${LIMITS.reasonBytes} bytes`);
-        const key = keyFromPem(await readTextFile(options.adminKey), await readPassphrase(options.passphraseFile));
+        const fault = nameFault(options.reason, LIMITS.reasonBytes);
+        if (fault !== undefined) throw new CliError(EXIT.usage, `--reason ${fault}`);
+        const key = await readKey(options.adminKey, options.passphraseFile);
         const group = await findGroup(options);
         try {
           const session = await findSession(group, prefix);

@@ -115,13 +115,15 @@ export function acquireCommand(): Command {
       if (files.length === 2 && files[0] === files[1])
         throw new CliError(EXIT.usage, '--save and --proof need a file each');
       for (const file of files) await refuseExisting(file);
-      for (const file of files) await writeFileAtomically(file, '');
+      await using empty = new AsyncDisposableStack();
+      for (const file of files) {
+        await writeFileAtomically(file, '');
+        empty.defer(() => rm(file, { force: true }));
+      }
       await using client = await connectClient(options, 'trefoil');
       const result = await acquire(client, product, options);
-      if (result.kind !== 'granted') {
-        for (const file of files) await rm(file, { force: true });
-        throw refusal(result, options);
-      }
+      if (result.kind !== 'granted') throw refusal(result, options);
+      empty.move(); // from here on they are to stay
       const { seat } = result;
       if (options.proof !== undefined) await writeFileAtomically(options.proof, seat.proof(), { mode: 0o644 });
       showSeat(seat, options);

@@ -7,7 +7,7 @@ import { createSoftwareContainer, openSoftwareContainer, readPassphraseFile } fr
 import { writeFileAtomically } from '@trefoil/host';
 import { containerRequest } from '@trefoil/vendor';
 import { Command } from 'commander';
-import { readTextFile, writeResult } from '../files.ts';
+import { readTrimmed, writeResult } from '../files.ts';
 import { CliError, EXIT, note, print } from '../terminal.ts';
 
 export function requestCommand(): Command {
@@ -75,10 +75,10 @@ export function clientCommand(): Command {
       const text = encodeClientFile({
         group: options.group,
         addresses: options.address,
-        authority: await readTextFile(options.authority),
+        authority: await readTrimmed(options.authority),
         ...(options.set !== undefined && { set: options.set }),
-        ...(options.certificate !== undefined && { certificate: await readTextFile(options.certificate) }),
-        ...(options.key !== undefined && { key: await readTextFile(options.key) }),
+        ...(options.certificate !== undefined && { certificate: await readTrimmed(options.certificate) }),
+        ...(options.key !== undefined && { key: await readTrimmed(options.key) }),
         ...(options.vendorRoot !== undefined && { vendorRoot: options.vendorRoot }),
       });
       decodeClientFile(text, 'client file');

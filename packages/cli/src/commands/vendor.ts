@@ -10,11 +10,10 @@ import {
   type Issuer,
   issueLicense,
   issuerOf,
-  keyFromPem,
   makeUpdate,
 } from '@trefoil/vendor';
 import { Command } from 'commander';
-import { readPassphrase, readTextFile, writeResult } from '../files.ts';
+import { readKey, readPassphrase, readTrimmed, writeResult } from '../files.ts';
 import { CliError, EXIT, note, print, wholeNumber } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
@@ -88,7 +87,7 @@ function configureCommand(): Command {
     )
     .action(async (files: string[], options: Folder & { name: string; days: string; output?: string }) => {
       const issuer = await readIssuer(options);
-      const requests = await Promise.all(files.map(readTextFile));
+      const requests = await Promise.all(files.map(readTrimmed));
       const now = Date.now();
       const text = configure(issuer, {
         requests,
@@ -136,7 +135,7 @@ function issueCommand(): Command {
       const configuration = verifyConfiguration(
         nodeCrypto(),
         issuer.document,
-        await readTextFile(options.configuration),
+        await readTrimmed(options.configuration),
       );
       const now = Date.now();
       const license = issueLicense(issuer, configuration, {
@@ -150,7 +149,7 @@ function issueCommand(): Command {
       });
       const root = {
         alg: 'ed25519',
-        bytes: Buffer.from(await readTextFile(join(options.directory, 'root.pub')), 'base64url'),
+        bytes: Buffer.from(await readTrimmed(join(options.directory, 'root.pub')), 'base64url'),
       } as const;
       await writeResult(
         options.output,
@@ -180,7 +179,7 @@ async function readTerms(options: IssueOptions): Promise<JsonObject> {
 }
 
 async function readTermsFile(file: string): Promise<JsonObject> {
-  const terms = parseStrictJson(Buffer.from(await readTextFile(file)), 256 * 1024);
+  const terms = parseStrictJson(Buffer.from(await readTrimmed(file)), 256 * 1024);
   if (terms === null || typeof terms !== 'object' || Array.isArray(terms))
     throw new CliError(EXIT.failure, `${file}: the terms are not a JSON object`);
   return terms as JsonObject;
@@ -188,15 +187,12 @@ async function readTermsFile(file: string): Promise<JsonObject> {
 
 async function readIssuer(options: Folder): Promise<Issuer> {
   const { directory } = options;
-  const key = keyFromPem(
-    await readTextFile(join(directory, 'issuing.key.pem')),
-    await readPassphrase(options.passphraseFile),
-  );
+  const key = await readKey(join(directory, 'issuing.key.pem'), options.passphraseFile);
   const root = {
     alg: 'ed25519',
-    bytes: Buffer.from(await readTextFile(join(directory, 'root.pub')), 'base64url'),
+    bytes: Buffer.from(await readTrimmed(join(directory, 'root.pub')), 'base64url'),
   } as const;
-  return issuerOf(root, await readTextFile(join(directory, 'issuing-key.jws')), key);
+  return issuerOf(root, await readTrimmed(join(directory, 'issuing-key.jws')), key);
 }
 
 function days(text: string): number {

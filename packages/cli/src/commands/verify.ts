@@ -1,8 +1,8 @@
 import { Verifier } from '@trefoil/client';
-import { decodeGrantBundle, type Grant, LicenseError, verifyGrant } from '@trefoil/license';
+import { decodeGrantBundle, type Grant, LicenseError, type VerifiedGrant, verifyGrant } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { Command } from 'commander';
-import { readTextFile } from '../files.ts';
+import { readTrimmed } from '../files.ts';
 import { CliError, EXIT, print, printable, printJson, time } from '../terminal.ts';
 
 export function verifyCommand(): Command {
@@ -23,13 +23,13 @@ export function verifyCommand(): Command {
       if (at !== undefined && Number.isNaN(at))
         throw new CliError(EXIT.usage, `--at is not a time like 2027-01-31T12:00:00Z: ${options.at}`);
       const { vendorRoot } = new Verifier(options.vendorRoot);
-      const text = await readTextFile(file);
+      const text = await readTrimmed(file);
       try {
         const verified = verifyGrant(nodeCrypto(), vendorRoot, decodeGrantBundle(text), at === undefined ? {} : { at });
         if (options.json) {
           const { grants, accept, validUntilUtc } = verified;
           printJson({ valid: true, validUntil: time(validUntilUtc), epoch: accept.epoch, index: accept.index, grants });
-        } else for (const grant of verified.grants) print(printable(sentenceOf(grant, verified.accept.index)));
+        } else for (const grant of verified.grants) print(printable(sentenceOf(grant, verified)));
       } catch (error) {
         if (!(error instanceof LicenseError)) throw error;
         if (options.json) printJson({ valid: false, code: error.code, reason: error.message });
@@ -38,7 +38,10 @@ export function verifyCommand(): Command {
     });
 }
 
-function sentenceOf({ seats, product, user, host, license, version, issuedUtc, lifeMs }: Grant, index: number): string {
+function sentenceOf(grant: Grant, { accept, validUntilUtc }: VerifiedGrant): string {
+  const { seats, product, user, host, license, version, issuedUtc, lifeMs } = grant;
   const what = `valid: ${seats} of ${product} for ${user} on ${host}, license ${license} version ${version}`;
-  return `${what}, issued ${time(issuedUtc)} for ${lifeMs / 1_000} s; certified as entry ${index}`;
+  // Valid when it was issued: what a proof is for. Whoever asks about today should not take that for an answer.
+  const over = validUntilUtc <= Date.now() ? `; its time ended ${time(validUntilUtc)}` : '';
+  return `${what}, issued ${time(issuedUtc)} for ${lifeMs / 1_000} s; certified as entry ${accept.index}${over}`;
 }

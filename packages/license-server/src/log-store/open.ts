@@ -46,46 +46,26 @@ export type Opened =
  */
 export async function openLogStore(disk: Disk, options: OpenOptions): Promise<Opened> {
   if (options.storeId.length !== STORE_ID_BYTES) throw new RangeError('storeId must have 16 bytes');
-  let segments: number[];
+  // Outside of what follows: a disk that can't be written is no word against the log.
+  if (options.ifMissing === 'create' && (await segmentsOf(disk)).length === 0)
+    await createSegment(disk, 1, options, START_OF_CHAIN);
   let verified: VerifiedChain;
   try {
-    segments = await segmentsOf(disk);
-    if (segments.length === 0) {
-      if (options.ifMissing === 'suspect') throw new Damage(segmentName(1), 0, 'the log is missing');
-      segments = [await beginLog(disk, options)];
-    }
-    verified = await verifyChain(disk, segments, options);
+    verified = await verifyChain(disk, options);
   } catch (error) {
-    if (error instanceof CannotBegin) throw error.cause;
     const damage = asDamage(error);
     if (damage === undefined) throw error;
     return { kind: 'suspect', file: damage.file, offset: damage.offset, reason: damage.message };
   }
-  const file = await disk.open(segmentName(verified.newest.header.segment));
+  const { newest, segments, torn } = verified;
+  const file = await disk.open(segmentName(newest.header.segment));
   try {
     await repair(disk, file, verified);
   } catch (error) {
     await file.close().catch(() => undefined);
-    throw error; // a disk that can't be written: no word against the log
+    throw error;
   }
-  const store = new Log(disk, file, segments, verified.newest);
-  return { kind: 'open', store, torn: verified.torn, firstSegment: segments[0] ?? 1 };
-}
-
-async function beginLog(disk: Disk, options: OpenOptions): Promise<number> {
-  try {
-    await createSegment(disk, 1, options, START_OF_CHAIN);
-    return 1;
-  } catch (error) {
-    throw new CannotBegin(error);
-  }
-}
-
-/** So that a write that fails is not taken for a sector that can't be read. */
-class CannotBegin extends Error {
-  constructor(cause: unknown) {
-    super('the log cannot be begun', { cause });
-  }
+  return { kind: 'open', store: new Log(disk, file, segments, newest), torn, firstSegment: segments[0] ?? 1 };
 }
 
 /** A sector that can't be read is damage like any other; a full or forbidden disk is a failure. */
@@ -97,23 +77,30 @@ function asDamage(error: unknown): Damage | undefined {
 
 async function segmentsOf(disk: Disk): Promise<number[]> {
   const numbers = (await disk.list()).map(segmentNumber).filter((number) => number !== undefined);
-  numbers.sort((a, b) => a - b);
+  return numbers.sort((a, b) => a - b);
+}
+
+function checkNumbers(numbers: readonly number[]): void {
+  if (numbers.length === 0) throw new Damage(segmentName(1), 0, 'the log is missing');
   for (const [index, number] of numbers.entries()) {
     const before = numbers[index - 1];
     if (before !== undefined && number !== before + 1) {
       throw new Damage(segmentName(before + 1), 0, 'a segment of the log is missing');
     }
   }
-  return numbers;
 }
 
 interface VerifiedChain {
+  /** Numbers of all files, ascending. */
+  readonly segments: number[];
   readonly newest: ScannedSegment;
   readonly previous: ScannedSegment | undefined;
   readonly torn: boolean;
 }
 
-async function verifyChain(disk: Disk, segments: readonly number[], options: OpenOptions): Promise<VerifiedChain> {
+async function verifyChain(disk: Disk, options: OpenOptions): Promise<VerifiedChain> {
+  const segments = await segmentsOf(disk);
+  checkNumbers(segments);
   let previous: ScannedSegment | undefined;
   let newest: ScannedSegment | undefined;
   for (const segment of segments) {
@@ -125,7 +112,7 @@ async function verifyChain(disk: Disk, segments: readonly number[], options: Ope
   if (newest.seal !== undefined) {
     throw new Damage(segmentName(newest.seal.nextSegment), 0, 'the newest segment of the log is missing');
   }
-  return { newest, previous, torn: newest.tornEnd > newest.endSector };
+  return { segments, newest, previous, torn: newest.tornEnd > newest.endSector };
 }
 
 async function scanFile(disk: Disk, segment: number, options: OpenOptions): Promise<ScannedSegment> {
