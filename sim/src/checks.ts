@@ -34,7 +34,6 @@ export class Checks {
   readonly #heads = new Map<number, string>();
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
-  readonly #doubtful = new Set<Member>();
   newestCertified = 0;
   certificates = 0;
 
@@ -78,21 +77,13 @@ export class Checks {
 
   /** Has not signed a vote since it lost something. */
   isForgetful(member: Member): boolean {
-    return this.#signed[member].mayHaveForgotten || this.#doubtful.has(member);
-  }
-
-  /** A sync failed: what the disk says it holds may be gone after the next power loss. */
-  doubtDisk(member: Member): void {
-    this.#doubtful.add(member);
-    this.mayForget(member);
+    return this.#signed[member].mayHaveForgotten;
   }
 
   /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
   restarted(member: Member, voter: Voter, why: string | undefined): void {
     const setAside = why !== undefined;
-    const { vote, promised } = this.#signed[member];
-    const mayHaveForgotten = this.isForgetful(member);
-    if (setAside) this.#doubtful.delete(member);
+    const { vote, promised, mayHaveForgotten } = this.#signed[member];
     if (setAside && !mayHaveForgotten) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
     if (setAside || mayHaveForgotten) return this.mayForget(member);
     const kept = voter.signedHigh?.accept;
@@ -139,10 +130,10 @@ export class Checks {
 
   /** §9.2 and §9.7, when all is quiet. */
   atTheEnd(): void {
+    const newest = this.#world.ledgers().filter(({ ledger }) => ledger.index >= this.newestCertified);
     const ledgers = new Map<string, { name: string; text: string }>();
-    for (const { name, ledger, head, records } of this.#world.ledgers()) {
-      // One that follows may be an entry behind what was answered.
-      for (const [license, units] of ledger.index < this.newestCertified ? [] : this.#consumed) {
+    for (const { name, ledger, head, records } of newest) {
+      for (const [license, units] of this.#consumed) {
         const state = ledger.licenses.get(license);
         if (state !== undefined && state.consumed < units)
           this.fault(`9.2 ${units} units of ${license} were answered, ${state.consumed} are in the ledger of ${name}`);
@@ -151,6 +142,8 @@ export class Checks {
       if (other === undefined) ledgers.set(head, { name, text: records });
       else if (other.text !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
+    if (ledgers.size > 1) this.fault('9.7 logs of the same length are not the same');
+    if (newest.length < 3) this.fault(`9.9 only ${newest.length} servers have all that is certified`);
   }
 }
 

@@ -69,7 +69,7 @@ export class Client {
 
   /** One thing after the other, until the run ends. */
   async live(): Promise<void> {
-    for (;;) {
+    while (!this.#world.quiet) {
       await this.#pause(this.#world.pace * this.#random.between(5, this.#random.chance(0.02) ? 3_000 : 120));
       if (this.#session === undefined) await this.#open();
       else await this.#act(this.#session);

@@ -115,7 +115,6 @@ export class LicenseServer {
   crash(how: 'process' | 'power', why = 'killed'): void {
     if (!this.up) return;
     this.#world.note(`${this.name} dies (${how}): ${why}`);
-    if (why.endsWith(': io.')) this.#world.checks.doubtDisk(this.member);
     this.up = false;
     this.life++;
     this.#disk?.die();

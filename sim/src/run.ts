@@ -80,5 +80,8 @@ async function liveness(world: World): Promise<void> {
     if (client.answers === answers[i] || waits > 5_000) checks.fault(`9.9 ${client.name} is not served`);
   });
   checks.count();
+  // When nobody asks any more, all logs come to the same end; then, and only then, are ledgers compared.
+  world.quiet = true;
+  await agenda.runUntil(agenda.now + 5_000);
   checks.atTheEnd();
 }

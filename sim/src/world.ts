@@ -37,6 +37,8 @@ export class World {
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
   newestLogTime = 0;
+  /** Nobody asks for anything new. */
+  quiet = false;
   readonly snapshotEveryEntries: number;
   /** Factor on the time that clients take to think: some groups are busy all the time, others seldom. */
   readonly pace: number;
@@ -81,7 +83,7 @@ export class World {
   sell(license: string, product: string, quantity: number, units?: number): void {
     const version = (this.sold.get(license)?.version ?? 0) + 1;
     this.sold.set(license, { version, quantity, product });
-    const terms = { quantity, sessionTimeout: 10, ...(units !== undefined && { units }) };
+    const terms = { quantity, sessionTimeoutSeconds: 10, ...(units !== undefined && { units }) };
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
     this.count('command update');
