@@ -20,7 +20,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   cli: all,
   web: ['api', 'license'],
   sim: ['core', 'license', 'client', 'license-server', 'tmr-server', 'container', 'host'],
-  e2e: ['cli', 'client'],
+  e2e: ['cli', 'client', 'link', 'api', 'license'], // link and api: strangers who speak to a port without the SDK
   bench: ['cli', 'client'],
   vectors: ['license'],
   scripts: [],

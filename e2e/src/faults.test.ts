@@ -38,6 +38,32 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
     assert.equal(await running.hands.used(), 2);
   });
 
+  test('two license servers down for longer than a seat lives: it runs to its end, and is nobody else’s when they are back', async () => {
+    const terms = { sessionTimeoutSeconds: 10 };
+    await running.hands.sell({ version: 1, quantity: 2, license: 'short-1', product: 'short', terms });
+    await using one = await running.client('ada', 1_000);
+    await using two = await running.client('alan', 1_000);
+    await using third = await running.client('anna', 1_000);
+    const seats = (await Promise.all([one.acquire('short'), two.acquire('short')])).map((result) => {
+      assert.ok(result.kind === 'granted');
+      return result.seat;
+    });
+    for (const name of ['license-server-1', 'license-server-3']) await running.hands.server(name).kill();
+    await eventually('both have run to their end', 15_000, async () => seats.every((seat) => !seat.valid));
+    await new Promise((resolve) => setTimeout(resolve, 5_000)); // and then some
+    for (const name of ['license-server-1', 'license-server-3']) await running.hands.server(name).start();
+    const asked = new Set<string>();
+    await eventually('both are held again', 20_000, async () => {
+      const result = await third.acquire('short');
+      asked.add(result.kind === 'denied' ? result.code : result.kind);
+      return seats.every((seat) => seat.valid);
+    });
+    assert.equal((await third.acquire('short')).kind, 'denied');
+    assert.ok(!asked.has('granted'), 'a seat that was lost by an outage went to somebody else');
+    for (const seat of seats) await seat.release();
+    await running.hands.waitForRedundancy();
+  });
+
   test('40 requests without an answer: the client goes on, and gives back what nobody asks for', async () => {
     await using client = await running.client('dora', 400);
     const stopped = ['license-server-1', 'license-server-3'].map((name) => running.hands.server(name).pid ?? 0);

@@ -1,25 +1,34 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
-import type { SubmitResult } from '@trefoil/client';
+import { Worker } from 'node:worker_threads';
+import { type Client, readClientFile } from '@trefoil/client';
+import type { Flood, Flooded } from './flood.ts';
 import { eventually, RunningGroup } from './running-group.ts';
 
-/** Together they ask, at once, three times as much as is done in the time that they give, and as may wait. */
-const FLOODERS = 15;
-const REQUESTS_EACH = 4_000;
-const PATIENCE_MS = 1_500;
-
-/** A renewal of a session that doesn't exist: cheap to ask, and an entry's work all the same. */
-function uselessCommand(session: Uint8Array, requestId: number): Uint8Array {
-  const command = new Uint8Array(1 + 16 + 8 + 8);
-  command[0] = 2;
-  command.set(session, 1);
-  const view = new DataView(command.buffer);
-  view.setUint32(21, requestId);
-  view.setUint32(29, requestId);
-  return command;
+/** The crowd asks in a thread of its own; who has a seat renews it all the while. */
+async function floodWhileRenewing(holder: Client, workerData: Flood): Promise<Flooded> {
+  const worker = new Worker(new URL('flood.ts', import.meta.url), { workerData });
+  const flooded = once(worker, 'message') as Promise<[Flooded]>;
+  const renewalsMs: number[] = [];
+  const until = performance.now() + workerData.forMs + 500;
+  while (performance.now() < until) {
+    const sentAt = performance.now();
+    assert.equal(await holder.renew(), 'renewed', 'who has a seat is served first');
+    renewalsMs.push(Math.round(performance.now() - sentAt));
+  }
+  const [result] = await flooded;
+  const { asked, certified, refused, refusedAfterMs } = result;
+  const median = Math.round(refusedAfterMs.sort((a, b) => a - b)[refusedAfterMs.length >> 1] ?? NaN);
+  process.stderr.write(
+    `of ${asked}: ${certified} done in time, ${refused} told to come back after ${median} ms (median); ` +
+      `${renewalsMs.length} renewals meanwhile took up to ${Math.max(...renewalsMs)} ms\n`,
+  );
+  return result;
 }
 
-test('far more at once than it can take: refused at once with a hint, renewals first, no seat lost', {
+test('ten times more than it can take: refused at once with a hint, renewals first, no seat lost', {
   timeout: 120_000,
 }, async () => {
   await using running = await RunningGroup.start();
@@ -27,28 +36,24 @@ test('far more at once than it can take: refused at once with a hint, renewals f
   await using holder = await running.client('holder', 10_000);
   const held = await holder.acquire('cad');
   assert.equal(held.kind, 'granted');
-  const flooders = await Promise.all(
-    Array.from({ length: FLOODERS }, (_, i) => running.client(`flood-${i}`, PATIENCE_MS)),
-  );
-  const calls = flooders.flatMap((flooder, k) =>
-    Array.from({ length: REQUESTS_EACH }, (_, i) =>
-      flooder.group.servers.submit(uselessCommand(new Uint8Array(16).fill(k + 1), i + 1), PATIENCE_MS),
-    ),
-  );
-  const sentAt = performance.now();
-  const renewed = holder.renew().then((result) => ({ result, tookMs: Math.round(performance.now() - sentAt) }));
-  const results = await Promise.all(calls);
-  const { result, tookMs } = await renewed;
-  const count = (holds: (one: SubmitResult) => boolean): number => results.filter(holds).length;
-  const done = count((one) => one.kind === 'certified');
-  const overloaded = count((one) => one.kind === 'unknown' && one.reason.includes('overloaded'));
-  process.stderr.write(
-    `of ${results.length} at once: ${done} done in time, ${overloaded} told to come back; a renewal meanwhile: ${tookMs} ms\n`,
-  );
-  assert.ok(overloaded > 0, 'some were refused with a hint when to come back');
-  assert.equal(result, 'renewed', 'who has a seat is served first');
+  // The crowd is elsewhere: it has a core of its own, the servers share the other, and the one that leads has most of it.
+  for (const { pid } of running.hands.servers.values()) execFileSync('taskset', ['-a', '-c', '-p', '0', `${pid}`]);
+  const active = await running.hands.waitForLeader();
+  execFileSync('renice', ['-n', '-10', '-p', `${active.pid}`]);
+  const flood = {
+    address: `127.0.0.1:${active.folder.port}`,
+    authorityPem: (await readClientFile(running.group.clientFile)).authority,
+    set: holder.group.configuration.set,
+    atLogTime: await holder.group.certifiedLogTime(),
+    ...{ connections: 15, forMs: 3_000, patienceMs: 1_000 },
+  };
+  // A fast machine takes more: then the crowd is larger.
+  let result = await floodWhileRenewing(holder, { ...flood, perSecond: 25_000 });
+  if (result.asked < 10 * result.certified) result = await floodWhileRenewing(holder, { ...flood, perSecond: 32_000 });
+  const { asked, certified, refused } = result;
+  assert.ok(asked >= 10 * certified, `only ${(asked / certified).toFixed(1)} times what it can take`);
+  assert.ok(refused >= 0.8 * (asked - certified), 'those that can not be served are told when to come back');
   await eventually('renewals go on', 10_000, async () => (await holder.renew()) === 'renewed');
   assert.ok(held.kind === 'granted' && held.seat.valid);
   assert.equal(await running.hands.used(), 1);
-  for (const flooder of flooders) await flooder.close();
 });

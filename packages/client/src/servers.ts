@@ -17,6 +17,8 @@ const LAST_HEDGE_MS = 2_000;
 const SLOWEST_DECAY = 0.98;
 const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 400;
+/** A server gives up this much earlier than the client, so that its reason arrives while somebody still listens. */
+const WAY_BACK_MS = 100;
 /** A server that could not be reached so recently needn't be tried before the other. */
 const FAILED_RECENTLY_MS = 1_000;
 
@@ -178,7 +180,8 @@ class Submission {
       return;
     }
     this.#open.add(connection);
-    const patienceMs = this.#until - performance.now();
+    const leftMs = this.#until - performance.now();
+    const patienceMs = leftMs - Math.min(WAY_BACK_MS, leftMs / 4);
     connection.submit(this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
       this.#open.delete(connection);
       if (this.#settled) return;

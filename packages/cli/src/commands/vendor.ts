@@ -87,7 +87,7 @@ function configureCommand(): Command {
     )
     .action(async (files: string[], options: Folder & { name: string; days: string; output?: string }) => {
       const issuer = await readIssuer(options);
-      const requests = await Promise.all(files.map(readTrimmed));
+      const requests = await Promise.all(files.map((file) => readTrimmed(file)));
       const now = Date.now();
       const text = configure(issuer, {
         requests,
