@@ -19,7 +19,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   central: ['vendor', 'host', 'api', 'license'],
   cli: all,
   web: ['api', 'license'],
-  sim: ['core', 'license', 'client', 'license-server', 'tmr-server', 'container', 'host'],
+  sim: ['core', 'license', 'client', 'license-server', 'tmr-server', 'container', 'host', 'link', 'api'], // what it replaces or runs
   e2e: ['cli', 'client', 'link', 'api', 'license'], // link and api: strangers who speak to a port without the SDK
   bench: ['cli', 'client'],
   vectors: ['license'],

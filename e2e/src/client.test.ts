@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GroupHands } from '@trefoil/cli';
-import { connect } from '@trefoil/client';
+import { connect, systemMachine } from '@trefoil/client';
 import { build } from 'esbuild';
 import { eventually, RunningGroup } from './running-group.ts';
 
@@ -60,25 +60,23 @@ describe('the SDK on a group with two virtual containers', { timeout: 180_000 },
   });
 
   test('events: a seat is lost when nobody renews it, and restored when the group is back', async () => {
-    let wallMs = Date.now();
-    let monotonicMs = performance.now();
+    let asleepMs = 0;
     const clientFile = running.group.clientFile;
-    const clock = { now: () => ({ wallMs, monotonicMs }) };
+    const now = () => ({ wallMs: Date.now() + asleepMs, monotonicMs: performance.now() });
     await using client = await connect({
       clientFile,
       vendor: running.group.vendorRoot,
       user: 'xena',
       host: 'x',
       program: 'test',
-      clock,
+      machine: { ...systemMachine, now },
     });
     const result = await client.acquire('cad');
     assert.equal(result.kind, 'granted');
     const heard: string[] = [];
     client.on('lost', () => heard.push('lost'));
     client.on('restored', () => heard.push('restored'));
-    wallMs += 3_600_000; // the laptop slept for an hour; its monotonic clock did not run
-    monotonicMs += 1;
+    asleepMs = 3_600_000; // the laptop slept for an hour; its monotonic clock did not run
     assert.ok(result.kind === 'granted' && !result.seat.valid, 'not usable from the first look on');
     await eventually('lost, then restored', 10_000, async () => heard.join() === 'lost,restored');
     assert.ok(result.seat.valid);

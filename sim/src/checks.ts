@@ -1,4 +1,5 @@
 import type { Voter } from '@trefoil/core';
+import type { CertifiedEvent } from '@trefoil/tmr-server';
 import {
   type Accept,
   bytesKey,
@@ -93,9 +94,9 @@ export class Checks {
   }
 
   /** §9.3: one chain. */
-  certified(certificate: Uint8Array): Accept {
+  certified(certificate: Uint8Array, verified?: Accept): Accept {
     const { crypto, configuration } = this.#world.fixture;
-    const accept = verifyCertificate(crypto, configuration, decodeCertificate(certificate));
+    const accept = verified ?? verifyCertificate(crypto, configuration, decodeCertificate(certificate));
     const head = bytesKey(accept.head);
     const before = this.#heads.get(accept.index);
     if (before === undefined) this.certificates++;
@@ -103,6 +104,10 @@ export class Checks {
     this.#heads.set(accept.index, head);
     this.newestCertified = Math.max(this.newestCertified, accept.index);
     return accept;
+  }
+
+  certifiedEntry(event: CertifiedEvent): void {
+    if (event.certificate.length > 0) this.certified(event.certificate);
   }
 
   /** §9.6: the same command has the same outcome, whoever asks and whenever; a session that is gone is gone. */

@@ -13,23 +13,23 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'license server killed': (world, random) => {
     const server = world.licenseServers[member(random)];
     server.crash('process');
-    world.agenda.later(random.between(20, 3_000), () => server.up || void server.start());
+    world.mend(random.between(20, 3_000), () => server.up || void server.start());
   },
   'power loss of a license server': (world, random) => {
     const server = world.licenseServers[member(random)];
     server.crash('power');
-    world.agenda.later(random.between(20, 3_000), () => server.up || void server.start());
+    world.mend(random.between(20, 3_000), () => server.up || void server.start());
   },
   'power loss everywhere': (world, random) => {
     for (const one of [1, 2, 3] as const) {
       const server = world.licenseServers[one];
       server.crash('power');
-      world.agenda.later(random.between(20, 1_000), () => server.up || void server.start());
+      world.mend(random.between(20, 1_000), () => server.up || void server.start());
     }
     for (const id of ['A', 'B'] as const) {
       const server = world.tmrServers[id];
       server.crash();
-      world.agenda.later(random.between(20, 1_000), () => server.up || server.start());
+      world.mend(random.between(20, 1_000), () => server.up || server.start());
     }
   },
   'death within a disk operation': (world, random) => {
@@ -39,18 +39,17 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const { memory } = server;
     memory.failAt({ step: memory.steps + 1 + random.below(12), kind });
     const look = (): void => {
-      if (server.up && server.memory === memory) world.agenda.later(50, look);
-      else if (!server.up) {
-        if (kind === 'power') memory.restartAfterPowerLoss();
-        void server.start();
-      }
+      if (server.up && server.memory === memory) return void world.agenda.later(50, look);
+      if (server.up) return;
+      if (kind === 'power') memory.restartAfterPowerLoss();
+      void server.start();
     };
     world.agenda.later(random.between(50, 2_000), look);
   },
   'TMR server killed': (world, random) => {
     const server = world.tmrServers[tmr(random)];
     server.crash();
-    world.agenda.later(random.between(20, 3_000), () => server.up || server.start());
+    world.mend(random.between(20, 3_000), () => server.up || server.start());
   },
   'way cut in one direction': (world, random) => {
     const way = random.chance(0.5) ? `${tmr(random)}>L${member(random)}` : `L${member(random)}>${tmr(random)}`;
@@ -69,7 +68,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     cutFor(world, random, [`C0>${id}`, `${id}>C0`]);
   },
   'bad weather': (world, random) => {
-    const { network, agenda } = world;
+    const { network } = world;
     network.weather = {
       minMs: 0.1,
       maxMs: random.between(1, 60),
@@ -77,26 +76,26 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       doubled: random.chance(0.5) ? random.between(0, 0.2) : 0,
       held: random.chance(0.5) ? random.between(0, 0.2) : 0,
     };
-    agenda.later(random.between(200, 3_000), () => {
+    world.mend(random.between(200, 3_000), () => {
       network.weather = CALM;
     });
   },
   'machine stands still': (world, random) => {
     const { machine } = random.chance(0.5) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
     machine.stop();
-    world.agenda.later(random.between(20, 4_000), () => machine.goOn());
+    world.mend(random.between(20, 4_000), () => machine.goOn());
   },
   'client asleep': (world, random) => {
     const { machine } = random.pick(world.clients);
     machine.stop();
-    world.agenda.later(random.between(1_000, 20_000), () => machine.goOn());
+    world.mend(random.between(1_000, 20_000), () => machine.goOn());
   },
   'slow disk': (world, random) => {
     const server = world.licenseServers[member(random)];
     const before = server.slowness;
     if (before > 6) return; // it is already
     server.slowDown(random.between(10, 300));
-    world.agenda.later(random.between(200, 4_000), () => server.slowDown(before));
+    world.mend(random.between(200, 4_000), () => server.slowDown(before));
   },
   'wall clock set': (world, random) => {
     const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
@@ -115,7 +114,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const copy = server.memory.clone();
     const { mark } = server;
     world.agenda.later(random.between(300, 4_000), () => {
-      if (!server.up || othersUnwell(world, server.member)) return;
+      if (world.mended || !server.up || othersUnwell(world, server.member)) return;
       world.count('a store was put back');
       server.crash('process', 'its store is put back');
       server.memory = copy;
@@ -162,33 +161,37 @@ async function flipBit(world: World, random: Random, one: Member): Promise<void>
     });
     world.checks.mayForget(one);
   }
-  world.agenda.later(random.between(20, 1_000), () => server.up || void server.start());
+  world.mend(random.between(20, 1_000), () => server.up || void server.start());
 }
 
 function cutFor(world: World, random: Random, ways: readonly string[]): void {
   for (const way of ways) world.network.cuts.add(way);
-  world.agenda.later(random.between(50, 4_000), () => {
+  world.mend(random.between(50, 4_000), () => {
     for (const way of ways) world.network.cuts.delete(way);
   });
 }
 
 /** All is mended, except what is named: one license server and one TMR server may stay broken for ever. */
 export async function heal(world: World, spared: { member: Member | undefined; id: Id | undefined }): Promise<void> {
-  world.network.cuts.clear();
-  world.network.weather = CALM;
+  calm(world);
   for (const one of [1, 2, 3] as const) {
     const server = world.licenseServers[one];
-    server.machine.goOn();
     server.slowDown(1);
     server.machine.wallOffsetMs = 0;
+    server.memory.restartProcess();
     if (one === spared.member) server.crash('power', 'for good');
     else if (!server.up) void server.start();
   }
   for (const id of ['A', 'B'] as const) {
     const server = world.tmrServers[id];
-    server.machine.goOn();
     if (id === spared.id) server.crash();
     else if (!server.up) server.start();
   }
-  for (const { machine } of world.clients) machine.goOn();
+}
+
+/** What mends itself has done so; faults that leave something for ever stay. */
+export function calm(world: World): void {
+  world.mendNow();
+  world.network.cuts.clear();
+  world.network.weather = CALM;
 }

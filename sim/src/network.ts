@@ -2,7 +2,8 @@ import type { Member, TmrServer } from '@trefoil/license';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
-export type Place = TmrServer | `L${Member}` | `C${number}`;
+/** C0 is where the clients are. */
+export type Place = TmrServer | `L${Member}` | 'C0';
 
 export interface Weather {
   /** One way, in ms. */
@@ -39,14 +40,26 @@ export class Network {
     return this.#random.between(this.weather.minMs, this.weather.maxMs);
   }
 
-  /** One direction of a connection: in order, unless the weather is bad. */
-  way(from: Place, to: Place, alive: () => boolean, deliver: (bytes: Uint8Array) => void): (bytes: Uint8Array) => void {
+  /**
+   * One direction of a connection: in order, unless the weather is bad. Where `breaks` is given, bad weather breaks the
+   * connection instead, as it does in TCP: an SDK may rely on that, the protocol between servers does not.
+   */
+  way(
+    from: Place,
+    to: Place,
+    alive: () => boolean,
+    deliver: (bytes: Uint8Array) => void,
+    breaks?: () => void,
+  ): (bytes: Uint8Array) => void {
     let lastAt = 0;
     return (sent) => {
       const bytes = Uint8Array.from(sent);
       if (this.isCut(from, to)) return;
       const { lost, doubled, held } = this.weather;
-      if (lost > 0 && this.#random.chance(lost)) return this.#world.count('message lost');
+      if (lost > 0 && this.#random.chance(lost)) {
+        this.#world.count(breaks === undefined ? 'message lost' : 'client connection broken');
+        return breaks?.();
+      }
       const arrive = (ms: number, inOrder: boolean): void => {
         const at = this.#world.agenda.now + ms;
         const when = inOrder ? Math.max(at, lastAt) : at;
@@ -57,15 +70,15 @@ export class Network {
           deliver(bytes);
         });
       };
-      if (held > 0 && this.#random.chance(held)) {
+      if (held > 0 && breaks === undefined && this.#random.chance(held)) {
         this.#world.count('message overtaken');
         arrive(this.delayMs() * 20, false);
       } else arrive(this.delayMs(), true);
-      if (doubled > 0 && this.#random.chance(doubled)) {
+      if (doubled > 0 && breaks === undefined && this.#random.chance(doubled)) {
         this.#world.count('message doubled');
         arrive(this.delayMs() * 5, false);
       }
-      if (this.#random.chance(0.01)) this.#remember({ from, to, bytes });
+      if (breaks === undefined && this.#random.chance(0.01)) this.#remember({ from, to, bytes });
     };
   }
 

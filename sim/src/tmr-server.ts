@@ -1,7 +1,8 @@
 import { decodeToProposer, encodeWitness, takeWitness } from '@trefoil/core';
 import { silentLog } from '@trefoil/host';
-import { type Member, SET_ID_BYTES, type TmrServer as Id } from '@trefoil/license';
-import { ProposerRuntime, type Submitted } from '@trefoil/tmr-server';
+import { bytesKey, type Member, SET_ID_BYTES, type TmrServer as Id } from '@trefoil/license';
+import type { FrameConnection } from '@trefoil/link';
+import { ProposerRuntime, serveFrames, Service } from '@trefoil/tmr-server';
 import { Machine } from './machine.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -16,6 +17,8 @@ export class TmrServer {
   readonly #world: World;
   readonly #random: Random;
   runtime: ProposerRuntime | undefined;
+  #service: Service | undefined;
+  #clients: FrameConnection[] = [];
   #witness: Uint8Array | undefined;
   life = 0;
 
@@ -44,9 +47,10 @@ export class TmrServer {
     });
     if (this.#witness !== undefined) takeWitness(runtime.proposer, this.#witness);
     runtime.watchers.add((event) => {
-      if ('index' in event && event.certificate.length > 0) checks.certified(event.certificate);
+      if ('index' in event) checks.certifiedEntry(event);
     });
     this.runtime = runtime;
+    this.#service = new Service(new Map([[bytesKey(fixture.set), runtime]]), this.machine);
     this.#keepWitness(life);
     for (const member of [1, 2, 3] as const) this.dial(member);
   }
@@ -66,6 +70,7 @@ export class TmrServer {
     this.life++;
     this.runtime = undefined;
     this.machine.goOn();
+    for (const connection of this.#clients.splice(0)) connection.close();
     void runtime[Symbol.asyncDispose](); // closes its links; its answers go nowhere
   }
 
@@ -114,14 +119,16 @@ export class TmrServer {
     this.#world.watchLink({ from: this.id, to: server.name, alive, cut: breakOff });
   }
 
-  /** A client's request on this server's connection; `reply` comes at most once. */
-  submit(
-    command: { bytes: Uint8Array; patienceMs: number; stuck: boolean },
-    reply: (result: Submitted) => void,
-  ): boolean {
-    if (this.runtime === undefined) return false;
-    const priority = ({ 2: 'renew', 3: 'acquire', 4: 'release' } as const)[command.bytes[0] as 2 | 3 | 4] ?? 'other';
-    this.runtime.submit({ ...command, priority }, reply);
-    return true;
+  /** A client has connected: the shipped door serves it. */
+  serve(connection: FrameConnection): void {
+    const { runtime } = this;
+    if (runtime === undefined || this.#service === undefined) return connection.close();
+    this.#clients.push(connection);
+    runtime.handle({ kind: 'clients', count: this.#clients.length });
+    connection.onClose(() => {
+      this.#clients = this.#clients.filter((one) => one !== connection);
+      runtime.handle({ kind: 'clients', count: this.#clients.length });
+    });
+    serveFrames(connection, this.#service, { run: (work) => work() });
   }
 }

@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { encodeRecords, type Ledger, type LedgerContext } from '@trefoil/core';
-import { bytesKey, encodeCommand, type Member, type TmrServer as Id } from '@trefoil/license';
-import type { Fixture } from '@trefoil/license/fixtures';
+import { bytesKey, encodeCommand, type Member, type SigningKey, type TmrServer as Id } from '@trefoil/license';
+import { type Fixture, fixture, seedKey } from '@trefoil/license/fixtures';
 import { Agenda } from './agenda.ts';
 import { Checks } from './checks.ts';
-import { Client } from './client.ts';
-import { quickFixture } from './crypto.ts';
+import { Application } from './application.ts';
+import { quickFixture, quickKey } from './crypto.ts';
 import { LicenseServer } from './license-server.ts';
-import { Network } from './network.ts';
+import { Office } from './office.ts';
+import { Network, type Place } from './network.ts';
 import { Random } from './random.ts';
 import { TmrServer } from './tmr-server.ts';
 
 interface Link {
   readonly from: Id;
-  readonly to: `L${Member}`;
+  readonly to: Place;
   readonly alive: () => boolean;
   readonly cut: () => void;
 }
@@ -24,30 +25,39 @@ const MEMBERS = [1, 2, 3] as const;
 /** Five servers, their clients and all that lies between, in one process and one order. */
 export class World {
   readonly agenda = new Agenda();
-  readonly fixture: Fixture = quickFixture();
+  readonly fixture: Fixture;
+  readonly keyOf: (name: string) => SigningKey;
   readonly context: LedgerContext;
   readonly checks: Checks;
   readonly network: Network;
   readonly licenseServers: Record<Member, LicenseServer>;
   readonly tmrServers: Record<Id, TmrServer>;
-  readonly clients: Client[] = [];
+  readonly clients: Application[] = [];
+  /** Where the vendor's updates and the admin's commands come from. */
+  readonly office: Office;
   readonly random: Random;
   /** By license. */
   readonly sold = new Map<string, { version: number; quantity: number; product: string }>();
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
-  newestLogTime = 0;
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
   /** Factor on the time that clients take to think: some groups are busy all the time, others seldom. */
-  readonly pace: number;
+  pace: number;
+  /** Nothing goes wrong any more, save what is broken for good. */
+  mended = false;
+  readonly #mending = new Set<() => void>();
   readonly #trace = createHash('sha256');
   #links: { link: Link; cutSince: number | undefined; patienceMs: number }[] = [];
   #serial = 0;
 
   constructor(seed: number) {
     this.random = new Random(seed);
+    // One run in a hundred has real keys.
+    const real = seed % 100 === 0;
+    this.fixture = real ? fixture() : quickFixture();
+    this.keyOf = real ? seedKey : quickKey;
     this.pace = this.random.pick([0.02, 0.1, 1, 1]);
     this.snapshotEveryEntries = 20 + this.random.below(400);
     const { crypto, root, configuration, group, issuingKey } = this.fixture;
@@ -60,6 +70,7 @@ export class World {
       A: new TmrServer(this, 'A', this.random.fork()),
       B: new TmrServer(this, 'B', this.random.fork()),
     };
+    this.office = new Office(this, this.random.fork());
     this.#lookAtLinks();
   }
 
@@ -73,7 +84,7 @@ export class World {
     this.tmrServers.A.start();
     this.tmrServers.B.start();
     for (let number = 1; number <= clients; number++) {
-      const client = new Client(this, number, this.random.fork());
+      const client = new Application(this, number, this.random.fork());
       this.clients.push(client);
       void client.live();
     }
@@ -86,24 +97,7 @@ export class World {
     const terms = { quantity, sessionTimeoutSeconds: 10, ...(units !== undefined && { units }) };
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
-    this.count('command update');
-    this.#submitUpdate(encodeCommand({ kind: 'update', document }), 'A');
-  }
-
-  #submitUpdate(bytes: Uint8Array, to: Id): void {
-    const other = to === 'A' ? 'B' : 'A';
-    let answered = false;
-    const again = (): void => {
-      if (!answered) this.#submitUpdate(bytes, other);
-      answered = true;
-    };
-    this.tmrServers[to].submit({ bytes, patienceMs: 2_000, stuck: false }, (result) => {
-      if (result.kind !== 'certified') return;
-      answered = true;
-      this.checks.certified(result.certificate);
-      this.count('update installed');
-    });
-    this.agenda.later(700, again);
+    void this.office.submit('update', encodeCommand({ kind: 'update', document }));
   }
 
   trace(what: string, bytes: Uint8Array): void {
@@ -120,6 +114,19 @@ export class World {
 
   note(text: string): void {
     this.notes.push(`${this.agenda.now.toFixed(1).padStart(9)}  ${text}`);
+  }
+
+  /** A fault that ends by itself; at the latest when all is mended. */
+  mend(ms: number, act: () => void): void {
+    const once = (): void => {
+      if (this.#mending.delete(once)) act();
+    };
+    this.#mending.add(once);
+    this.agenda.later(ms, once);
+  }
+
+  mendNow(): void {
+    for (const act of [...this.#mending]) act();
   }
 
   watchLink(link: Link): void {

@@ -4,7 +4,7 @@ import {
   connect,
   Group,
   readClientFile,
-  systemClientClock,
+  systemMachine,
   Verifier,
 } from '@trefoil/client';
 import { fromBinary, type Method, toBinary } from '@trefoil/api';
@@ -46,7 +46,7 @@ export async function connectClient(options: ClientOptions, program: string): Pr
 /** Without a session: for reading, and for what admins and vendors send. */
 export async function findGroup(options: ClientOptions): Promise<Group> {
   const { clientFile, verifier } = await trust(options);
-  return Group.find({ file: clientFile, verifier, clock: systemClientClock, patienceMs: PATIENCE_MS });
+  return Group.find({ file: clientFile, verifier, machine: systemMachine, patienceMs: PATIENCE_MS });
 }
 
 /** One read of the service, in and out of protobuf. */

@@ -17,12 +17,12 @@ import { type ClientFile, readClientFile } from './client-file.ts';
 import { checkedCode, checkedCount, checkedItems, checkedText } from './arguments.ts';
 import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
+import { type ClientMachine, systemMachine } from './machine.ts';
 import { Renewals } from './renewals.ts';
 import { type AcquireResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
-import { newSecret } from './secrets.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
 import { type Answer, type SavedSession, Session } from './session.ts';
-import { type ClientClock, type Moment, systemClientClock } from './time.ts';
+import type { Moment } from './time.ts';
 import { Verifier } from './verifier.ts';
 
 export interface ConnectOptions {
@@ -36,7 +36,8 @@ export interface ConnectOptions {
   readonly program?: string;
   /** How long to wait for an answer before it is `unknown`, ms. Default 5,000. */
   readonly patienceMs?: number;
-  readonly clock?: ClientClock;
+  /** For tests. */
+  readonly machine?: ClientMachine;
 }
 
 export interface AcquireOptions {
@@ -87,7 +88,7 @@ export interface SavedClient {
 }
 
 async function build(options: ConnectOptions, saved: SavedClient | undefined): Promise<Client> {
-  const { clientFile, patienceMs = DEFAULT_PATIENCE_MS, clock = systemClientClock } = options;
+  const { clientFile, patienceMs = DEFAULT_PATIENCE_MS, machine = systemMachine } = options;
   checkedCount('patienceMs', patienceMs, MAX_PATIENCE_MS);
   const claims = {
     user: claim('user', options.user, () => userInfo().username),
@@ -96,7 +97,7 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
   };
   const verifier = options.vendor instanceof Verifier ? options.vendor : new Verifier(options.vendor);
   const file = typeof clientFile === 'object' ? clientFile : await readClientFile(clientFile);
-  const group = await Group.find({ file, verifier, clock, patienceMs });
+  const group = await Group.find({ file, verifier, machine, patienceMs });
   const client = new Client(group, claims, patienceMs);
   try {
     await (saved === undefined ? client.session() : client.takeOver(saved));
@@ -130,6 +131,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#claims = claims;
     this.#patienceMs = patienceMs;
     this.#renewals = new Renewals({
+      machine: group.machine,
       seats: this.#seats,
       renew: () => this.#renewAll(),
       report: (name, event) => this.emit(name, event),
@@ -180,7 +182,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async acquireAll(given: readonly AcquireItem[]): Promise<AcquireResult> {
     const items = checkedItems(given);
     const session = await this.session();
-    const secret = newSecret();
+    const secret = this.#group.machine.secret();
     const answer = await session.acquire(items, this.#group.crypto.sha256(secret), this.#patienceMs);
     return this.#acquired(session, items, secret, answer);
   }
@@ -321,7 +323,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   async #takeBack(seat: Seat): Promise<void> {
     const session = await this.session();
-    const secret = newSecret();
+    const secret = this.#group.machine.secret();
     const answer = await session.acquire(seat.items, this.#group.crypto.sha256(secret), this.#patienceMs);
     if (answer.kind === 'unknown' || answer.outcome.kind !== 'granted') return;
     const { grants } = answer.outcome;
@@ -334,7 +336,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   now(): Moment {
-    return this.#group.clock.now();
+    return this.#group.machine.now();
   }
 
   /** A read, answered by either TMR server: bodies as in trefoil.proto. */

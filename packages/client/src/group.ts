@@ -19,8 +19,8 @@ import {
   type Outcome,
 } from '@trefoil/license';
 import type { ClientFile } from './client-file.ts';
+import type { ClientMachine } from './machine.ts';
 import { Servers } from './servers.ts';
-import type { ClientClock } from './time.ts';
 import type { Verifier } from './verifier.ts';
 
 /** The virtual container as a client knows it: its servers, and the documents against which every answer is checked. */
@@ -28,7 +28,7 @@ export class Group {
   readonly file: ClientFile;
   readonly servers: Servers;
   readonly verifier: Verifier;
-  readonly clock: ClientClock;
+  readonly machine: ClientMachine;
   readonly #set: Uint8Array;
   #documents: ReturnType<Verifier['documents']>;
   description: DescribeReply;
@@ -37,14 +37,14 @@ export class Group {
     file: ClientFile;
     servers: Servers;
     verifier: Verifier;
-    clock: ClientClock;
+    machine: ClientMachine;
     set: Uint8Array;
     description: DescribeReply;
   }) {
     this.file = parts.file;
     this.servers = parts.servers;
     this.verifier = parts.verifier;
-    this.clock = parts.clock;
+    this.machine = parts.machine;
     this.#set = parts.set;
     this.description = parts.description;
     this.#documents = parts.verifier.documents(parts.description.issuingKey, parts.description.configuration);
@@ -54,12 +54,12 @@ export class Group {
   static async find(options: {
     file: ClientFile;
     verifier: Verifier;
-    clock: ClientClock;
+    machine: ClientMachine;
     patienceMs: number;
   }): Promise<Group> {
-    const { file, patienceMs } = options;
+    const { file, machine, patienceMs } = options;
     const set = file.set === undefined ? new Uint8Array(0) : fromBase64url(file.set);
-    const servers = new Servers(file, set);
+    const servers = new Servers(file, set, machine);
     try {
       const description = await describe(servers, set, patienceMs);
       servers.learn(description.addresses, description.activeAddress, file);

@@ -17,5 +17,6 @@ export { Group } from './group.ts';
 export type { AcquireResult, ConsumeResult, Denied, Refused, Unknown } from './results.ts';
 export type { ReleaseResult, Seat } from './seat.ts';
 export type { SubmitResult } from './servers.ts';
-export { type ClientClock, type Moment, systemClientClock } from './time.ts';
+export { type ClientMachine, systemMachine } from './machine.ts';
+export type { Moment } from './time.ts';
 export { Verifier } from './verifier.ts';

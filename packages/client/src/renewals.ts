@@ -1,4 +1,5 @@
 import type { ClientEvents } from './client.ts';
+import type { ClientMachine } from './machine.ts';
 import type { Seat } from './seat.ts';
 
 /** Looked at this often, so that a laptop that wakes up knows within a second that its seat is gone. */
@@ -9,6 +10,7 @@ const RETRY_MS = 1_000;
 type Report = (name: keyof ClientEvents, event: { seat: Seat; reason: string; inMs: number }) => void;
 
 interface RenewalParts {
+  readonly machine: ClientMachine;
   readonly seats: ReadonlySet<Seat>;
   readonly renew: () => Promise<void>;
   readonly report: Report;
@@ -17,25 +19,36 @@ interface RenewalParts {
 /** When to renew, and what to tell the application about seats whose life runs out. Keeps no process alive. */
 export class Renewals {
   readonly #parts: RenewalParts;
-  readonly #watch: NodeJS.Timeout;
-  #timer: NodeJS.Timeout | undefined;
+  #callOffWatch: () => void = () => undefined;
+  #callOff: () => void = () => undefined;
   #dueAt = Infinity;
   #renewing = false;
   #stopped = false;
 
   constructor(parts: RenewalParts) {
     this.#parts = parts;
-    this.#watch = setInterval(() => this.#look(), WATCH_MS).unref();
+    this.#watch();
   }
 
   /** At a random point between one and two thirds of the life, so that ten thousand clients never come in step. */
   schedule(lifeMs: number): void {
-    const inMs = lifeMs * (1 / 3 + Math.random() / 3);
-    const at = performance.now() + inMs;
+    const inMs = lifeMs * (1 / 3 + this.#parts.machine.chance() / 3);
+    const at = this.#parts.machine.now().monotonicMs + inMs;
     if (this.#stopped || at >= this.#dueAt) return;
     this.#dueAt = at;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#renew(), inMs).unref();
+    this.#callOff();
+    this.#callOff = this.#parts.machine.later(inMs, () => void this.#renew(), 'background');
+  }
+
+  #watch(): void {
+    this.#callOffWatch = this.#parts.machine.later(
+      WATCH_MS,
+      () => {
+        this.#watch();
+        this.#look();
+      },
+      'background',
+    );
   }
 
   async #renew(): Promise<void> {
@@ -85,7 +98,7 @@ export class Renewals {
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
-    clearInterval(this.#watch);
+    this.#callOff();
+    this.#callOffWatch();
   }
 }

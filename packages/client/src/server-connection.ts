@@ -7,8 +7,9 @@ import {
   PORTS,
   type SubmitFields,
 } from '@trefoil/api';
-import { dial, type FrameConnection } from '@trefoil/link';
+import type { FrameConnection } from '@trefoil/link';
 import type { ClientFile } from './client-file.ts';
+import type { ClientMachine } from './machine.ts';
 
 /** Silence on an idle connection is no fault: renewals are many seconds apart. */
 const IDLE_TIMEOUT_MS = 290_000;
@@ -29,6 +30,7 @@ interface OpenCall {
 export class ServerConnection {
   readonly address: string;
   readonly #file: ClientFile;
+  readonly #machine: ClientMachine;
   readonly #calls = new Map<number, OpenCall>();
   #nextCall = 1;
   #connection: FrameConnection | undefined;
@@ -37,9 +39,10 @@ export class ServerConnection {
   /** Monotonic ms of the last failure to connect. */
   failedAt = -Infinity;
 
-  constructor(address: string, file: ClientFile) {
+  constructor(address: string, file: ClientFile, machine: ClientMachine) {
     this.address = address;
     this.#file = file;
+    this.#machine = machine;
   }
 
   get connected(): boolean {
@@ -105,7 +108,7 @@ export class ServerConnection {
     const place = parseAddress(this.address, PORTS.clients);
     if (place === undefined) throw new Error(`${this.address} is no address`);
     try {
-      const connection = await dial({
+      const connection = await this.#machine.dial({
         ...place,
         authorityPem: authority,
         timeoutMs: DIAL_TIMEOUT_MS,
@@ -115,7 +118,7 @@ export class ServerConnection {
       });
       return this.#use(connection);
     } catch (error) {
-      this.failedAt = performance.now();
+      this.failedAt = this.#machine.now().monotonicMs;
       throw error;
     }
   }
@@ -131,7 +134,7 @@ export class ServerConnection {
     connection.onClose((error) => {
       if (this.#connection !== connection) return;
       this.#connection = undefined;
-      this.failedAt = performance.now();
+      this.failedAt = this.#machine.now().monotonicMs;
       for (const call of [...this.#calls.keys()])
         this.#finish(call, { kind: 'lost', reason: error?.message ?? 'the server closed the connection' });
     });

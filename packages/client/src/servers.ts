@@ -1,7 +1,8 @@
 import { type Certified, fromBinary, type Method, type SubmitFields, SubmitReplySchema } from '@trefoil/api';
 import type { ClientFile } from './client-file.ts';
 import { ClientError } from './errors.ts';
-import { ServerConnection } from './server-connection.ts';
+import type { ClientMachine } from './machine.ts';
+import { type CallResult, ServerConnection } from './server-connection.ts';
 
 export type SubmitResult =
   | { readonly kind: 'certified'; readonly certified: Certified }
@@ -17,20 +18,20 @@ const LAST_HEDGE_MS = 2_000;
 const SLOWEST_DECAY = 0.98;
 const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 400;
-/** A server gives up this much earlier than the client, so that its reason arrives while somebody still listens. */
-const WAY_BACK_MS = 100;
 /** A server that could not be reached so recently needn't be tried before the other. */
 const FAILED_RECENTLY_MS = 1_000;
 
 /** Both TMR servers and the virtual IP: finds the active one, keeps the others warm, asks again until it is answered. */
 export class Servers {
+  readonly machine: ClientMachine;
   readonly #connections: ServerConnection[];
   readonly #set: Uint8Array;
   #preferred: ServerConnection;
   #slowestMs = 0;
 
-  constructor(file: ClientFile, set: Uint8Array) {
-    this.#connections = file.addresses.map((address) => new ServerConnection(address, file));
+  constructor(file: ClientFile, set: Uint8Array, machine: ClientMachine) {
+    this.machine = machine;
+    this.#connections = file.addresses.map((address) => new ServerConnection(address, file, machine));
     this.#preferred = this.#connections[0] as ServerConnection;
     this.#set = set;
   }
@@ -39,7 +40,7 @@ export class Servers {
   learn(addresses: readonly string[], active: string, file: ClientFile): void {
     for (const address of addresses)
       if (!this.#connections.some((one) => one.address === address))
-        this.#connections.push(new ServerConnection(address, file));
+        this.#connections.push(new ServerConnection(address, file, this.machine));
     this.#prefer(active);
     for (const connection of this.#connections) connection.warm();
   }
@@ -56,21 +57,18 @@ export class Servers {
 
   /** A read, from whoever answers. @throws ClientError `not-reachable` */
   async call(method: Method, body: Uint8Array, patienceMs = 5_000): Promise<Uint8Array> {
-    const until = performance.now() + patienceMs;
+    const until = this.now() + patienceMs;
     let reason = 'no answer';
-    for (let attempt = 0; performance.now() < until; attempt++) {
+    for (let attempt = 0; this.now() < until; attempt++) {
       for (const connection of [this.#preferred, ...this.#others(this.#preferred)]) {
-        const result = await callOnce(
-          connection,
-          method,
-          body,
-          Math.max(50, Math.min(1_000, until - performance.now())),
-        );
+        const timeoutMs = Math.max(50, Math.min(1_000, until - this.now()));
+        const result = await this.#callOnce(connection, method, body, timeoutMs);
         if (result.kind === 'reply') return result.body;
         if (result.kind === 'refused') throw new ClientError('not-reachable', result.message);
         reason = result.reason;
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt)));
+      const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
+      await new Promise<void>((resolve) => this.machine.later(pauseMs, resolve));
     }
     const all = this.#connections.map((one) => one.address).join(', ');
     throw new ClientError('not-reachable', `no TMR server answers (tried ${all}): ${reason}`);
@@ -84,7 +82,7 @@ export class Servers {
       if (stopped) return;
       const again = (): void => {
         const next = this.#others(connection)[0] ?? connection;
-        setTimeout(() => open(next), FIRST_RETRY_MS * 10).unref();
+        this.machine.later(FIRST_RETRY_MS * 10, () => open(next), 'background');
       };
       cancel = connection.call(method, body, again, onItem);
     };
@@ -110,7 +108,7 @@ export class Servers {
 
   other(than: ServerConnection): ServerConnection {
     const others = this.#others(than);
-    return others.find((one) => performance.now() - one.failedAt > FAILED_RECENTLY_MS) ?? others[0] ?? than;
+    return others.find((one) => this.now() - one.failedAt > FAILED_RECENTLY_MS) ?? others[0] ?? than;
   }
 
   redirected(to: string): ServerConnection | undefined {
@@ -127,32 +125,37 @@ export class Servers {
     return Math.min(LAST_HEDGE_MS, Math.max(HEDGE_MS, 3 * this.#slowestMs));
   }
 
+  /** Monotonic ms. */
+  now(): number {
+    return this.machine.now().monotonicMs;
+  }
+
+  #callOnce(connection: ServerConnection, method: Method, body: Uint8Array, timeoutMs: number): Promise<CallResult> {
+    return new Promise((resolve) => {
+      const callOff = this.machine.later(timeoutMs, () => {
+        cancel();
+        resolve({ kind: 'lost', reason: `${connection.address} does not answer` });
+      });
+      const cancel = connection.call(method, body, (result) => {
+        callOff();
+        resolve(result);
+      });
+    });
+  }
+
   close(): void {
     for (const connection of this.#connections) connection.close();
   }
-}
-
-function callOnce(connection: ServerConnection, method: Method, body: Uint8Array, timeoutMs: number) {
-  return new Promise<Parameters<Parameters<ServerConnection['call']>[2]>[0]>((resolve) => {
-    const timer = setTimeout(() => {
-      cancel();
-      resolve({ kind: 'lost', reason: `${connection.address} does not answer` });
-    }, timeoutMs);
-    const cancel = connection.call(method, body, (result) => {
-      clearTimeout(timer);
-      resolve(result);
-    });
-  });
 }
 
 /** One command on its way. The same request may be with both servers at once: it is done once. */
 class Submission {
   readonly #servers: Servers;
   readonly #command: Uint8Array;
-  readonly #askedAt = performance.now();
+  readonly #askedAt: number;
   readonly #until: number;
   readonly #resolve: (result: SubmitResult) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #callOff: () => void = () => undefined;
   #failures = 0;
   /** Who has it and hasn't answered. */
   readonly #open = new Set<ServerConnection>();
@@ -164,13 +167,14 @@ class Submission {
   constructor(servers: Servers, command: Uint8Array, patienceMs: number, resolve: (result: SubmitResult) => void) {
     this.#servers = servers;
     this.#command = command;
-    this.#until = performance.now() + patienceMs;
+    this.#askedAt = servers.now();
+    this.#until = this.#askedAt + patienceMs;
     this.#resolve = resolve;
   }
 
   start(): void {
     this.#ask(this.#servers.preferred);
-    this.#timer = setTimeout(() => this.#hedge(), this.#servers.hedgeAfterMs);
+    this.#callOff = this.#servers.machine.later(this.#servers.hedgeAfterMs, () => this.#hedge());
   }
 
   #ask(connection: ServerConnection): void {
@@ -180,8 +184,7 @@ class Submission {
       return;
     }
     this.#open.add(connection);
-    const leftMs = this.#until - performance.now();
-    const patienceMs = leftMs - Math.min(WAY_BACK_MS, leftMs / 4);
+    const patienceMs = this.#until - this.#servers.now();
     connection.submit(this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
       this.#open.delete(connection);
       if (this.#settled) return;
@@ -206,7 +209,7 @@ class Submission {
     const { result } = fromBinary(SubmitReplySchema, body);
     switch (result.case) {
       case 'certified':
-        this.#servers.answeredBy(connection, performance.now() - this.#askedAt);
+        this.#servers.answeredBy(connection, this.#servers.now() - this.#askedAt);
         this.#settle({ kind: 'certified', certified: result.value });
         return;
       case 'redirect':
@@ -223,7 +226,7 @@ class Submission {
 
   #redirected(connection: ServerConnection, address: string): void {
     const target = this.#servers.redirected(address);
-    const unreachable = target === undefined || performance.now() - target.failedAt < FAILED_RECENTLY_MS;
+    const unreachable = target === undefined || this.#servers.now() - target.failedAt < FAILED_RECENTLY_MS;
     // The one who should serve can't be reached from here: the standby has to know, or it would send us there for ever.
     this.#stuck = unreachable && this.#failures > 4;
     if (target === undefined || this.#stuck) this.#later(FIRST_RETRY_MS * 5, connection);
@@ -241,18 +244,18 @@ class Submission {
 
   /** Full jitter: after a takeover a thousand clients don't come back in step. */
   #backOff(): number {
-    return (
-      FIRST_RETRY_MS / 2 + Math.random() * Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 6))
-    );
+    const atMost = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 6));
+    return FIRST_RETRY_MS / 2 + this.#servers.machine.chance() * atMost;
   }
 
   #later(ms: number, connection: ServerConnection): void {
-    if (performance.now() + ms > this.#until) return; // the deadline's timer ends it
-    setTimeout(() => this.#ask(connection), ms * (0.75 + Math.random() / 2)).unref();
+    const { machine } = this.#servers;
+    if (this.#servers.now() + ms > this.#until) return; // the deadline's timer ends it
+    machine.later(ms * (0.75 + machine.chance() / 2), () => this.#ask(connection), 'background');
   }
 
   #hedge(): void {
-    const left = this.#until - performance.now();
+    const left = this.#until - this.#servers.now();
     if (left <= 0) {
       this.#settle({ kind: 'unknown', reason: this.#reason });
       return;
@@ -260,12 +263,13 @@ class Submission {
     const { preferred } = this.#servers;
     if (this.#open.size < 2) this.#ask(this.#open.has(preferred) ? this.#servers.other(preferred) : preferred);
     // From here on seldom: what is under way is retried by its own answers.
-    this.#timer = setTimeout(() => this.#hedge(), Math.min(left, 5 * this.#servers.hedgeAfterMs));
+    const againMs = Math.min(left, 5 * this.#servers.hedgeAfterMs);
+    this.#callOff = this.#servers.machine.later(againMs, () => this.#hedge());
   }
 
   #settle(result: SubmitResult): void {
     this.#settled = true;
-    clearTimeout(this.#timer);
+    this.#callOff();
     this.#resolve(result);
   }
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Certified } from '@trefoil/api';
 import {
   type AcquireItem,
@@ -15,10 +14,9 @@ import {
   type SigningKey,
   type ConsumeCommand,
 } from '@trefoil/license';
-import { ed25519FromSeed, generateEd25519 } from '@trefoil/license/node-crypto';
+import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
-import { newSecret } from './secrets.ts';
 import type { Moment } from './time.ts';
 
 /** What a request came to: an outcome that the group certified, or no answer that could be believed. */
@@ -86,13 +84,14 @@ export class Session {
     claims: { user: string; host: string; program: string },
     patienceMs: number,
   ): Promise<Session | Extract<Answer, { kind: 'unknown' }> | Outcome> {
-    const { key, seed } = generateEd25519();
-    const closeSecret = newSecret();
+    const { machine } = group;
+    const { key, seed } = machine.sessionKey();
+    const closeSecret = machine.secret();
     const { set } = group.configuration;
     const unsigned = {
       kind: 'open',
       sessionKey: key.publicKey.bytes,
-      nonce: new Uint8Array(randomBytes(16)),
+      nonce: machine.nonce(16),
       closeHash: group.crypto.sha256(closeSecret),
       atLogTime: await group.certifiedLogTime(),
       ...claims,
@@ -130,7 +129,7 @@ export class Session {
     requestId: number,
     bytes: Uint8Array,
     patienceMs: number,
-    sentAt = this.#group.clock.now(),
+    sentAt = this.#group.machine.now(),
   ): Promise<Answer> {
     this.#unknown.delete(requestId);
     let answered = true;
@@ -205,7 +204,12 @@ export class Session {
   }
 }
 
-async function send(group: Group, bytes: Uint8Array, patienceMs: number, sentAt = group.clock.now()): Promise<Answer> {
+async function send(
+  group: Group,
+  bytes: Uint8Array,
+  patienceMs: number,
+  sentAt = group.machine.now(),
+): Promise<Answer> {
   const again = (): Promise<Answer> => send(group, bytes, patienceMs, sentAt);
   const result = await group.servers.submit(bytes, patienceMs);
   if (result.kind === 'rejected') throw new ClientError('bad-request', `the server refuses it: ${result.reason}`);

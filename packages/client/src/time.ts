@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks';
-
 /** ρ: what client and server clocks together may be off (PROTOCOL §6.7). */
 const CLOCK_RATE = 0.01;
 
@@ -8,14 +6,6 @@ export interface Moment {
   readonly monotonicMs: number;
   readonly wallMs: number;
 }
-
-export interface ClientClock {
-  now(): Moment;
-}
-
-export const systemClientClock: ClientClock = {
-  now: () => ({ monotonicMs: performance.now(), wallMs: Date.now() }),
-};
 
 /**
  * What is left of a life that began at `start`. Counted on whichever clock went further: Node's monotonic clock stands still

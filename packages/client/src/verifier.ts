@@ -45,8 +45,8 @@ export class Verifier {
   #certificates: { bytes: Uint8Array; accept: Accept }[] = [];
 
   /** @throws ClientError `bad-vendor-root` */
-  constructor(vendorRoot: string | PublicKey) {
-    this.crypto = nodeCrypto();
+  constructor(vendorRoot: string | PublicKey, crypto: Crypto = nodeCrypto()) {
+    this.crypto = crypto;
     this.vendorRoot = typeof vendorRoot === 'object' ? vendorRoot : readRoot(vendorRoot);
   }
 

@@ -29,7 +29,7 @@ import type { Turns } from './turns.ts';
 const MAX_OPEN_CALLS = 4_096;
 
 /** Serves one client connection that speaks our frames. `turns` is shared by all of them. */
-export function serveFrames(connection: FrameConnection, service: Service, turns: Turns): void {
+export function serveFrames(connection: FrameConnection, service: Service, turns: Pick<Turns, 'run'>): void {
   const calls = new ClientCalls(connection, service);
   connection.onClose(() => calls.end());
   connection.onFrame((bytes) => {

@@ -1,2 +1,4 @@
-export { ProposerRuntime, type Submitted } from './proposer-runtime.ts';
+export { serveFrames } from './frame-door.ts';
+export { type CertifiedEvent, ProposerRuntime } from './proposer-runtime.ts';
 export { runTmrServer } from './run.ts';
+export { Service } from './service.ts';

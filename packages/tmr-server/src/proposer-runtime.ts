@@ -24,6 +24,7 @@ export type Submitted =
 
 export interface CertifiedEvent {
   readonly index: number;
+  readonly entry: Uint8Array;
   readonly utc: number;
   readonly outcomes: readonly Uint8Array[];
   readonly certificate: Uint8Array;
@@ -162,7 +163,8 @@ export class ProposerRuntime implements AsyncDisposable {
 
   #announce({ tail, certificate }: Extract<ProposerEffect, { kind: 'certified' }>): void {
     const { index, utc } = tail.entry;
-    for (const watcher of this.watchers) watcher({ index, utc, outcomes: tail.outcomes, certificate });
+    for (const watcher of this.watchers)
+      watcher({ index, entry: tail.bytes, utc, outcomes: tail.outcomes, certificate });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -112,18 +112,27 @@ function takeLarge(proposer: Proposer, now: Now): QueuedCommand | undefined {
 
 /** Nobody waits for these any more, or nobody could answer them in time. */
 export function dropLate(proposer: Proposer, now: Now): ProposerEffect[] {
-  const effects: ProposerEffect[] = [];
+  const late: QueuedCommand[] = takenAndLate(proposer, now);
   for (const priority of PRIORITIES) {
     const queue = proposer.queue[priority];
     if (!queue.some((one) => one.deadlineMs <= now.monotonicMs)) continue;
-    const kept = queue.filter((one) => one.deadlineMs > now.monotonicMs);
-    const reason = heardMembers(proposer, now).length < proposer.configuration.threshold ? 'no-quorum' : 'deadline';
-    for (const { token, deadlineMs } of queue)
-      if (deadlineMs <= now.monotonicMs) effects.push({ kind: 'unavailable', token, reason, retryAfterMs: 500 });
-    queue.splice(0, queue.length, ...kept);
+    late.push(...queue.filter((one) => one.deadlineMs <= now.monotonicMs));
+    proposer.queue[priority] = queue.filter((one) => one.deadlineMs > now.monotonicMs);
   }
+  if (late.length === 0) return [];
   if (queueLength(proposer) === 0) proposer.queuedAt = undefined;
-  return effects;
+  const reason = heardMembers(proposer, now).length < proposer.configuration.threshold ? 'no-quorum' : 'deadline';
+  return late.map(({ token }) => ({ kind: 'unavailable', token, reason, retryAfterMs: 500 }));
+}
+
+/** In an entry whose votes don't come: it may still be decided, but whoever waits is told why nothing is heard, once. */
+function takenAndLate(proposer: Proposer, now: Now): QueuedCommand[] {
+  const { proposal, orphans, toldUntilMs } = proposer;
+  proposer.toldUntilMs = now.monotonicMs;
+  if (proposal === undefined && orphans === undefined) return [];
+  return [...(proposal?.commands ?? []), ...(orphans?.commands ?? [])].filter(
+    ({ deadlineMs }) => deadlineMs > toldUntilMs && deadlineMs <= now.monotonicMs,
+  );
 }
 
 /** PROTOCOL §4.5: enough license servers report that the owner of the highest epoch is silent. */

@@ -145,6 +145,8 @@ export interface Proposer {
   orphans: { entry: Uint8Array; commands: readonly QueuedCommand[] } | undefined;
   readonly queue: Record<Priority, QueuedCommand[]>;
   queuedAt: number | undefined;
+  /** Whose time was over by then has been told. */
+  toldUntilMs: number;
   /** Commands of the last entry: about as many will come again, so it is worth waiting for them a moment. */
   lastBatch: number;
   lastEntryAt: number;
@@ -219,6 +221,7 @@ export function newProposer(
     orphans: undefined,
     queue: { renew: [], release: [], acquire: [], other: [] },
     queuedAt: undefined,
+    toldUntilMs: now.monotonicMs,
     lastBatch: 0,
     lastEntryAt: -Infinity,
     bytesSinceRoot: 0,

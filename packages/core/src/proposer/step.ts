@@ -39,10 +39,9 @@ export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now)
 /** When `tick` is due next, monotonic ms: the moment at which a waiting batch goes out, or the usual rhythm. */
 export function proposerWakeAt(proposer: Proposer, now: Now): number {
   const rhythm = now.monotonicMs + LIMITS.beatMs / 5;
-  const { queuedAt } = proposer;
-  return queuedAt === undefined || proposer.proposal !== undefined
-    ? rhythm
-    : Math.min(rhythm, queuedAt + LIMITS.batchWaitMs);
+  const { queuedAt, role, proposal } = proposer;
+  const waits = queuedAt !== undefined && role === 'leading' && proposal === undefined;
+  return waits ? Math.min(rhythm, queuedAt + LIMITS.batchWaitMs) : rhythm;
 }
 
 function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {

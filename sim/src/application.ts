@@ -1,0 +1,171 @@
+import { type AcquireResult, type Client, type ClientFile, connect, type Seat } from '@trefoil/client';
+import { LIMITS } from '@trefoil/core';
+import { ClientProcess, WatchedVerifier } from './client-process.ts';
+import { Machine } from './machine.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+const PATIENCE_MS = 3_000;
+const MOST_SEATS = 3;
+
+type Unanswered = { again: () => Promise<unknown> };
+
+/** Somebody's application, on the shipped SDK: takes seats, gives them back, asks again when nobody answers, and gets killed. */
+export class Application {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly #world: World;
+  readonly #random: Random;
+  #process: ClientProcess | undefined;
+  #client: Client | undefined;
+  #unanswered: Unanswered[] = [];
+  answers = 0;
+  unknowns = 0;
+  waitingSince: number | undefined;
+
+  constructor(world: World, number: number, random: Random) {
+    this.#world = world;
+    this.#random = random;
+    this.name = `client-${number}`;
+    this.machine = new Machine(world.agenda, random.between(0, 1e6));
+    this.machine.runAtRate(1 + random.between(-1, 1) * (LIMITS.clockRate / 2));
+  }
+
+  /** By this machine's clocks, at this true moment. */
+  seatsInUse(): { license: string; seats: number }[] {
+    const seats = [...(this.#client?.seats ?? [])].filter((seat) => seat.valid);
+    return seats.flatMap((seat) => seat.grants.map(({ license, seats: count }) => ({ license, seats: count })));
+  }
+
+  /** One thing after the other, now and then several at once, until the run ends. */
+  async live(): Promise<void> {
+    while (!this.#world.quiet) {
+      const pauseMs = this.#world.pace * this.#random.between(5, this.#random.chance(0.02) ? 3_000 : 120);
+      await new Promise<void>((resolve) => this.machine.later(pauseMs, resolve));
+      const client = this.#client ?? (await this.#start());
+      if (client === undefined) continue;
+      const together = this.#random.chance(0.1) ? 2 + this.#random.below(6) : 1;
+      if (this.#random.chance(0.01)) this.#die();
+      else await this.#waiting(Promise.all(Array.from({ length: together }, () => this.#act(client))));
+    }
+    this.end();
+  }
+
+  async #start(): Promise<Client | undefined> {
+    const { fixture } = this.#world;
+    const clientFile: ClientFile = {
+      group: fixture.group.group,
+      addresses: fixture.group.tmrServers.map((one) => one.address),
+      authority: 'simulated',
+    };
+    const machine = new ClientProcess(this.#world, this.machine, this.#random.fork());
+    this.#process = machine;
+    this.#world.count('command open');
+    try {
+      this.#client = await this.#waiting(
+        connect({
+          ...{ clientFile, vendor: new WatchedVerifier(this.#world), machine, patienceMs: PATIENCE_MS },
+          ...{ user: this.name, host: this.name, program: 'app' },
+        }),
+      );
+      this.answers++;
+      return this.#client;
+    } catch {
+      this.unknowns++;
+      return undefined;
+    }
+  }
+
+  /** Undefined if the process was killed meanwhile: then nobody waits any more. */
+  async #waiting<T>(asked: Promise<T>): Promise<T | undefined> {
+    this.waitingSince ??= this.#world.agenda.now;
+    try {
+      return await Promise.race([asked, this.#process?.ended.then(() => undefined)]);
+    } finally {
+      this.waitingSince = undefined;
+    }
+  }
+
+  async #act(client: Client): Promise<void> {
+    if (client !== this.#client) return;
+    const held = [...client.seats];
+    const dice = this.#random.unit();
+    try {
+      if (dice < 0.1) return await this.#renew(client);
+      if (dice < 0.15 && this.#unanswered.length > 0) return await this.#askAgain();
+      if (dice < 0.5 && held.length < MOST_SEATS) return await this.#acquire(client);
+      if (dice < 0.8 && held.length > 0) return await this.#release(this.#random.pick(held));
+      if (dice < 0.92) return await this.#consume(client);
+      if (dice < 0.94) return await this.#close(client);
+      if (held.length < MOST_SEATS) await this.#acquire(client);
+    } catch (error) {
+      // The SDK's own errors: nobody could be reached to open a session anew, or the client was closed meanwhile.
+      if (!(error instanceof Error) || error.name !== 'ClientError') throw error;
+      this.unknowns++;
+    }
+  }
+
+  async #renew(client: Client): Promise<void> {
+    this.#world.count('command renew');
+    this.#heard((await client.renew()) !== 'unknown');
+  }
+
+  async #acquire(client: Client): Promise<void> {
+    this.#world.count('command acquire');
+    const products = this.#random.chance(0.2) ? ['hot', 'cold'] : [this.#random.chance(0.7) ? 'hot' : 'cold'];
+    const seats = this.#random.chance(0.15) ? 2 : 1;
+    this.#acquired(await client.acquireAll(products.map((product) => ({ product, feature: '', seats }))));
+  }
+
+  #acquired(result: AcquireResult): void {
+    this.#heard(result.kind !== 'unknown');
+    if (result.kind === 'unknown' && this.#random.chance(0.8)) this.#unanswered.push(result);
+  }
+
+  async #askAgain(): Promise<void> {
+    this.#world.count('asked again after no answer');
+    const result = (await this.#unanswered.shift()?.again()) as { kind: string } & Unanswered;
+    this.#heard(result.kind !== 'unknown');
+    if (result.kind === 'unknown') this.#unanswered.push(result);
+  }
+
+  async #release(seat: Seat): Promise<void> {
+    this.#world.count('command release');
+    this.#heard((await seat.release()).kind !== 'unknown');
+  }
+
+  async #consume(client: Client): Promise<void> {
+    this.#world.count('command consume');
+    const result = await client.consume('units', 1 + this.#random.below(3));
+    this.#heard(result.kind !== 'unknown');
+    if (result.kind === 'unknown') this.#unanswered.push(result);
+  }
+
+  async #close(client: Client): Promise<void> {
+    this.#world.count('command close');
+    this.#forget();
+    await client.close();
+  }
+
+  #die(): void {
+    this.#world.count('client killed');
+    this.end();
+  }
+
+  /** The process is gone; the group frees its seats by itself. */
+  end(): void {
+    this.#process?.kill();
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#client = undefined;
+    this.#process = undefined;
+    this.#unanswered = [];
+  }
+
+  #heard(answered: boolean): void {
+    if (answered) this.answers++;
+    else this.unknowns++;
+  }
+}
