@@ -1,4 +1,4 @@
-import type { Voter } from '@trefoil/core';
+import type { Signed, Voter } from '@trefoil/core';
 import type { CertifiedEvent } from '@trefoil/tmr-server';
 import {
   type Accept,
@@ -14,7 +14,7 @@ import {
 } from '@trefoil/license';
 import type { World } from './world.ts';
 
-interface Signed {
+interface SignedSoFar {
   /** Newest statement signed, by epoch, then index. */
   vote: Accept | undefined;
   promised: number;
@@ -31,16 +31,17 @@ export class Checks {
   readonly faults: string[] = [];
   readonly #world: World;
   readonly #votes = new Map<string, Uint8Array>();
-  readonly #signed: Record<Member, Signed>;
+  readonly #signed: Record<Member, SignedSoFar>;
   readonly #heads = new Map<number, string>();
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
   newestCertified = 0;
+  newestLogTime = 0;
   certificates = 0;
 
   constructor(world: World) {
     this.#world = world;
-    const signed = (): Signed => ({ vote: undefined, promised: 0, mayHaveForgotten: false });
+    const signed = (): SignedSoFar => ({ vote: undefined, promised: 0, mayHaveForgotten: false });
     this.#signed = { 1: signed(), 2: signed(), 3: signed() };
   }
 
@@ -50,9 +51,10 @@ export class Checks {
   }
 
   /** §9.4: at most one vote per member, epoch and index; none below a promise. */
-  signs(member: Member, statement: Uint8Array): void {
+  signs(member: Member, { bytes: statement, signature }: Signed): void {
     const signed = this.#signed[member];
     if (isTagged(statement, TAGS.accept)) {
+      this.#world.evidence.voted(member, { bytes: statement, signature });
       const accept = decodeAccept(statement);
       const { epoch, index } = accept;
       const place = `${member}/${epoch}/${index}`;
@@ -65,6 +67,7 @@ export class Checks {
       if (signed.vote === undefined || isBelow(signed.vote, accept)) signed.vote = accept;
       signed.mayHaveForgotten = false;
     } else if (isTagged(statement, TAGS.promise)) {
+      this.#world.evidence.promised(member, { bytes: statement, signature });
       const { epoch } = decodePromise(statement);
       if (epoch < signed.promised && !signed.mayHaveForgotten)
         this.fault(`9.4 L${member} promises epoch ${epoch} after ${signed.promised}`);
@@ -103,6 +106,7 @@ export class Checks {
     else if (before !== head) this.fault(`9.3 two certified entries ${accept.index}`);
     this.#heads.set(accept.index, head);
     this.newestCertified = Math.max(this.newestCertified, accept.index);
+    this.newestLogTime = Math.max(this.newestLogTime, accept.logTime);
     return accept;
   }
 

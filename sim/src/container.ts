@@ -1,4 +1,5 @@
 import type { Container, StoredConstituent, Watermark } from '@trefoil/container';
+import type { Signed } from '@trefoil/core';
 import type { SigningKey } from '@trefoil/license';
 
 /** A container whose key is at hand; the watermark is on its disk within a second, as in the real one. */
@@ -8,13 +9,13 @@ export class SimContainer implements Container {
   readonly sealingKey = new Uint8Array(32).fill(9);
   readonly watermarkFault = undefined;
   readonly #key: SigningKey;
-  readonly #signs: (statement: Uint8Array) => void;
+  readonly #signs: (signed: Signed) => void;
   #constituents: StoredConstituent[] = [];
   #mark: Watermark;
   /** What a crash leaves. */
   durableMark: Watermark;
 
-  constructor(serial: Uint8Array, key: SigningKey, mark: Watermark, signs: (statement: Uint8Array) => void) {
+  constructor(serial: Uint8Array, key: SigningKey, mark: Watermark, signs: (signed: Signed) => void) {
     this.serial = serial;
     this.#key = key;
     this.#mark = mark;
@@ -35,8 +36,9 @@ export class SimContainer implements Container {
   }
 
   sign(statement: Uint8Array): Uint8Array {
-    this.#signs(Uint8Array.from(statement));
-    return this.#key.sign(statement);
+    const signature = this.#key.sign(statement);
+    this.#signs({ bytes: Uint8Array.from(statement), signature });
+    return signature;
   }
 
   raiseWatermark(mark: Watermark): void {

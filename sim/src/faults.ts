@@ -1,6 +1,8 @@
 import type { Member, TmrServer as Id } from '@trefoil/license';
+import { lieNames } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
+import { TREASONS, Traitor } from './traitor.ts';
 import type { World } from './world.ts';
 
 type Fault = (world: World, random: Random) => void;
@@ -129,6 +131,50 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     if (othersUnwell(world, server.member)) return;
     server.crash('process', 'a bit of its log flips');
     void flipBit(world, random, server.member);
+  },
+  'TMR server lies': (world, random) => {
+    const { liar } = world.tmrServers[tmr(random)];
+    world.lied.add(`TMR server ${liar.id}`);
+    const names = lieNames(world.mayEquivocate);
+    for (let i = 1 + random.below(3); i > 0; i--) {
+      const name = random.pick(names);
+      world.count(`lie: ${name}`);
+      liar.lies.add(name);
+    }
+    world.mend(random.between(200, 4_000), () => liar.lies.clear());
+  },
+  'license server lies': (world, random) => {
+    const traitor = (world.traitor ??= new Traitor(world, member(random), random.fork()));
+    world.lied.add(`license server ${traitor.member}`);
+    const name = random.pick(Object.keys(TREASONS));
+    world.count(`treason: ${name}`);
+    traitor.lies.add(name);
+    world.mend(random.between(200, 4_000), () => traitor.lies.clear());
+  },
+  'session evicted': (world, random) => {
+    const sessions = world.ledgers().flatMap(({ ledger }) => [...ledger.sessions.values()]);
+    if (sessions.length > 0) world.evict(random.pick(sessions).id);
+  },
+  'everybody connects anew': (world) => {
+    for (const client of world.clients) client.end();
+  },
+  'more than it can take': (world, random) => {
+    const before = world.pace;
+    world.pace = 0.002;
+    world.mend(random.between(200, 1_500), () => {
+      world.pace = before;
+    });
+  },
+  'one clock runs wild': (world, random) => {
+    // One wrong clock changes nothing: the second highest is proposed, and two have to let it pass (PROTOCOL §6.4).
+    for (const one of [1, 2, 3] as const) world.licenseServers[one].machine.runAtRate(1);
+    const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
+    machine.runAtRate(random.pick([0.01, 0.5, 1.1, 3, 50]));
+    world.mend(random.between(200, 4_000), () => machine.runAtRate(1));
+  },
+  'wall clocks set everywhere': (world, random) => {
+    const offset = random.pick([-86_400_000, 3_600_000, 365 * 86_400_000]);
+    for (const one of [1, 2, 3] as const) world.licenseServers[one].machine.wallOffsetMs = offset;
   },
   'old message again': (world, random) => {
     const { heard } = world.network;

@@ -1,7 +1,7 @@
 import type { Watermark } from '@trefoil/container';
-import { decodeToVoter } from '@trefoil/core';
+import { decodeToVoter, type ToVoter } from '@trefoil/core';
 import { silentLog } from '@trefoil/host';
-import { type Member, SET_ID_BYTES, type TmrServer } from '@trefoil/license';
+import { LicenseError, type Member, SET_ID_BYTES, type TmrServer } from '@trefoil/license';
 import { openLog, VoterRuntime } from '@trefoil/license-server';
 import { MemoryDisk } from '@trefoil/license-server/log-store/memory-disk';
 import { SimContainer } from './container.ts';
@@ -49,7 +49,7 @@ export class LicenseServer {
     const key = fixture.containers[this.member - 1];
     if (key === undefined) throw new Error('no such container');
     const serial = new Uint8Array(16).fill(this.member);
-    const container = new SimContainer(serial, key, this.mark, (statement) => checks.signs(this.member, statement));
+    const container = new SimContainer(serial, key, this.mark, (signed) => checks.signs(this.member, signed));
     this.#container = container;
     const { member, machine } = this;
     const options = { context, member, clock: machine, log: silentLog };
@@ -144,7 +144,15 @@ export class LicenseServer {
   receive(from: TmrServer, link: object, frame: Uint8Array): void {
     const { runtime } = this;
     if (runtime?.links[from] !== link) return;
-    runtime.handle({ kind: 'message', from, message: decodeToVoter(frame.subarray(SET_ID_BYTES)) });
+    let message: ToVoter;
+    try {
+      message = decodeToVoter(frame.subarray(SET_ID_BYTES));
+    } catch (error) {
+      if (!(error instanceof LicenseError)) throw error;
+      this.#world.count('malformed message');
+      return runtime.links[from]?.close(); // as the process does
+    }
+    runtime.handle({ kind: 'message', from, message });
   }
 
   lose(from: TmrServer, link: object): void {

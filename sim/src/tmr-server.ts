@@ -1,8 +1,16 @@
-import { decodeToProposer, encodeWitness, takeWitness } from '@trefoil/core';
+import {
+  decodeToProposer,
+  decodeToVoter,
+  encodeToVoter,
+  encodeWitness,
+  takeWitness,
+  type ToProposer,
+} from '@trefoil/core';
 import { silentLog } from '@trefoil/host';
-import { bytesKey, type Member, SET_ID_BYTES, type TmrServer as Id } from '@trefoil/license';
+import { bytesKey, concatBytes, LicenseError, type Member, SET_ID_BYTES, type TmrServer as Id } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { ProposerRuntime, serveFrames, Service } from '@trefoil/tmr-server';
+import { Liar } from './lies.ts';
 import { Machine } from './machine.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -20,6 +28,7 @@ export class TmrServer {
   #service: Service | undefined;
   #clients: FrameConnection[] = [];
   #witness: Uint8Array | undefined;
+  readonly liar: Liar;
   life = 0;
 
   constructor(world: World, id: Id, random: Random) {
@@ -27,6 +36,7 @@ export class TmrServer {
     this.id = id;
     this.#random = random;
     this.machine = new Machine(world.agenda, random.between(0, 1e6));
+    this.liar = new Liar(world, id, random.fork());
   }
 
   get up(): boolean {
@@ -107,16 +117,43 @@ export class TmrServer {
     const toUs = network.way(server.name, this.id, alive, (frame) =>
       this.machine.when(() => {
         if (!alive() || this.runtime?.links[member] !== near) return;
-        const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
-        this.runtime.handle({ kind: 'message', member, message });
+        const message = this.#hear(frame, near);
+        if (message !== undefined) this.runtime.handle({ kind: 'message', member, message });
       }),
     );
-    const near = { send: toServer, close: breakOff };
-    const far = { send: toUs, close: breakOff };
+    const near = { send: (frame: Uint8Array) => this.#say(frame, member, toServer), close: breakOff };
+    const far = {
+      send: (frame: Uint8Array) => {
+        const { traitor } = this.#world;
+        if (traitor?.member !== member || traitor.lies.size === 0) toUs(frame);
+        else for (const told of traitor.tell(frame)) toUs(told);
+      },
+      close: breakOff,
+    };
     this.runtime.links[member] = near;
     server.accept(this.id, far);
     this.runtime.handle({ kind: 'linkUp', member });
     this.#world.watchLink({ from: this.id, to: server.name, alive, cut: breakOff });
+  }
+
+  #say(frame: Uint8Array, member: Member, send: (frame: Uint8Array) => void): void {
+    if (this.liar.lies.size === 0) return send(frame);
+    const set = frame.subarray(0, SET_ID_BYTES);
+    const message = decodeToVoter(Uint8Array.from(frame.subarray(SET_ID_BYTES)));
+    for (const told of this.liar.tell(message, member)) send(this.liar.bent(concatBytes(set, encodeToVoter(told))));
+  }
+
+  /** What is no message closes the link, as in the process. */
+  #hear(frame: Uint8Array, link: { close(): void }): ToProposer | undefined {
+    try {
+      const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
+      this.liar.hears(message);
+      return message;
+    } catch (error) {
+      if (!(error instanceof LicenseError)) throw error;
+      link.close();
+      return undefined;
+    }
   }
 
   /** A client has connected: the shipped door serves it. */
@@ -129,6 +166,6 @@ export class TmrServer {
       this.#clients = this.#clients.filter((one) => one !== connection);
       runtime.handle({ kind: 'clients', count: this.#clients.length });
     });
-    serveFrames(connection, this.#service, { run: (work) => work() });
+    serveFrames(this.liar.between(connection), this.#service, { run: (work) => work() });
   }
 }

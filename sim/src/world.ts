@@ -1,16 +1,27 @@
 import { createHash } from 'node:crypto';
 import { encodeRecords, type Ledger, type LedgerContext } from '@trefoil/core';
-import { bytesKey, encodeCommand, type Member, type SigningKey, type TmrServer as Id } from '@trefoil/license';
+import {
+  bytesKey,
+  encodeCommand,
+  type EvictCommand,
+  keyIdBytes,
+  type Member,
+  signCommand,
+  type SigningKey,
+  type TmrServer as Id,
+} from '@trefoil/license';
 import { type Fixture, fixture, seedKey } from '@trefoil/license/fixtures';
 import { Agenda } from './agenda.ts';
 import { Checks } from './checks.ts';
 import { Application } from './application.ts';
 import { quickFixture, quickKey } from './crypto.ts';
+import { Evidence } from './evidence.ts';
 import { LicenseServer } from './license-server.ts';
 import { Office } from './office.ts';
 import { Network, type Place } from './network.ts';
 import { Random } from './random.ts';
 import { TmrServer } from './tmr-server.ts';
+import type { Traitor } from './traitor.ts';
 
 interface Link {
   readonly from: Id;
@@ -29,6 +40,7 @@ export class World {
   readonly keyOf: (name: string) => SigningKey;
   readonly context: LedgerContext;
   readonly checks: Checks;
+  readonly evidence: Evidence;
   readonly network: Network;
   readonly licenseServers: Record<Member, LicenseServer>;
   readonly tmrServers: Record<Id, TmrServer>;
@@ -40,6 +52,12 @@ export class World {
   readonly sold = new Map<string, { version: number; quantity: number; product: string }>();
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
+  /** Who has signed what it should not have. */
+  readonly lied = new Set<string>();
+  /** The one license server that may be false. */
+  traitor: Traitor | undefined;
+  /** Whether two logs of one epoch may be left behind: not where a third server may have forgotten its own. */
+  mayEquivocate = false;
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
@@ -63,6 +81,7 @@ export class World {
     const { crypto, root, configuration, group, issuingKey } = this.fixture;
     this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
     this.checks = new Checks(this);
+    this.evidence = new Evidence(this);
     this.network = new Network(this, this.random.fork());
     const server = (member: Member): LicenseServer => new LicenseServer(this, member, this.random.fork());
     this.licenseServers = { 1: server(1), 2: server(2), 3: server(3) };
@@ -98,6 +117,15 @@ export class World {
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
     void this.office.submit('update', encodeCommand({ kind: 'update', document }));
+  }
+
+  evict(session: Uint8Array): void {
+    const { set, admin, crypto } = this.fixture;
+    const unsigned = {
+      ...({ kind: 'evict', session, reason: 'found idle', nonce: this.random.bytes(16) } as const),
+      ...{ admin: keyIdBytes(crypto, admin.publicKey), atLogTime: this.checks.newestLogTime },
+    };
+    void this.office.submit('evict', encodeCommand(signCommand<EvictCommand>(set, unsigned, admin)));
   }
 
   trace(what: string, bytes: Uint8Array): void {

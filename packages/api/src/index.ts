@@ -1,4 +1,5 @@
 export {
+  CALL_HEADER_BYTES,
   CALL_KINDS,
   type CallFrame,
   type CallKind,

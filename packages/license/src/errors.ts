@@ -18,7 +18,8 @@ export type LicenseErrorCode =
   | 'not-yet'
   | 'expired'
   | 'needs-two-votes' // a TMR license under threshold 1
-  | 'unknown-term'; // a critical term this version doesn't know
+  | 'unknown-term' // a critical term this version doesn't know
+  | 'not-fraud'; // statements that an honest server can have signed
 
 /** Foreign text as part of a message: short, printable ASCII, so that it can stand in any log and any outcome. */
 export function quoted(text: string): string {

@@ -5,6 +5,7 @@ export * from './crypto.ts';
 export * from './documents.ts';
 export * from './envelope.ts';
 export * from './errors.ts';
+export * from './fraud-proof.ts';
 export * from './grant-bundle.ts';
 export * from './group.ts';
 export * from './json.ts';

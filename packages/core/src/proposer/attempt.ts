@@ -111,7 +111,7 @@ function takenIn(proposer: Proposer, member: Member, incarnation: Uint8Array): b
 
 function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
   const { configuration, key, random } = proposer;
-  const epoch = epochOf(epochCounter(highestPromised(proposer)) + 1, proposer.id);
+  const epoch = nextEpoch(proposer, now);
   const nonce = random(NONCE_BYTES);
   const clientsWait = now.monotonicMs < proposer.stuckUntil;
   const again = sameAttempt(proposer, clientsWait);
@@ -136,6 +136,19 @@ function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
   proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(random);
   for (const member of [1, 2, 3] as const) proposer.members[member].adopted = false;
   return [{ kind: 'role', role: 'preparing', epoch }, ...toAll(proposer, { kind: 'prepare', prepare })];
+}
+
+/**
+ * Above all that is known to be promised. But a liar may have walked one license server up by several of the largest jumps, so
+ * far that the others would refuse to follow: then as far as those can jump who have promised least (PROTOCOL §4.1).
+ */
+function nextEpoch(proposer: Proposer, now: Now): number {
+  const above = epochCounter(highestPromised(proposer)) + 1;
+  const reach = ableMembers(proposer, now)
+    .map((member) => epochCounter(proposer.members[member].status?.promised ?? 0) + LIMITS.epochJump)
+    .sort((a, b) => b - a);
+  const canFollow = reach.filter((counter) => counter >= above).length;
+  return epochOf(canFollow >= proposer.configuration.threshold ? above : Math.min(above, ...reach), proposer.id);
 }
 
 /** Where nobody has promised anything yet, the same PREPARE does: asking often must not use up epochs. */

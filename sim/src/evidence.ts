@@ -1,0 +1,86 @@
+import {
+  type Accept,
+  type Culprit,
+  decodeAccept,
+  decodePromise,
+  equalBytes,
+  type FraudProof,
+  LicenseError,
+  type LogPromise,
+  type Member,
+  verifyFraudProof,
+} from '@trefoil/license';
+import type { Signed } from '@trefoil/core';
+import type { World } from './world.ts';
+
+type Proposal = Extract<FraudProof, { kind: 'two-proposals' }>['proposals'][number];
+
+interface SignedBy {
+  /** The last vote in each epoch. */
+  readonly votes: Map<number, { accept: Accept; signed: Signed }>;
+  readonly promises: { promise: LogPromise; signed: Signed }[];
+}
+
+/** Collects what is signed and looks for proofs in it, as an auditor would; they are checked by a function that knows nothing of this. */
+export class Evidence {
+  readonly #world: World;
+  readonly #votes = new Map<string, Signed>();
+  readonly #proposals = new Map<string, Proposal>();
+  readonly #by: Record<Member, SignedBy>;
+  readonly culprits = new Set<Culprit>();
+
+  constructor(world: World) {
+    this.#world = world;
+    const nothing = (): SignedBy => ({ votes: new Map(), promises: [] });
+    this.#by = { 1: nothing(), 2: nothing(), 3: nothing() };
+  }
+
+  voted(member: Member, signed: Signed): void {
+    const accept = decodeAccept(signed.bytes);
+    const place = `${member}/${accept.epoch}/${accept.index}`;
+    const before = this.#votes.get(place);
+    if (before === undefined) this.#votes.set(place, signed);
+    else if (!equalBytes(before.bytes, signed.bytes)) this.#try({ kind: 'two-votes', member, votes: [before, signed] });
+    const { votes } = this.#by[member];
+    const newest = votes.get(accept.epoch);
+    if (newest === undefined || newest.accept.index < accept.index) votes.set(accept.epoch, { accept, signed });
+  }
+
+  promised(member: Member, signed: Signed): void {
+    const { votes, promises } = this.#by[member];
+    const promise = decodePromise(signed.bytes);
+    const own = promise.incarnations[member - 1] as Uint8Array;
+    const before = promises.find((one) => equalBytes(one.promise.incarnations[member - 1] as Uint8Array, own));
+    promises.push({ promise, signed });
+    if (before === undefined) return;
+    for (const { accept, signed: vote } of votes.values()) {
+      const denied =
+        accept.epoch > promise.logEpoch || (accept.epoch === promise.logEpoch && accept.index > promise.lastIndex);
+      if (denied && accept.epoch >= before.promise.epoch && accept.epoch < promise.epoch)
+        this.#try({ kind: 'denied-vote', member, before: before.signed, vote, after: signed });
+    }
+  }
+
+  proposed(proposal: Proposal): void {
+    const place = `${proposal.epoch}/${proposal.index}`;
+    const before = this.#proposals.get(place);
+    if (before === undefined) this.#proposals.set(place, proposal);
+    else if (!equalBytes(before.head, proposal.head))
+      this.#try({ kind: 'two-proposals', proposals: [before, proposal] });
+  }
+
+  #try(proof: FraudProof): void {
+    const { crypto, configuration, group } = this.#world.fixture;
+    try {
+      const culprit = verifyFraudProof(crypto, { configuration, group }, proof);
+      if (this.culprits.has(culprit)) return;
+      this.culprits.add(culprit);
+      this.#world.count(`proof: ${proof.kind}`);
+      this.#world.note(`${culprit} is convicted: ${proof.kind}`);
+      if (!this.#world.lied.has(culprit)) this.#world.checks.fault(`9.11 ${culprit} is blamed and has not lied`);
+    } catch (error) {
+      if (!(error instanceof LicenseError)) throw error;
+      this.#world.count(`no proof: ${error.code}`);
+    }
+  }
+}

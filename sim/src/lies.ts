@@ -1,0 +1,264 @@
+import {
+  decodeEntry,
+  encodeEntry,
+  type Entry,
+  headAfter,
+  LIMITS,
+  type Signed,
+  type ToProposer,
+  type ToVoter,
+} from '@trefoil/core';
+import { CALL_HEADER_BYTES, decodeCallFrame, encodeSubmitCall, fromBinary, SubmitRequestSchema } from '@trefoil/api';
+import type { FrameConnection } from '@trefoil/link';
+import {
+  concatBytes,
+  type Command,
+  type ConsumeCommand,
+  decodeCommand,
+  decodePromise,
+  encodeCommand,
+  encodePrepare,
+  encodePropose,
+  epochCounter,
+  epochOf,
+  type EvictCommand,
+  keyIdBytes,
+  type Member,
+  NONCE_BYTES,
+  signCommand,
+  type TmrServer as Id,
+} from '@trefoil/license';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+type Propose = Extract<ToVoter, { kind: 'propose' }>;
+
+/** What a lie makes of a message to a license server: others, several, none. */
+type Lie = (liar: Liar, message: ToVoter, member: Member) => readonly ToVoter[];
+
+/**
+ * A TMR server whose owner has altered it: the shipped server, and in between somebody who changes what it says. Its key signs
+ * whatever he likes; he has no other key. He may know all that ever came in.
+ */
+export class Liar {
+  readonly world: World;
+  readonly id: Id;
+  readonly random: Random;
+  readonly lies = new Set<string>();
+  readonly promises: Signed[] = [];
+  readonly rejoins: Signed[] = [];
+  readonly shown: Signed[] = [];
+
+  constructor(world: World, id: Id, random: Random) {
+    this.world = world;
+    this.id = id;
+    this.random = random;
+  }
+
+  tell(message: ToVoter, member: Member): readonly ToVoter[] {
+    let told: readonly ToVoter[] = [message];
+    for (const name of this.lies) {
+      if (!this.random.chance(0.5)) continue;
+      told = told.flatMap((one) => LIES[name]?.(this, one, member) ?? [one]);
+    }
+    return told;
+  }
+
+  /** Everything that comes in may be of use later. */
+  hears(message: ToProposer): void {
+    if (message.kind === 'promise') this.remember(this.promises, message.promise);
+    if (message.kind === 'promise') this.remember(this.shown, message.promise);
+    if (message.kind === 'vote' && this.random.chance(0.1)) this.remember(this.shown, message.vote);
+    if (message.kind === 'status' && message.rejoin !== undefined && this.random.chance(0.1))
+      this.remember(this.rejoins, message.rejoin);
+  }
+
+  remember(list: Signed[], signed: Signed): void {
+    list.push({ bytes: Uint8Array.from(signed.bytes), signature: Uint8Array.from(signed.signature) });
+    if (list.length > 40) list.splice(this.random.below(list.length), 1);
+  }
+
+  /** The same proposal with another entry in it, properly hashed and signed. */
+  withEntry(propose: Propose, change: (entry: Entry) => Partial<Entry>): Propose {
+    const { crypto, set, configuration, tmrKeys } = this.world.fixture;
+    const tail = this.world.tmrServers[this.id].runtime?.proposer.replica.tail;
+    if (tail === undefined || tail.entry.index !== propose.index) return propose;
+    const before = decodeEntry(propose.entry);
+    const entry = encodeEntry({ ...before, ...change(before) });
+    const head = headAfter(crypto, tail.previousHead, entry);
+    const { epoch, index } = propose;
+    const signed = encodePropose({ set, configVersion: configuration.version, epoch, index, head });
+    const signature = tmrKeys[this.id].sign(signed);
+    this.world.evidence.proposed({ epoch, index, head, signature });
+    return { ...propose, entry, head, signature };
+  }
+
+  /** Bytes that are no message any more, or another one. */
+  bent(frame: Uint8Array): Uint8Array {
+    if (!this.lies.has(BENT_FRAMES) || !this.random.chance(0.05)) return frame;
+    const bent = Uint8Array.from(frame);
+    const at = this.random.below(bent.length);
+    bent[at] = (bent[at] ?? 0) ^ (1 << this.random.below(8));
+    return this.random.chance(0.3) ? bent.subarray(0, at) : bent;
+  }
+
+  /** What clients hear and are heard, where the lie is in that. */
+  between(connection: FrameConnection): FrameConnection {
+    let before: Uint8Array | undefined;
+    const send = (frame: Uint8Array): void => {
+      const { random, lies } = this;
+      if (lies.has(NO_ANSWERS) && random.chance(0.5)) return;
+      const header = frame.subarray(0, CALL_HEADER_BYTES);
+      const swapped = before !== undefined && lies.has(SWAPPED_ANSWERS) && random.chance(0.3) ? before : frame;
+      before = frame;
+      connection.send(this.bent(concatBytes(header, swapped.subarray(CALL_HEADER_BYTES))));
+    };
+    const onFrame = (handler: (frame: Uint8Array) => void): void =>
+      connection.onFrame((frame) => handler(this.lies.has(SWAPPED_SECRETS) ? this.#withOwnSecret(frame) : frame));
+    return {
+      ...{ peer: connection.peer, bufferedBytes: 0, closed: connection.closed, send, onFrame },
+      pauseReading: () => connection.pauseReading(),
+      resumeReading: () => connection.resumeReading(),
+      onClose: (handler) => connection.onClose(handler),
+      close: () => connection.close(),
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    };
+  }
+
+  /** So that it could give the seat back itself, and sell it twice. */
+  #withOwnSecret(frame: Uint8Array): Uint8Array {
+    const call = decodeCallFrame(frame);
+    if (call?.method !== 'submit' || call.kind !== 'request') return frame;
+    const request = fromBinary(SubmitRequestSchema, call.body);
+    const command = decodeCommand(request.command);
+    if (command.kind !== 'acquire') return frame;
+    const { crypto } = this.world.fixture;
+    const bytes = encodeCommand({ ...command, releaseHash: crypto.sha256(crypto.sha256(command.releaseHash)) });
+    return encodeSubmitCall(call.call, { ...request, command: bytes });
+  }
+
+  prepare(epoch: number): ToVoter {
+    const { set, configuration, tmrKeys } = this.world.fixture;
+    const nonce = this.random.bytes(NONCE_BYTES);
+    const bytes = encodePrepare({ set, configVersion: configuration.version, epoch, clientsWait: true, nonce });
+    return { kind: 'prepare', prepare: { bytes, signature: tmrKeys[this.id].sign(bytes) } };
+  }
+}
+
+const BENT_FRAMES = 'bent frames';
+const NO_ANSWERS = 'clients hear nothing';
+const SWAPPED_ANSWERS = 'clients hear the answers of others';
+const SWAPPED_SECRETS = 'its own secret in the requests of others';
+
+/** Lies that are not about one message to a license server. */
+const ELSEWHERE = [BENT_FRAMES, NO_ANSWERS, SWAPPED_ANSWERS, SWAPPED_SECRETS];
+
+/** By name; each is one way to gain a seat, to lose one, or to bring the group to a halt. */
+const LIES: Readonly<Record<string, Lie>> = {
+  'two entries at one place': (liar, message, member) =>
+    message.kind === 'propose' && member === 1 + (message.index % 3)
+      ? [liar.withEntry(message, ({ commands, logTime }) => ({ commands: commands.slice(1), logTime: logTime + 1 }))]
+      : [message],
+  'both entries to everybody': (liar, message) =>
+    message.kind === 'propose'
+      ? [liar.withEntry(message, ({ commands }) => ({ commands: commands.toReversed() })), message]
+      : [message],
+  'log time too fast': (liar, message) =>
+    message.kind === 'propose'
+      ? [liar.withEntry(message, ({ logTime }) => ({ logTime: logTime + liar.random.pick([200, 3_000, 86_400_000]) }))]
+      : [message],
+  'log time as fast as is allowed': (liar, message) =>
+    message.kind === 'propose'
+      ? [liar.withEntry(message, ({ logTime }) => ({ logTime: logTime + liar.random.below(LIMITS.clockSlackMs) }))]
+      : [message],
+  'utc of another year': (liar, message) =>
+    message.kind === 'propose'
+      ? [liar.withEntry(message, ({ utc }) => ({ utc: utc + liar.random.pick([-1, 1]) * 365 * 86_400_000 }))]
+      : [message],
+  'forged commands': (liar, message) =>
+    message.kind === 'propose'
+      ? [liar.withEntry(message, ({ commands }) => ({ commands: [...commands, ...forged(liar)] }))]
+      : [message],
+  'no justification': (_liar, message) =>
+    message.kind === 'propose' ? [{ ...message, justification: message.justification.slice(0, 1) }] : [message],
+  'one promise shown twice': (_liar, message) =>
+    message.kind === 'propose' && message.justification[0] !== undefined
+      ? [{ ...message, justification: [message.justification[0], message.justification[0]] }]
+      : [message],
+  'old promises': (liar, message) => {
+    if (message.kind !== 'propose' || liar.promises.length < 2) return [message];
+    const two = [liar.random.pick(liar.promises), liar.random.pick(liar.promises)];
+    return [{ ...message, justification: two }];
+  },
+  'the base of the shorter log': (liar, message) =>
+    message.kind === 'propose' && message.justification.length > 0
+      ? [
+          {
+            ...message,
+            justification: message.justification.toSorted(
+              (a, b) => decodePromise(a.bytes).lastIndex - decodePromise(b.bytes).lastIndex,
+            ),
+            ...pick(liar.withEntry(message, () => ({ commands: [] }))),
+          },
+        ]
+      : [message],
+  'certificates withheld': (_liar, message) => {
+    if (message.kind === 'certified' || message.kind === 'entries') return [];
+    return message.kind === 'propose' ? [{ ...message, certificate: new Uint8Array(0) }] : [message];
+  },
+  'epochs used up': (liar, message) => {
+    if (message.kind !== 'beat' || !liar.random.chance(0.1)) return [message];
+    const jump = liar.random.pick([2, 1_000, LIMITS.epochJump, 2 ** 40]);
+    return [message, liar.prepare(epochOf(epochCounter(message.epoch) + jump, liar.id))];
+  },
+  'beats without leading': (liar, message) =>
+    message.kind === 'beat'
+      ? [{ ...message, epoch: message.epoch ^ liar.random.below(2), heard: 7, clients: 1_000 }]
+      : [message],
+  'old statements shown': (liar, message) => {
+    if (message.kind !== 'beat') return [message];
+    const vote = liar.shown.length > 0 ? [{ kind: 'shown', vote: liar.random.pick(liar.shown) } as const] : [];
+    if (liar.rejoins.length === 0) return [message, ...vote];
+    const member = liar.random.pick([1, 2, 3] as const);
+    return [message, ...vote, { kind: 'rejoin', member, rejoin: liar.random.pick(liar.rejoins) }];
+  },
+  'messages swallowed': (liar, message) => (liar.random.chance(0.3) ? [] : [message]),
+};
+
+function pick({ entry, head, signature }: Propose): Pick<Propose, 'entry' | 'head' | 'signature'> {
+  return { entry, head, signature };
+}
+
+/** Commands in the name of others, as well-formed as can be without their secrets and keys. */
+function forged(liar: Liar): Uint8Array[] {
+  const { world, random, id } = liar;
+  const { ledger } = world.tmrServers[id].runtime?.proposer.replica ?? {};
+  const sessions = [...(ledger?.sessions.values() ?? [])];
+  if (sessions.length === 0 || ledger === undefined) return [];
+  const { set, tmrKeys } = world.fixture;
+  const victim = random.pick(sessions);
+  const [hold = 1] = victim.holds.keys();
+  const numbered = { session: victim.id, requestId: 1_000_000 + random.below(1_000), lowestUnanswered: 1 };
+  const secret = random.bytes(32);
+  const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
+  const evict = {
+    ...({ kind: 'evict', session: victim.id, atLogTime: ledger.logTime, reason: 'forged' } as const),
+    ...{ nonce: random.bytes(16), admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey) },
+  };
+  const all: Command[] = [
+    { kind: 'release', ...numbered, hold, secret },
+    { kind: 'close', ...numbered, secret },
+    signCommand<ConsumeCommand>(set, unsigned, tmrKeys[id]),
+    signCommand<EvictCommand>(set, evict, tmrKeys[id]),
+  ];
+  world.count('command forged');
+  return [encodeCommand(random.pick(all))];
+}
+
+/** Leaves two logs in one epoch: then all three license servers are needed (PROTOCOL §4.3). */
+const EQUIVOCATIONS = ['two entries at one place', 'both entries to everybody', 'log time as fast as is allowed'];
+
+export function lieNames(mayEquivocate: boolean): string[] {
+  const all = [...Object.keys(LIES), ...ELSEWHERE];
+  return mayEquivocate ? all : all.filter((name) => !EQUIVOCATIONS.includes(name));
+}
