@@ -111,4 +111,122 @@ export const BUGS: readonly Bug[] = [
     records.push`,
     replace: 'records.push',
   },
+  {
+    name: 'any base is taken without justification',
+    file: `${VOTER}/propose.ts`,
+    find: `if (typeof adoption === 'string') return no(adoption);
+    promises = adoption;`,
+    replace: `if (typeof adoption !== 'string') promises = adoption;`,
+  },
+  {
+    name: 'of two logs of one epoch the first is taken',
+    file: 'packages/core/src/base.ts',
+    find: `if (promises.length < 3) return { kind: 'needThird' };`,
+    replace: `if (promises.length < 3) return baseOf(longest[0] as LogPromise);`,
+  },
+  {
+    name: 'two votes at one place',
+    file: `${VOTER}/propose.ts`,
+    find: `if (!equalBytes(stored.accept.head, propose.head))`,
+    replace: `if (!equalBytes(stored.accept.head, propose.head)) return undefined;
+  if (propose.index < 0)`,
+  },
+  {
+    name: 'outcomes are forgotten in a snapshot',
+    file: 'packages/core/src/ledger/records.ts',
+    find: 'session.answered.set(reader.u64(), {',
+    replace: 'new Map<number, unknown>().set(reader.u64(), {',
+  },
+  {
+    name: 'an evicted session is renewed',
+    file: 'packages/core/src/ledger/rules/renew-session.ts',
+    find: `if (session.evicted !== '') return refused('evicted', session.evicted);`,
+    replace: '',
+  },
+  {
+    name: 'an eviction frees seats at once',
+    file: 'packages/core/src/ledger/rules/evict-session.ts',
+    find: `ledger.journal.set(session, 'evicted', command.reason === '' ? 'by the admin' : command.reason);`,
+    replace: `ledger.journal.set(session, 'evicted', command.reason === '' ? 'by the admin' : command.reason);
+    for (const hold of session.holds.values()) ledger.journal.set(hold, 'freeAt', ledger.logTime);`,
+  },
+  {
+    name: 'a grant counts from its receipt',
+    file: 'packages/client/src/session.ts',
+    find: `return { kind: 'outcome', outcome, certified: result.certified, sentAt };`,
+    replace: `return { kind: 'outcome', outcome, certified: result.certified, sentAt: group.machine.now() };`,
+  },
+  {
+    name: 'a laptop does not notice that it slept',
+    file: 'packages/client/src/time.ts',
+    find: 'Math.max(now.monotonicMs - start.monotonicMs, now.wallMs - start.wallMs)',
+    replace: 'now.monotonicMs - start.monotonicMs',
+  },
+  {
+    name: 'the order of a map is in the root',
+    file: 'packages/core/src/ledger/root.ts',
+    find: '[...bucket.keys()].sort()',
+    replace: '[...bucket.keys()]',
+  },
+  {
+    name: 'a leaf is hashed like a node',
+    file: 'packages/license/src/merkle.ts',
+    find: 'input[0] = 0;',
+    replace: 'input[0] = 1;',
+  },
+  {
+    name: 'a release needs no secret',
+    file: 'packages/core/src/ledger/rules/release-seats.ts',
+    find: 'if (!equalBytes(ledger.context.crypto.sha256(command.secret), hold.releaseHash))',
+    replace: 'if (command.secret.length === 0)',
+  },
+  {
+    name: 'a consume needs no signature',
+    file: 'packages/core/src/ledger/rules/consume-units.ts',
+    find: 'if (!crypto.verify(key, signedCommandBytes(configuration.set, command), command.signature))',
+    replace:
+      'if (!crypto.verify(key, signedCommandBytes(configuration.set, command), command.signature) && session.closed)',
+  },
+  {
+    name: 'an eviction needs no signature',
+    file: 'packages/core/src/ledger/rules/evict-session.ts',
+    find: 'if (!crypto.verify(admin.key, signedCommandBytes(configuration.set, command), command.signature))',
+    replace: 'if (command.signature.length === 0)',
+  },
+  {
+    name: 'a log shorter than what was signed is believed',
+    file: 'packages/license-server/src/open-voter.ts',
+    find: 'if (!behind) return undefined;',
+    replace: 'return undefined;',
+  },
+  {
+    name: 'answers of one vote',
+    file: 'packages/core/src/proposer/lead.ts',
+    find: 'if (same.length < threshold) continue;',
+    replace: '',
+  },
+  {
+    name: 'a client believes any answer that is proved',
+    file: 'packages/client/src/verifier.ts',
+    find: 'if (!equalBytes(outcome.commandHash, commandHash))',
+    replace: 'if (outcome.commandHash.length !== commandHash.length)',
+  },
+  {
+    name: 'what a follower takes over need not hash to what was certified',
+    file: 'packages/core/src/feed.ts',
+    find: `if (!equalBytes(head, accept.head)) return 'false';`,
+    replace: '',
+  },
+  {
+    name: 'the largest jump of an epoch locks the group',
+    file: 'packages/core/src/proposer/attempt.ts',
+    find: 'canFollow >= proposer.configuration.threshold ? above : Math.min(above, ...reach)',
+    replace: 'canFollow >= 0 ? above : 0',
+  },
+  {
+    name: 'a stored promise is not repeated but made anew',
+    file: `${VOTER}/prepare.ts`,
+    find: 'if (stored !== undefined && prepare.epoch === voter.promised && equalBytes(stored.prepare.bytes, signed.bytes))',
+    replace: 'if (stored !== undefined && prepare.epoch < 0)',
+  },
 ];

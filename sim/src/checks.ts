@@ -33,9 +33,12 @@ export class Checks {
   readonly #votes = new Map<string, Uint8Array>();
   readonly #signed: Record<Member, SignedSoFar>;
   readonly #heads = new Map<number, string>();
+  readonly #roots = new Map<number, Uint8Array>();
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
   newestCertified = 0;
+  /** Somebody has an answer of this entry. */
+  newestAnswered = 0;
   newestLogTime = 0;
   certificates = 0;
 
@@ -105,6 +108,7 @@ export class Checks {
     if (before === undefined) this.certificates++;
     else if (before !== head) this.fault(`9.3 two certified entries ${accept.index}`);
     this.#heads.set(accept.index, head);
+    this.#roots.set(accept.index, accept.outcomesRoot);
     this.newestCertified = Math.max(this.newestCertified, accept.index);
     this.newestLogTime = Math.max(this.newestLogTime, accept.logTime);
     return accept;
@@ -115,7 +119,8 @@ export class Checks {
   }
 
   /** §9.6: the same command has the same outcome, whoever asks and whenever; a session that is gone is gone. */
-  answered(commandHash: Uint8Array, outcomeBytes: Uint8Array): void {
+  answered(commandHash: Uint8Array, outcomeBytes: Uint8Array, index: number): void {
+    this.newestAnswered = Math.max(this.newestAnswered, index);
     const key = bytesKey(commandHash);
     const outcome = decodeOutcome(outcomeBytes);
     if (outcome.kind === 'refused' && (outcome.code === 'forgotten' || outcome.code === 'unknown-session')) return;
@@ -137,9 +142,14 @@ export class Checks {
     }
   }
 
+  /** The ledgers that have all that is certified, and nothing else. */
+  complete(): ReturnType<World['ledgers']> {
+    return this.#world.ledgers().filter(({ ledger }) => ledger.index >= this.newestCertified);
+  }
+
   /** §9.2 and §9.7, when all is quiet. */
   atTheEnd(): void {
-    const newest = this.#world.ledgers().filter(({ ledger }) => ledger.index >= this.newestCertified);
+    const newest = this.complete();
     const ledgers = new Map<string, { name: string; text: string }>();
     for (const { name, ledger, head, records } of newest) {
       for (const [license, units] of this.#consumed) {
@@ -151,6 +161,8 @@ export class Checks {
       if (other === undefined) ledgers.set(head, { name, text: records });
       else if (other.text !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
+    const head = this.#heads.get(this.newestCertified);
+    if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);
     if (ledgers.size > 1) this.fault('9.7 logs of the same length are not the same');
     if (newest.length < 3) this.fault(`9.9 only ${newest.length} servers have all that is certified`);
   }

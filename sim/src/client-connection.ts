@@ -1,3 +1,4 @@
+import { decodeCallFrame, fromBinary, SubmitRequestSchema } from '@trefoil/api';
 import type { FrameConnection, Peer } from '@trefoil/link';
 import type { TmrServer as Id } from '@trefoil/license';
 import type { Machine } from './machine.ts';
@@ -16,12 +17,23 @@ export function connectEnds(world: World, client: End, server: End, id: Id): [Fr
   const theirs: SimConnection = new SimConnection(server);
   const { network, agenda } = world;
   const breaks = (): void => [ours, theirs].forEach((end) => end.lost());
-  ours.transmit = network.way('C0', id, open, (frame) => theirs.arrive(frame), breaks);
+  const transmit = network.way('C0', id, open, (frame) => theirs.arrive(frame), breaks);
+  ours.transmit = (frame) => {
+    noteAsked(world, frame);
+    transmit(frame);
+  };
   theirs.transmit = network.way(id, 'C0', open, (frame) => ours.arrive(frame), breaks);
   ours.hangUp = () => void agenda.later(network.delayMs(), () => theirs.lost());
   theirs.hangUp = () => void agenda.later(network.delayMs(), () => ours.lost());
   world.watchLink({ from: id, to: 'C0', alive: open, cut: breaks });
   return [ours, theirs];
+}
+
+function noteAsked(world: World, bytes: Uint8Array): void {
+  const frame = decodeCallFrame(bytes);
+  if (frame?.method !== 'submit' || frame.kind !== 'request') return;
+  const { command } = fromBinary(SubmitRequestSchema, frame.body);
+  world.commitOrder.asked(world.fixture.crypto.sha256(command));
 }
 
 class SimConnection implements FrameConnection {

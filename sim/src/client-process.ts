@@ -93,7 +93,8 @@ export class WatchedVerifier extends Verifier {
 
   override answer(configuration: Configuration, certified: Certified, commandHash: Uint8Array): Outcome {
     const outcome = super.answer(configuration, certified, commandHash);
-    this.#world.checks.answered(commandHash, certified.outcome);
+    const { index } = super.certificate(configuration, certified.certificate);
+    this.#world.checks.answered(commandHash, certified.outcome, index);
     this.#world.count(`outcome ${outcome.kind}${'code' in outcome ? ` ${outcome.code}` : ''}`);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
       this.#world.agenda.later(0, () => this.#world.checks.count()); // when the client has taken it in

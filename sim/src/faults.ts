@@ -89,7 +89,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'client asleep': (world, random) => {
     const { machine } = random.pick(world.clients);
-    machine.stop();
+    machine.sleep();
     world.mend(random.between(1_000, 20_000), () => machine.goOn());
   },
   'slow disk': (world, random) => {

@@ -1,5 +1,5 @@
 import type { Watermark } from '@trefoil/container';
-import { decodeToVoter, type ToVoter } from '@trefoil/core';
+import { decodeToVoter, type Signed, type ToVoter } from '@trefoil/core';
 import { silentLog } from '@trefoil/host';
 import { LicenseError, type Member, SET_ID_BYTES, type TmrServer } from '@trefoil/license';
 import { openLog, VoterRuntime } from '@trefoil/license-server';
@@ -49,7 +49,7 @@ export class LicenseServer {
     const key = fixture.containers[this.member - 1];
     if (key === undefined) throw new Error('no such container');
     const serial = new Uint8Array(16).fill(this.member);
-    const container = new SimContainer(serial, key, this.mark, (signed) => checks.signs(this.member, signed));
+    const container = new SimContainer(serial, key, this.mark, (signed) => this.#signs(signed));
     this.#container = container;
     const { member, machine } = this;
     const options = { context, member, clock: machine, log: silentLog };
@@ -93,6 +93,15 @@ export class LicenseServer {
     this.#tick(life);
     this.#keepMark(life);
     for (const id of ['A', 'B'] as const) this.#world.tmrServers[id].dial(this.member);
+  }
+
+  #signs(signed: Signed): void {
+    const { checks, commitOrder } = this.#world;
+    const { lastHead, tail } = this.runtime?.voter.replica ?? {};
+    checks.signs(this.member, signed);
+    if (tail === undefined || lastHead === undefined) return;
+    const { entry, bytes, previousHead, outcomes } = tail;
+    commitOrder.executed(lastHead, { index: entry.index, bytes, previousHead, outcomes });
   }
 
   #tick(life: number): void {

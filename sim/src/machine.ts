@@ -11,6 +11,7 @@ export class Machine implements Clock {
   readonly #agenda: Agenda;
   /** Monotonic ms for each true ms. */
   #rate = 1;
+  #awakeRate = 1;
   #rateSince = 0;
   #monotonicThen = 0;
   /** How far the wall clock is from its true course. */
@@ -33,7 +34,7 @@ export class Machine implements Clock {
 
   later(ms: number, run: () => void): () => void {
     let off = false;
-    const trueMs = Math.max(ms, TIMER_MS) / this.#rate;
+    const trueMs = Math.max(ms, TIMER_MS) / (this.#rate === 0 ? this.#awakeRate : this.#rate);
     this.#agenda.later(trueMs, () => this.when(() => off || run()));
     return () => {
       off = true;
@@ -55,8 +56,16 @@ export class Machine implements Clock {
     this.#stopped = true;
   }
 
+  /** A laptop's lid is closed: its monotonic clock stands still too (node#47724), its wall clock doesn't. */
+  sleep(): void {
+    this.#stopped = true;
+    if (this.#rate !== 0) this.#awakeRate = this.#rate;
+    this.runAtRate(0);
+  }
+
   goOn(): void {
     this.#stopped = false;
+    if (this.#rate === 0) this.runAtRate(this.#awakeRate);
     const backlog = this.#backlog;
     this.#backlog = [];
     for (const act of backlog) this.when(act);

@@ -15,6 +15,7 @@ import { Agenda } from './agenda.ts';
 import { Checks } from './checks.ts';
 import { Application } from './application.ts';
 import { quickFixture, quickKey } from './crypto.ts';
+import { CommitOrder, SEAT_TIMEOUT_MS } from './commit-order.ts';
 import { Evidence } from './evidence.ts';
 import { LicenseServer } from './license-server.ts';
 import { Office } from './office.ts';
@@ -41,6 +42,7 @@ export class World {
   readonly context: LedgerContext;
   readonly checks: Checks;
   readonly evidence: Evidence;
+  readonly commitOrder: CommitOrder;
   readonly network: Network;
   readonly licenseServers: Record<Member, LicenseServer>;
   readonly tmrServers: Record<Id, TmrServer>;
@@ -49,7 +51,7 @@ export class World {
   readonly office: Office;
   readonly random: Random;
   /** By license. */
-  readonly sold = new Map<string, { version: number; quantity: number; product: string }>();
+  readonly sold = new Map<string, { version: number; quantity: number; product: string; units: number | undefined }>();
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
   /** Who has signed what it should not have. */
@@ -82,6 +84,7 @@ export class World {
     this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
     this.checks = new Checks(this);
     this.evidence = new Evidence(this);
+    this.commitOrder = new CommitOrder(this);
     this.network = new Network(this, this.random.fork());
     const server = (member: Member): LicenseServer => new LicenseServer(this, member, this.random.fork());
     this.licenseServers = { 1: server(1), 2: server(2), 3: server(3) };
@@ -112,8 +115,8 @@ export class World {
   /** The vendor's update, on its way until it is installed. */
   sell(license: string, product: string, quantity: number, units?: number): void {
     const version = (this.sold.get(license)?.version ?? 0) + 1;
-    this.sold.set(license, { version, quantity, product });
-    const terms = { quantity, sessionTimeoutSeconds: 10, ...(units !== undefined && { units }) };
+    this.sold.set(license, { version, quantity, product, units });
+    const terms = { quantity, sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000, ...(units !== undefined && { units }) };
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
     void this.office.submit('update', encodeCommand({ kind: 'update', document }));

@@ -1,12 +1,4 @@
-import {
-  type Client,
-  type ClientFile,
-  connect,
-  Group,
-  readClientFile,
-  systemMachine,
-  Verifier,
-} from '@trefoil/client';
+import { type Client, type ClientFile, connect, Group, readClientFile, systemMachine, Verifier } from '@trefoil/client';
 import { fromBinary, type Method, toBinary } from '@trefoil/api';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './terminal.ts';

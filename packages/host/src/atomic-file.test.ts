@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { readFileWithLimit, writeFileAtomically } from './atomic-file.ts';
+import { makeDirectory, readFileWithLimit, writeFileAtomically } from './atomic-file.ts';
 
 describe('a file written atomically', () => {
   const directory = mkdtempSync(join(tmpdir(), 'trefoil-'));
@@ -41,4 +41,14 @@ describe('a file written atomically', () => {
     await assert.rejects(readFileWithLimit(`${file}x`, 4), { code: 'file-unreadable' });
     await assert.rejects(readFileWithLimit(directory, 4), { message: `cannot read ${directory}: it is a directory` });
   });
+});
+
+test('a folder is made with those above it; where nothing can be made, that is said at once', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'trefoil-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  await makeDirectory(join(directory, 'a', 'b', 'c'));
+  await makeDirectory(join(directory, 'a', 'b', 'c'));
+  writeFileSync(join(directory, 'file'), '');
+  await assert.rejects(makeDirectory(join(directory, 'file')), /there is a file of that name/);
+  await assert.rejects(makeDirectory('/proc/nothing/here'), /cannot make the folder \/proc\/nothing\/here: /);
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HostError, reasonOf, systemCodeOf } from './errors.ts';
 
@@ -35,12 +35,30 @@ export async function writeFileAtomically(
 /** Makes a folder that only its owner may enter, if there is none. Throws `HostError` `file-unwritable`. */
 export async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeWithParents(directory);
   } catch (error) {
     const reason = systemCodeOf(error) === 'EEXIST' ? 'there is a file of that name' : reasonOf(error);
     const message = `cannot make the folder ${directory}: ${reason}`;
     throw new HostError('file-unwritable', message, { file: directory, reason }, { cause: error });
   }
+}
+
+/** Not by `recursive`: below /proc, where nothing can be made, Node 24 tries for ever. */
+async function makeWithParents(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'EEXIST' && (await isDirectory(directory))) return;
+    const parent = dirname(directory);
+    if (code !== 'ENOENT' || (await isDirectory(parent))) throw error;
+    await makeWithParents(parent);
+    await makeWithParents(directory);
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 /** Removes what interrupted writes of this file have left. The caller knows that nobody is writing it: it holds a lock. */

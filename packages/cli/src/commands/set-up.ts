@@ -1,10 +1,10 @@
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
 import { decodeClientFile, encodeClientFile } from '@trefoil/client';
 import { createSoftwareContainer, openSoftwareContainer, readPassphraseFile } from '@trefoil/container';
-import { writeFileAtomically } from '@trefoil/host';
+import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { containerRequest } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readTrimmed, writeResult } from '../files.ts';
@@ -84,7 +84,7 @@ export function clientCommand(): Command {
       decodeClientFile(text, 'client file');
       const file =
         options.output ?? join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'trefoil', 'client.json');
-      await mkdir(dirname(file), { recursive: true });
+      await makeDirectory(dirname(file));
       await writeFileAtomically(file, text, { mode: options.key === undefined ? 0o644 : 0o600 });
       print(`written: ${file}`);
     });

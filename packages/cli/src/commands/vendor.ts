@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { mkdir } from 'node:fs/promises';
+import { makeDirectory } from '@trefoil/host';
 import { type JsonObject, parseStrictJson, toBase64url, verifyConfiguration } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import {
@@ -49,7 +49,7 @@ function initRootCommand(): Command {
     .action(async (options: Folder & { vendor: string; days: string }) => {
       const { directory } = options;
       const passphrase = await readPassphrase(options.passphraseFile);
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeDirectory(directory);
       const root = createKey();
       const issuing = createKey();
       const now = Date.now();

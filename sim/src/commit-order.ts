@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
+import { bytesKey, decodeCommand, decodeOutcome, equalBytes, type Outcome } from '@trefoil/license';
+import type { World } from './world.ts';
+
+/** T of all licenses here: as short as terms allow, so that seats run out within a run. */
+export const SEAT_TIMEOUT_MS = 10_000;
+
+/** An entry that a license server has executed and signed. */
+export interface Executed {
+  readonly index: number;
+  readonly previousHead: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly outcomes: readonly Uint8Array[];
+}
+
+interface Hold {
+  readonly session: string;
+  readonly seats: readonly { readonly license: string; readonly count: number }[];
+  freeAt: number;
+}
+
+/** RFC 9162 §2.1, in its own words: what is shared with the product could be wrong in both. */
+function treeHash(leaves: readonly Uint8Array[]): Uint8Array {
+  const [first] = leaves;
+  if (first === undefined) return sha256();
+  if (leaves.length === 1) return sha256(Uint8Array.of(0), first);
+  let split = 1;
+  while (2 * split < leaves.length) split *= 2;
+  return sha256(Uint8Array.of(1), treeHash(leaves.slice(0, split)), treeHash(leaves.slice(split)));
+}
+
+function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+}
+
+/** ⌈T · (1 + ρ)⌉ + ε (PROTOCOL §6.7), once more in the words of the specification. */
+const FREE_AFTER_MS = Math.ceil(SEAT_TIMEOUT_MS * 1.01) + 250;
+
+/**
+ * The certified log is a witness: in its order, every outcome must follow from those before it. Goes through the log from its
+ * start with public keys and a few lines that know licenses, seats and times from PROTOCOL §5 and §6 only.
+ */
+export class CommitOrder {
+  readonly #world: World;
+  readonly #executed = new Map<string, Executed>();
+  readonly #quantities = new Map<string, { quantity: number; product: string }>();
+  readonly #used = new Map<string, number>();
+  readonly #consumed = new Map<string, number>();
+  readonly #holds = new Map<string, Hold>();
+  readonly #done = new Map<string, Uint8Array>();
+  /** Commands that somebody with authority has sent: how much was known to be certified when it first was. */
+  readonly #asked = new Map<string, number>();
+  #logTime = 0;
+  #index = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Before anybody asked for it, a command can't have been carried out (real time order). */
+  asked(commandHash: Uint8Array): void {
+    const key = bytesKey(commandHash);
+    if (!this.#asked.has(key)) this.#asked.set(key, this.#world.checks.newestAnswered);
+  }
+
+  executed(head: Uint8Array, entry: Executed): void {
+    this.#executed.set(bytesKey(head), entry);
+  }
+
+  /** §9.8 and §9.1, §9.2, §9.6, §9.9 (time): from the first entry to this one. `roots`: certified outcomes roots by index. */
+  check(newest: string, roots: ReadonlyMap<number, Uint8Array>): void {
+    const chain: Executed[] = [];
+    for (
+      let entry = this.#executed.get(newest);
+      entry !== undefined;
+      entry = this.#executed.get(bytesKey(entry.previousHead))
+    )
+      chain.unshift(entry);
+    const { configuration, group, set, crypto } = this.#world.fixture;
+    let head = genesisHead(crypto, { set, configuration: configuration.text, group: group.text });
+    for (const entry of chain) {
+      if (!equalBytes(entry.previousHead, head)) return this.#fault(`9.8 the chain breaks before entry ${entry.index}`);
+      head = headAfter(crypto, head, entry.bytes);
+      const root = roots.get(entry.index);
+      if (root !== undefined && !equalBytes(treeHash(entry.outcomes), root))
+        this.#fault(`9.8 entry ${entry.index} was certified with other outcomes`);
+      this.#replay(entry);
+    }
+    if (bytesKey(head) !== newest) this.#fault('9.8 the chain does not lead to the newest certified head');
+    this.#world.count('log replayed in commit order');
+  }
+
+  #fault(what: string): void {
+    this.#world.checks.fault(what);
+  }
+
+  #replay({ index, bytes, outcomes }: Executed): void {
+    const { logTime, commands } = decodeEntry(bytes);
+    this.#index = index;
+    if (logTime < this.#logTime) this.#fault(`6.1 log time falls at entry ${index}`);
+    this.#logTime = logTime;
+    // Outcomes of commands stand first, but what fell due happened before them (§5.1).
+    for (const outcome of outcomes.slice(commands.length)) this.#fellDue(decodeOutcome(outcome));
+    for (const [key, hold] of this.#holds)
+      if (hold.freeAt <= logTime) this.#fault(`5.3 hold ${key} should have been freed before entry ${index}`);
+    commands.forEach((command, i) => this.#command(command, outcomes[i] as Uint8Array));
+  }
+
+  #fellDue(outcome: Outcome): void {
+    const session = bytesKey(outcome.session);
+    if (outcome.kind === 'expired') this.#free(`${session}/${outcome.hold}`, 'due');
+    else for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'due');
+  }
+
+  #free(key: string, why: 'due' | 'given back'): void {
+    const hold = this.#holds.get(key);
+    if (hold === undefined) return this.#fault(`5.3 entry ${this.#index} frees a hold that nobody has`);
+    if (why === 'due' && hold.freeAt > this.#logTime)
+      this.#fault(`5.3 entry ${this.#index} frees seats ${hold.freeAt - this.#logTime} ms early`);
+    this.#holds.delete(key);
+    for (const { license, count } of hold.seats) this.#used.set(license, (this.#used.get(license) ?? 0) - count);
+  }
+
+  #command(command: Uint8Array, bytes: Uint8Array): void {
+    const key = bytesKey(this.#world.fixture.crypto.sha256(command));
+    const outcome = decodeOutcome(bytes);
+    const before = this.#done.get(key);
+    if (before !== undefined) {
+      const forgotten = outcome.kind === 'refused' && ['unknown-session', 'forgotten'].includes(outcome.code);
+      if (!forgotten && !equalBytes(before, bytes)) this.#fault(`5.11 entry ${this.#index} does a command again`);
+      return;
+    }
+    if (outcome.kind === 'refused') return;
+    this.#done.set(key, bytes);
+    const known = this.#asked.get(key);
+    // What carries no authority a liar may ask in anyone's name: it gains him nothing (§5.12).
+    const free = outcome.kind === 'granted' || outcome.kind === 'renewed' || outcome.kind === 'denied';
+    if (known === undefined && !free)
+      this.#fault(`5.12 entry ${this.#index}: nobody has asked for this ${outcome.kind}`);
+    if (known !== undefined && this.#index <= known)
+      this.#fault(`9.6 entry ${this.#index} holds a command that was asked after entry ${known} was answered`);
+    this.#outcome(outcome, command);
+  }
+
+  #outcome(outcome: Outcome, command: Uint8Array): void {
+    const session = bytesKey(outcome.session);
+    switch (outcome.kind) {
+      case 'granted':
+        return this.#granted(session, outcome);
+      case 'renewed':
+        for (const grant of outcome.grants) this.#renewed(`${session}/${grant.hold}`);
+        return;
+      case 'released':
+        return this.#free(`${session}/${outcome.hold}`, 'given back');
+      case 'closed':
+        for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'given back');
+        return;
+      case 'consumed':
+        return this.#consume(outcome);
+      case 'updated':
+        for (const { license, quantity, product } of outcome.licenses)
+          this.#quantities.set(license, { quantity, product });
+        return;
+      case 'denied':
+        return this.#denied(outcome, command);
+      default:
+        return;
+    }
+  }
+
+  #granted(session: string, { grants, requestId }: Outcome & { kind: 'granted' }): void {
+    for (const { license, seats, issuedLogTime } of grants) {
+      const used = (this.#used.get(license) ?? 0) + seats;
+      this.#used.set(license, used);
+      const { quantity = 0 } = this.#quantities.get(license) ?? {};
+      if (used > quantity) this.#fault(`9.1 entry ${this.#index} gives seat ${used} of ${quantity} of ${license}`);
+      if (issuedLogTime !== this.#logTime) this.#fault(`6.7 a grant in entry ${this.#index} has another time`);
+    }
+    this.#holds.set(`${session}/${requestId}`, {
+      session,
+      seats: grants.map(({ license, seats }) => ({ license, count: seats })),
+      freeAt: this.#logTime + FREE_AFTER_MS,
+    });
+  }
+
+  #renewed(key: string): void {
+    const hold = this.#holds.get(key);
+    if (hold === undefined) this.#fault(`5.4 entry ${this.#index} renews a hold that nobody has`);
+    else hold.freeAt = this.#logTime + FREE_AFTER_MS;
+  }
+
+  #consume({ license, units, remaining }: Outcome & { kind: 'consumed' }): void {
+    const consumed = (this.#consumed.get(license) ?? 0) + units;
+    this.#consumed.set(license, consumed);
+    const { units: sold = 0 } = this.#world.sold.get(license) ?? {};
+    if (remaining !== sold - consumed || remaining < 0)
+      this.#fault(`9.2 entry ${this.#index} leaves ${remaining} units of ${license}, not ${sold - consumed}`);
+  }
+
+  #denied({ code, product }: Outcome & { kind: 'denied' }, bytes: Uint8Array): void {
+    const command = decodeCommand(bytes);
+    if (code !== 'seats' || command.kind !== 'acquire') return;
+    const asked = command.items.reduce((sum, item) => sum + (item.product === product ? item.seats : 0), 0);
+    for (const [license, one] of this.#quantities) {
+      const free = one.quantity - (this.#used.get(license) ?? 0);
+      if (one.product === product && free >= asked)
+        this.#fault(`5.8 entry ${this.#index} denies ${asked} seats of ${license}, ${free} are free`);
+    }
+  }
+}
