@@ -150,7 +150,7 @@ export class Checks {
   /** §9.2 and §9.7, when all is quiet. */
   atTheEnd(): void {
     const newest = this.complete();
-    const ledgers = new Map<string, { name: string; text: string }>();
+    const ledgers = new Map<string, { name: string; hash: string }>();
     for (const { name, ledger, head, records } of newest) {
       for (const [license, units] of this.#consumed) {
         const state = ledger.licenses.get(license);
@@ -158,8 +158,8 @@ export class Checks {
           this.fault(`9.2 ${units} units of ${license} were answered, ${state.consumed} are in the ledger of ${name}`);
       }
       const other = ledgers.get(head);
-      if (other === undefined) ledgers.set(head, { name, text: records });
-      else if (other.text !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
+      if (other === undefined) ledgers.set(head, { name, hash: records });
+      else if (other.hash !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
     const head = this.#heads.get(this.newestCertified);
     if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);

@@ -36,6 +36,11 @@ function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(hash.digest());
 }
 
+function evictedBy(bytes: Uint8Array): string {
+  const command = decodeCommand(bytes);
+  return command.kind === 'evict' ? bytesKey(command.session) : '';
+}
+
 /** ⌈T · (1 + ρ)⌉ + ε (PROTOCOL §6.7), once more in the words of the specification. */
 const FREE_AFTER_MS = Math.ceil(SEAT_TIMEOUT_MS * 1.01) + 250;
 
@@ -53,6 +58,7 @@ export class CommitOrder {
   readonly #done = new Map<string, Uint8Array>();
   /** Commands that somebody with authority has sent: how much was known to be certified when it first was. */
   readonly #asked = new Map<string, number>();
+  readonly #evicted = new Set<string>();
   #logTime = 0;
   #index = 0;
 
@@ -147,7 +153,12 @@ export class CommitOrder {
 
   #outcome(outcome: Outcome, command: Uint8Array): void {
     const session = bytesKey(outcome.session);
+    if (this.#evicted.has(session) && ['granted', 'renewed', 'consumed'].includes(outcome.kind))
+      this.#fault(`5.9 entry ${this.#index}: an evicted session is still ${outcome.kind}`);
     switch (outcome.kind) {
+      case 'evicted':
+        this.#evicted.add(evictedBy(command));
+        return;
       case 'granted':
         return this.#granted(session, outcome);
       case 'renewed':

@@ -191,7 +191,14 @@ export class World {
     return replicas.flatMap(({ name, replica }) => {
       if (replica === undefined || replica.tail !== undefined) return [];
       const { ledger, lastHead } = replica;
-      return [{ name, ledger, head: bytesKey(lastHead), records: bytesKey(encodeRecords(ledger)) }];
+      return [
+        {
+          name,
+          ledger,
+          head: bytesKey(lastHead),
+          records: bytesKey(this.fixture.crypto.sha256(encodeRecords(ledger))),
+        },
+      ];
     });
   }
 }

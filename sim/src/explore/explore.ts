@@ -1,0 +1,84 @@
+import { equalBytes } from '@trefoil/license';
+import { quickFixture } from '../crypto.ts';
+import { Adversary, type Bounds } from './adversary.ts';
+import { type Local, Locals } from './local.ts';
+
+interface State {
+  readonly locals: readonly [Local, Local, Local];
+  readonly before: State | undefined;
+  readonly step: string;
+  readonly depth: number;
+}
+
+export interface Explored {
+  readonly states: number;
+  readonly steps: number;
+  readonly depth: number;
+  /** All states within the bounds were seen. */
+  readonly exhausted: boolean;
+  /** Two certificates for one index, by the shortest way that leads there. */
+  readonly counterexample: readonly string[] | undefined;
+}
+
+/**
+ * Goes through everything that can happen within these bounds, breadth first, with the shipped step function of the license
+ * server. What one of them does depends on its own history only; so each of its steps is run once and then remembered.
+ */
+export function explore(bounds: Bounds, mostStates: number, progress: (states: number) => void): Explored {
+  const fixture = quickFixture();
+  const { crypto, root, configuration, group, issuingKey } = fixture;
+  const context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
+  const servers = ([1, 2, 3] as const).map((member) => new Locals(fixture, context, member));
+  const adversary = new Adversary(fixture, bounds);
+  const first: State = {
+    locals: servers.map((one) => one.first) as unknown as State['locals'],
+    before: undefined,
+    step: '',
+    depth: 0,
+  };
+  const seen = new Set([keyOf(first.locals)]);
+  const queue: State[] = [first];
+  let steps = 0;
+  let depth = 0;
+  for (let at = 0; at < queue.length; at++) {
+    const state = queue[at] as State;
+    queue[at] = first; // what is behind needs no memory
+    depth = state.depth;
+    if (at % 1_000 === 0) progress(at);
+    const known = adversary.known(state.locals);
+    const forked = known.certificates.some((a) =>
+      known.certificates.some((b) => a.accept.index === b.accept.index && !equalBytes(a.accept.head, b.accept.head)),
+    );
+    if (forked) return { states: seen.size, steps, depth, exhausted: false, counterexample: wayTo(state) };
+    if (seen.size > mostStates) return { states: seen.size, steps, depth, exhausted: false, counterexample: undefined };
+    const rollbacksLeft = state.locals.filter((one) => one.putBack).length < bounds.rollbacks;
+    servers.forEach((server, i) => {
+      const local = state.locals[i] as Local;
+      for (const step of adversary.steps(known, local, rollbacksLeft)) {
+        steps++;
+        const next = server.after(local, step);
+        if (next === local || next.key === local.key) continue;
+        const locals = state.locals.with(i, next) as unknown as State['locals'];
+        const key = keyOf(locals);
+        if (seen.has(key)) continue;
+        seen.add(key);
+        queue.push({ locals, before: state, step: `L${server.member} ${inWords(step.name)}`, depth: state.depth + 1 });
+      }
+    });
+  }
+  return { states: seen.size, steps, depth, exhausted: true, counterexample: undefined };
+}
+
+function keyOf(locals: State['locals']): string {
+  return locals.map((one) => one.key.slice(0, 12)).join('');
+}
+
+function inWords(name: string): string {
+  return name.replaceAll(/#[0-9a-f]{12}/g, '');
+}
+
+function wayTo(state: State): string[] {
+  const way: string[] = [];
+  for (let one: State | undefined = state; one?.before !== undefined; one = one.before) way.unshift(`> ${one.step}`);
+  return way;
+}

@@ -1,0 +1,157 @@
+import {
+  decodeRecord,
+  encodeRecord,
+  type LedgerContext,
+  newVoter,
+  recoverVoter,
+  type Signed,
+  startRejoin,
+  stepVoter,
+  type ToVoter,
+  type Voter,
+  type VoterEffect,
+} from '@trefoil/core';
+import { bytesKey, encodeUtf8, INCARNATION_BYTES, type Member, type TmrServer } from '@trefoil/license';
+import type { Fixture } from '@trefoil/license/fixtures';
+
+/** What can happen to one license server. `name` tells two apart. */
+export type Step =
+  | { readonly kind: 'hears'; readonly name: string; readonly from: TmrServer; readonly message: ToVoter }
+  /** Its store is put back to what it was after so many records, and it starts; nothing on its disk tells. */
+  | { readonly kind: 'put back'; readonly name: string; readonly records: number };
+
+/** A license server after some steps. Two with the same key behave alike from here on, and have signed the same. */
+export interface Local {
+  readonly key: string;
+  readonly history: readonly Step[];
+  /** Everything that it has ever signed. */
+  readonly signed: readonly Signed[];
+  readonly signedKey: string;
+  readonly records: number;
+  readonly putBack: boolean;
+  readonly certifiedIndex: number;
+  readonly withholding: string;
+}
+
+/** Time stands still, so that nothing happens by itself; it is late enough for every log time here. */
+const NOW = { monotonicMs: 2_000, wallMs: Date.UTC(2026, 10, 24) };
+const START = { monotonicMs: 0, wallMs: NOW.wallMs };
+
+/** One license server: the shipped step function, started anew for each history and remembered by what became of it. */
+export class Locals {
+  readonly member: Member;
+  readonly #context: LedgerContext;
+  readonly #fixture: Fixture;
+  readonly #next = new Map<string, Local>();
+  readonly #byKey = new Map<string, Local>();
+  readonly first: Local;
+  stepsRun = 0;
+
+  constructor(fixture: Fixture, context: LedgerContext, member: Member) {
+    this.#fixture = fixture;
+    this.#context = context;
+    this.member = member;
+    this.first = this.#run([]);
+  }
+
+  after(local: Local, step: Step): Local {
+    const name = `${local.key} ${step.name}`;
+    const known = this.#next.get(name);
+    if (known !== undefined) return known;
+    const ran = this.#run([...local.history, step]);
+    const same = this.#byKey.get(ran.key) ?? ran;
+    this.#byKey.set(same.key, same);
+    this.#next.set(name, same);
+    return same;
+  }
+
+  #run(history: readonly Step[]): Local {
+    const life = new Life(this.#fixture, this.#context, this.member);
+    for (const step of history) life.take(step);
+    this.stepsRun += history.length;
+    return life.local(history);
+  }
+}
+
+/** One run of it: its log in memory, its container at hand. */
+class Life {
+  readonly #context: LedgerContext;
+  readonly #fixture: Fixture;
+  readonly #member: Member;
+  readonly #signed = new Map<string, Signed>();
+  #records: Uint8Array[] = [];
+  #voter: Voter;
+  #starts = 0;
+
+  constructor(fixture: Fixture, context: LedgerContext, member: Member) {
+    this.#fixture = fixture;
+    this.#context = context;
+    this.#member = member;
+    this.#voter = newVoter(context, member, START);
+  }
+
+  take(step: Step): void {
+    if (step.kind === 'hears')
+      return this.#carryOut(stepVoter(this.#voter, { kind: 'message', from: step.from, message: step.message }, NOW));
+    this.#records = this.#records.slice(0, step.records);
+    const stored = { records: this.#records.map(decodeRecord), snapshot: undefined };
+    this.#voter = recoverVoter(this.#context, this.#member, stored, START).voter;
+    this.#rejoin('re-joining after a start');
+  }
+
+  #rejoin(why: string): void {
+    const name = encodeUtf8(`start ${++this.#starts} of ${this.#member}`);
+    const incarnation = this.#context.crypto.sha256(name).subarray(0, INCARNATION_BYTES);
+    this.#carryOut(startRejoin(this.#voter, incarnation, why, START));
+  }
+
+  #carryOut(effects: readonly VoterEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'note':
+          this.#records.push(...effect.records.map(encodeRecord));
+          break;
+        case 'persist':
+          this.#records.push(...effect.records.map(encodeRecord));
+          this.#carryOut(stepVoter(this.#voter, { kind: 'persisted', ticket: effect.ticket }, NOW));
+          break;
+        case 'sign': {
+          const signature = this.#fixture.containers[this.#member - 1]?.sign(effect.statement) as Uint8Array;
+          const signed = { bytes: Uint8Array.from(effect.statement), signature };
+          this.#signed.set(bytesKey(signed.bytes), signed);
+          this.#carryOut(stepVoter(this.#voter, { kind: 'signed', ticket: effect.ticket, signature }, NOW));
+          break;
+        }
+        case 'needIncarnation':
+          this.#rejoin(effect.why);
+          break;
+        case 'stop':
+          throw new Error(effect.reason);
+        default:
+      }
+    }
+  }
+
+  local(history: readonly Step[]): Local {
+    const { promised, logEpoch, replica, signedHigh, storedPromise, withholding, incarnations, frozen } = this.#voter;
+    const signedKeys = [...this.#signed.keys()].sort();
+    const digest = (text: string): string => bytesKey(this.#context.crypto.sha256(encodeUtf8(text)));
+    const parts = [
+      ...[promised, logEpoch, replica.lastIndex, replica.certifiedIndex, this.#starts, withholding, frozen],
+      ...[replica.lastHead, signedHigh?.statement, storedPromise?.promise, ...incarnations].map((bytes) =>
+        bytes === undefined ? '' : bytesKey(bytes),
+      ),
+      ...signedKeys,
+    ];
+    return {
+      key: digest(parts.join('\n')),
+      signedKey: digest(signedKeys.join('\n')),
+      history,
+      signed: [...this.#signed.values()],
+      records: this.#records.length,
+      putBack: this.#starts > 0,
+      certifiedIndex: replica.certifiedIndex,
+      withholding,
+    };
+  }
+}

@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util';
+import type { Bounds } from './adversary.ts';
+import { explore } from './explore.ts';
+
+const HELP = `npm run -s sim:explore [-- --states 400000] [--only NAME]
+
+Everything that lying TMR servers can do to three license servers within small bounds, with the shipped step function. Exit
+code 0 if no way leads to two certificates for one index; else the shortest one is printed.`;
+
+const CASES: Readonly<Record<string, Bounds>> = {
+  'two epochs, one entry': { epochs: [2, 3], entries: 1, contents: 'xy', rollbacks: 0 },
+  'three epochs, one entry': { epochs: [2, 3, 4], entries: 1, contents: 'xy', rollbacks: 0 },
+  'two epochs, two entries': { epochs: [2, 3], entries: 2, contents: 'xy', rollbacks: 0 },
+  'two epochs, one entry, one rollback': { epochs: [2, 3], entries: 1, contents: 'xy', rollbacks: 1 },
+};
+
+const { values } = parseArgs({
+  options: {
+    states: { type: 'string', default: '400000' },
+    only: { type: 'string' },
+    bug: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+function main(): void {
+  let found = 0;
+  let states = 0;
+  for (const [name, bounds] of Object.entries(CASES)) {
+    if (values.only !== undefined && !name.includes(values.only)) continue;
+    const since = performance.now();
+    const progress = (done: number): void => {
+      if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${done} states `);
+    };
+    const result = explore(bounds, Number(values.states), progress);
+    states += result.states;
+    const seconds = ((performance.now() - since) / 1_000).toFixed(1);
+    const how = result.counterexample !== undefined ? 'FORKED' : result.exhausted ? 'exhausted, safe' : 'safe so far';
+    process.stdout.write(
+      `${name.padEnd(40)} ${String(result.states).padStart(8)} states ${String(result.steps).padStart(10)} steps  depth ${result.depth}  ${seconds} s  ${how}\n`,
+    );
+    if (result.counterexample === undefined) continue;
+    found++;
+    process.stdout.write(`${result.counterexample.join('\n')}\n`);
+  }
+  process.stdout.write(`${states} states, ${found} ways to a fork\n`);
+  process.exitCode = found === 0 ? 0 : 1;
+}
+
+if (values.help) process.stdout.write(`${HELP}\n`);
+else main();
