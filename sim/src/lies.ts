@@ -48,6 +48,7 @@ export class Liar {
   readonly promises: Signed[] = [];
   readonly rejoins: Signed[] = [];
   readonly shown: Signed[] = [];
+  #told: { place: string; propose: Propose } | undefined;
 
   constructor(world: World, id: Id, random: Random) {
     this.world = world;
@@ -76,6 +77,13 @@ export class Liar {
   remember(list: Signed[], signed: Signed): void {
     list.push({ bytes: Uint8Array.from(signed.bytes), signature: Uint8Array.from(signed.signature) });
     if (list.length > 40) list.splice(this.random.below(list.length), 1);
+  }
+
+  /** One lie for all who hear it: what two of them sign is certified. */
+  withSameEntry(propose: Propose, change: (entry: Entry) => Partial<Entry>): Propose {
+    const place = `${propose.epoch}/${propose.index}`;
+    if (this.#told?.place !== place) this.#told = { place, propose: this.withEntry(propose, change) };
+    return { ...propose, ...pick(this.#told.propose) };
   }
 
   /** The same proposal with another entry in it, properly hashed and signed. */
@@ -165,19 +173,23 @@ const LIES: Readonly<Record<string, Lie>> = {
       : [message],
   'log time too fast': (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withEntry(message, ({ logTime }) => ({ logTime: logTime + liar.random.pick([200, 3_000, 86_400_000]) }))]
+      ? [
+          liar.withSameEntry(message, ({ logTime }) => ({
+            logTime: logTime + liar.random.pick([200, 3_000, 86_400_000]),
+          })),
+        ]
       : [message],
   'log time as fast as is allowed': (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withEntry(message, ({ logTime }) => ({ logTime: logTime + liar.random.below(LIMITS.clockSlackMs) }))]
+      ? [liar.withSameEntry(message, ({ logTime }) => ({ logTime: logTime + liar.random.below(LIMITS.clockSlackMs) }))]
       : [message],
   'utc of another year': (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withEntry(message, ({ utc }) => ({ utc: utc + liar.random.pick([-1, 1]) * 365 * 86_400_000 }))]
+      ? [liar.withSameEntry(message, ({ utc }) => ({ utc: utc + liar.random.pick([-1, 1]) * 365 * 86_400_000 }))]
       : [message],
   'forged commands': (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withEntry(message, ({ commands }) => ({ commands: [...commands, ...forged(liar)] }))]
+      ? [liar.withSameEntry(message, ({ commands }) => ({ commands: [...commands, ...forged(liar)] }))]
       : [message],
   'no justification': (_liar, message) =>
     message.kind === 'propose' ? [{ ...message, justification: message.justification.slice(0, 1) }] : [message],
@@ -238,7 +250,9 @@ function forged(liar: Liar): Uint8Array[] {
   const { set, tmrKeys } = world.fixture;
   const victim = random.pick(sessions);
   const [hold = 1] = victim.holds.keys();
-  const numbered = { session: victim.id, requestId: 1_000_000 + random.below(1_000), lowestUnanswered: 1 };
+  // An id that the victim has not used yet, within its window: what is looked at next is the authority.
+  const { lowestUnanswered } = victim;
+  const numbered = { session: victim.id, requestId: lowestUnanswered + 20 + random.below(10), lowestUnanswered };
   const secret = random.bytes(32);
   const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
   const evict = {
@@ -252,7 +266,7 @@ function forged(liar: Liar): Uint8Array[] {
     signCommand<EvictCommand>(set, evict, tmrKeys[id]),
   ];
   world.count('command forged');
-  return [encodeCommand(random.pick(all))];
+  return all.map(encodeCommand);
 }
 
 /** Leaves two logs in one epoch: then all three license servers are needed (PROTOCOL §4.3). */
