@@ -161,6 +161,7 @@ export class Checks {
       if (other === undefined) ledgers.set(head, { name, hash: records });
       else if (other.hash !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
+    this.#world.history.check();
     const head = this.#heads.get(this.newestCertified);
     if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);
     if (ledgers.size > 1) this.fault('9.7 logs of the same length are not the same');

@@ -34,6 +34,7 @@ function noteAsked(world: World, bytes: Uint8Array): void {
   if (frame?.method !== 'submit' || frame.kind !== 'request') return;
   const { command } = fromBinary(SubmitRequestSchema, frame.body);
   world.commitOrder.asked(world.fixture.crypto.sha256(command));
+  world.history.asked(command);
 }
 
 class SimConnection implements FrameConnection {

@@ -95,6 +95,7 @@ export class WatchedVerifier extends Verifier {
     const outcome = super.answer(configuration, certified, commandHash);
     const { index } = super.certificate(configuration, certified.certificate);
     this.#world.checks.answered(commandHash, certified.outcome, index);
+    this.#world.history.answered(commandHash, outcome);
     this.#world.count(`outcome ${outcome.kind}${'code' in outcome ? ` ${outcome.code}` : ''}`);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
       this.#world.agenda.later(0, () => this.#world.checks.count()); // when the client has taken it in

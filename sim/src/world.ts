@@ -17,6 +17,7 @@ import { Application } from './application.ts';
 import { quickFixture, quickKey } from './crypto.ts';
 import { CommitOrder, SEAT_TIMEOUT_MS } from './commit-order.ts';
 import { Evidence } from './evidence.ts';
+import { History } from './history.ts';
 import { LicenseServer } from './license-server.ts';
 import { Office } from './office.ts';
 import { Network, type Place } from './network.ts';
@@ -43,6 +44,7 @@ export class World {
   readonly checks: Checks;
   readonly evidence: Evidence;
   readonly commitOrder: CommitOrder;
+  readonly history: History;
   readonly network: Network;
   readonly licenseServers: Record<Member, LicenseServer>;
   readonly tmrServers: Record<Id, TmrServer>;
@@ -85,6 +87,7 @@ export class World {
     this.checks = new Checks(this);
     this.evidence = new Evidence(this);
     this.commitOrder = new CommitOrder(this);
+    this.history = new History(this);
     this.network = new Network(this, this.random.fork());
     const server = (member: Member): LicenseServer => new LicenseServer(this, member, this.random.fork());
     this.licenseServers = { 1: server(1), 2: server(2), 3: server(3) };
@@ -119,7 +122,9 @@ export class World {
     const terms = { quantity, sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000, ...(units !== undefined && { units }) };
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
-    void this.office.submit('update', encodeCommand({ kind: 'update', document }));
+    const command = encodeCommand({ kind: 'update', document });
+    this.history.sold(command, { license, quantity, units });
+    void this.office.submit('update', command);
   }
 
   evict(session: Uint8Array): void {

@@ -36,9 +36,8 @@ function main(): void {
     states += result.states;
     const seconds = ((performance.now() - since) / 1_000).toFixed(1);
     const how = result.counterexample !== undefined ? 'FORKED' : result.exhausted ? 'exhausted, safe' : 'safe so far';
-    process.stdout.write(
-      `${name.padEnd(40)} ${String(result.states).padStart(8)} states ${String(result.steps).padStart(10)} steps  depth ${result.depth}  ${seconds} s  ${how}\n`,
-    );
+    const counts = `${String(result.states).padStart(8)} states ${String(result.steps).padStart(10)} steps`;
+    process.stdout.write(`${name.padEnd(40)}${counts}  depth ${result.depth}  ${seconds} s  ${how}\n`);
     if (result.counterexample === undefined) continue;
     found++;
     process.stdout.write(`${result.counterexample.join('\n')}\n`);
