@@ -219,6 +219,7 @@ test('a full disk stops one license server, and the group goes on', { timeout: 1
     lines.some((line) => /disk is full|no space/i.test(JSON.stringify(line))),
     'it says why',
   );
+  assert.ok(!lines.some((line) => line['msg'] === 'unexpected error'), 'it is foreseen: one sentence, no stack');
   assert.equal((await client.acquire('cad')).kind, 'granted', 'the other two go on');
 });
 

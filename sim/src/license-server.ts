@@ -83,8 +83,8 @@ export class LicenseServer {
       clock: machine,
       random: { bytes: (count) => this.#random.bytes(count) },
       log: silentLog,
-      fail: (reason) => {
-        if (this.life === life) this.crash('process', reason);
+      fail: (error) => {
+        if (this.life === life) this.crash('process', error.message);
       },
     });
     this.runtime = runtime;

@@ -85,7 +85,7 @@ async function startVoter(
     clock,
     random: systemRandom,
     log: log.child({ virtualContainer: context.configuration.name }),
-    fail: (reason) => running.fail(new Error(reason)),
+    fail: (error) => running.fail(error),
   });
   running.resources.use(runtime);
   if (opened.rejoin !== undefined) runtime.rejoin(opened.rejoin);

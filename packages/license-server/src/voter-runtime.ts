@@ -30,7 +30,7 @@ export interface VoterParts {
   readonly random: Random;
   readonly log: Log;
   /** A state that must not be, or a disk that failed: the process has to stop. */
-  readonly fail: (reason: string) => void;
+  readonly fail: (error: Error) => void;
 }
 
 /**
@@ -132,7 +132,7 @@ export class VoterRuntime implements AsyncDisposable {
         log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
         return;
       case 'stop':
-        this.#fail(effect.reason);
+        this.#fail(new Error(effect.reason));
         return;
     }
   }
@@ -180,22 +180,22 @@ export class VoterRuntime implements AsyncDisposable {
       // Raised before the signature exists: a container that remembers less than it signed would be no memory.
       if (effect.mark !== undefined) this.parts.container.raiseWatermark(effect.mark);
       const signature = this.parts.container.sign(effect.statement);
-      if (signature instanceof Promise) signature.then(signed, (error: unknown) => this.#fail(reasonOf(error)));
+      if (signature instanceof Promise) signature.then(signed, (error: unknown) => this.#fail(error));
       else signed(signature);
     } catch (error) {
-      this.#fail(reasonOf(error));
+      this.#fail(error);
     }
   }
 
   /** Never retried: after a failed fsync nobody knows what is on the disk (PROTOCOL §3.3). */
   #diskFailed(error: unknown): void {
-    this.#fail(`the log can't be written: ${reasonOf(error)}`);
+    this.#fail(error);
   }
 
-  #fail(reason: string): void {
+  #fail(error: unknown): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.parts.fail(reason);
+    this.parts.fail(error instanceof Error ? error : new Error(String(error)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -206,8 +206,4 @@ export class VoterRuntime implements AsyncDisposable {
     await this.parts.store.close().catch(() => undefined);
     await this.parts.container[Symbol.asyncDispose]();
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
