@@ -6,8 +6,8 @@ export type SeatsInput =
   /** Of what that grant gave. Without an answer it also stands for a grant that runs out by itself. */
   | { readonly kind: 'release'; readonly grant: string }
   /**
-   * The session ends with all it holds: closed, or silent for too long. Nobody hears of the latter; it is an operation without
-   * an answer, called at the first moment at which it may happen.
+   * The session ends with all it holds: closed, or silent for too long. Nobody hears of the latter; it is an operation
+   * without an answer, called at the first moment at which it may happen.
    */
   | { readonly kind: 'gone'; readonly session: string }
   | { readonly kind: 'quantity'; readonly seats: number };
@@ -74,8 +74,8 @@ function release(
 }
 
 /**
- * One that nobody hears of and that frees nothing could only forbid what comes later, so it is left out: else each session that
- * ended with nothing would double the work.
+ * One that nobody hears of and that frees nothing could only forbid what comes later, so it is left out: else each
+ * session that ended with nothing would double the work.
  */
 function gone(
   state: SeatsState,

@@ -20,8 +20,8 @@ type Span = readonly [from: number, to?: number];
 const LIMITS = { maxSteps: 500_000 };
 
 /**
- * `a1*2 granted 0-1`: the first grant of session a, of two seats, called at 0, answered at 1. Never answered are `a1 acquire 0`,
- * `a1 release 0`, `a gone 0` and `3 quantity 0`.
+ * `a1*2 granted 0-1`: the first grant of session a, of two seats, called at 0, answered at 1. Never answered are `a1
+ * acquire 0`, `a1 release 0`, `a gone 0` and `3 quantity 0`.
  */
 function seatsHistoryOf(text: string): Seats[] {
   return text.split(', ').map((one) => {
@@ -338,8 +338,9 @@ function mutate<I, O>(history: readonly Operation<I, O>[], random: Random, other
 }
 
 /**
- * A wrong answer may by chance fit another order, or be explained by what nobody heard of. That the verdict is the right one is
- * decided above, where all orders are tried; here only that it comes in time, and that nine of ten wrong answers show.
+ * A wrong answer may by chance fit another order, or be explained by what nobody heard of. That the verdict is the
+ * right one is decided above, where all orders are tried; here only that it comes in time, and that nine of ten wrong
+ * answers show.
  */
 describe('400 operations of ten clients at a correct desk have an order; with one wrong answer most have none', () => {
   const SEEDS = 40;

@@ -1,7 +1,8 @@
 /**
- * Is there one order of all operations, each at a moment between its call and its answer, in which a sequential model gives
- * just these answers? Wing and Gong's search (1993), which tries one operation after the other, with Lowe's memory (2017) of
- * what was tried: which operations are placed, and the model's state after them. Sees calls and answers only.
+ * Is there one order of all operations, each at a moment between its call and its answer, in which a sequential model
+ * gives just these answers? Wing and Gong's search (1993), which tries one operation after the other, with Lowe's
+ * memory (2017) of what was tried: which operations are placed, and the model's state after them. Sees calls and
+ * answers only.
  */
 export interface Operation<I, O> {
   readonly client: string;
@@ -16,11 +17,11 @@ export interface Model<S, I, O> {
   readonly initial: S;
   /** The next states that are possible if `input` answered `output` (undefined = unknown output); [] = impossible. */
   step(state: S, input: I, output: O | undefined): readonly S[];
-  /** Equal states have equal keys. */
+  /** Equal states have equal keys, and only they. */
   key(state: S): string;
   /**
-   * Inputs with equal names do the same in every state, whoever calls them. Of those without an answer the one called first
-   * is then tried first: any other could change places with it.
+   * Inputs with equal names do the same in every state, whoever calls them. Of those without an answer the one called
+   * first is then tried first: any other could change places with it.
    */
   alike?(input: I): string;
   /** Whether such an answer leaves every state as it is: then it may come as soon as it fits. */
@@ -39,8 +40,8 @@ export type Verdict<I, O> =
   | { readonly kind: 'gave-up'; readonly steps: number };
 
 /**
- * The caller gives the history of one license; one operation on several licenses is one in the history of each. An operation
- * comes before another only if it returned at an earlier time than the other was called.
+ * The caller gives the history of one license; one operation on several licenses is one in the history of each. An
+ * operation comes before another only if it returned at an earlier time than the other was called.
  */
 export function checkLinearizable<S, I, O>(
   model: Model<S, I, O>,
@@ -106,8 +107,8 @@ class Search<S, I, O> {
   }
 
   /**
-   * Lowe: what follows depends only on what is placed and on the state, not on the order that led there. Where the same was tried
-   * with fewer of the unanswered operations used up, all that can follow could have followed there.
+   * Lowe: what follows depends only on what is placed and on the state, not on the order that led there. Where the same
+   * was tried with fewer of the unanswered operations used up, all that can follow could have followed there.
    */
   #isNew({ operation, state }: Move<S>): boolean {
     const isOpen = !isAnswered(this.#operations[operation] as Operation<I, O>);
@@ -146,7 +147,9 @@ class Search<S, I, O> {
     } else this.#openBits ^= bit(operation);
   }
 
-  /** What was called before the first answer that still needs an operation; those that have to return soon come first. */
+  /**
+   * What was called before the first answer that still needs an operation; those that have to return soon come first.
+   */
   #candidates(): number[] {
     const answered: { index: number; end: number }[] = [];
     const open: number[] = [];
