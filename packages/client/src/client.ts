@@ -120,6 +120,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #seats = new Set<Seat>();
   /** Acquires whose outcome is unknown: what they were granted and nobody asks for is given back at the next renewal. */
   readonly #unclaimed = new Map<number, { readonly secret: Uint8Array; givenBack: boolean }>();
+  /** What an admin has ended is not taken back behind his back. */
+  readonly #evicted = new WeakSet<Seat>();
   readonly #renewals: Renewals;
   #session: Session | undefined;
   #opening: Promise<Session> | undefined;
@@ -272,7 +274,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     const session = this.#session;
     if (session === undefined || this.#closed) return { kind: 'released' }; // the session is gone, and its seats with it
     const answer = await session.request({ kind: 'release', hold: seat.hold, secret: seat.secret }, this.#patienceMs);
-    if (answer.kind === 'unknown') return { kind: 'unknown', reason: answer.reason };
+    if (answer.kind === 'unknown') {
+      // It would be renewed with the others: given back at the next renewal that brings it.
+      this.#unclaimed.set(seat.hold, { secret: seat.secret, givenBack: true });
+      return { kind: 'unknown', reason: answer.reason };
+    }
     const { outcome } = answer;
     if (outcome.kind === 'released') return { kind: 'released' };
     const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
@@ -308,6 +314,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   #notRenewed(session: Session, outcome: Outcome): 'refused' {
     const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
     if (code === 'unknown-session') this.#forget(session);
+    if (code === 'evicted') for (const seat of this.#seats) this.#evicted.add(seat);
     const reason = outcome.kind === 'refused' && code === 'evicted' ? `evicted: ${outcome.detail}` : code;
     for (const seat of this.#seats) this.#renewals.willEnd(seat, reason);
     return 'refused';
@@ -315,10 +322,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   async #renewAll(): Promise<void> {
     if (this.#closed) return;
-    await this.renew();
-    if (this.#session !== undefined) return;
-    // Forgotten while asleep or cut off: the same seats are asked for again, if there still are some.
-    for (const seat of this.#seats) await this.#takeBack(seat);
+    if ((await this.renew()) === 'unknown') throw new ClientError('not-reachable', 'nobody answered');
+    // Lost while asleep or cut off: the same seats are asked for again, until there are some. Not what an admin has taken away.
+    const gone = this.#session === undefined;
+    for (const seat of this.#seats)
+      if ((gone || !seat.valid) && !this.#evicted.has(seat)) await this.#takeBack(seat);
   }
 
   async #takeBack(seat: Seat): Promise<void> {

@@ -52,15 +52,15 @@ export class Renewals {
   }
 
   async #renew(): Promise<void> {
+    this.#dueAt = Infinity; // first of all, or nothing could ever be scheduled again
     if (this.#renewing || this.#stopped) return;
     this.#renewing = true;
-    this.#dueAt = Infinity;
     try {
       await this.#parts.renew();
       const lives = [...this.#parts.seats].map((seat) => seat.lifeMs);
       this.schedule(Math.min(60_000, ...lives));
     } catch {
-      this.schedule(RETRY_MS); // no session: the watch reports what gets lost meanwhile
+      this.schedule(RETRY_MS); // no answer, or no session: the watch reports what gets lost meanwhile
     } finally {
       this.#renewing = false;
       this.#look();
