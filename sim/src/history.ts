@@ -144,13 +144,15 @@ export class History {
 function acquisition(call: Call, command: AcquireCommand, product: string, now: number): SeatsOperation[] {
   const { outcome, invokedAt } = call;
   const seats = command.items.reduce((sum, item) => sum + (item.product === product ? item.seats : 0), 0);
-  if (seats === 0 || outcome?.kind === 'refused') return [];
+  // Another request of this number was there first, made up by a liar: whether it brought seats, nobody has said.
+  const madeUp = outcome?.kind === 'refused' && outcome.code === 'other-bytes';
+  if (seats === 0 || (outcome?.kind === 'refused' && !madeUp)) return [];
   // Denied for want of another product: it says nothing of this one.
   if (outcome?.kind === 'denied' && (outcome.product !== product || outcome.code !== 'seats')) return [];
   const session = bytesKey(command.session);
   const grant = `${session}/${command.requestId}`;
   const acquired = operation(
-    call,
+    madeUp ? { ...call, outcome: undefined, returnedAt: undefined } : call,
     { kind: 'acquire', grant, session, seats } as const,
     outcome?.kind === 'denied' ? 'denied' : 'granted',
   );
