@@ -249,14 +249,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async consume(product: string, units: number, options: { feature?: string } = {}): Promise<ConsumeResult> {
     const { feature = '' } = options;
     const request = {
-      kind: 'consume',
-      product: checkedCode('product', product),
+      ...({ kind: 'consume', product: checkedCode('product', product) } as const),
       feature: feature === '' ? '' : checkedCode('feature', feature),
       units: checkedCount('units', units, LIMITS.units),
-    } as const;
+    };
     const session = await this.session();
-    const answer = await session.request(request, this.#patienceMs);
-    return this.#consumed(answer);
+    return this.#consumed(await session.request(request, this.#patienceMs));
   }
 
   #consumed(answer: Answer): ConsumeResult {
@@ -314,9 +312,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   #notRenewed(session: Session, outcome: Outcome): 'refused' {
     const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
     if (code === 'unknown-session') this.#forget(session);
-    if (code === 'evicted') for (const seat of this.#seats) this.#evicted.add(seat);
-    const reason = outcome.kind === 'refused' && code === 'evicted' ? `evicted: ${outcome.detail}` : code;
-    for (const seat of this.#seats) this.#renewals.willEnd(seat, reason);
+    const evicted = outcome.kind === 'refused' && code === 'evicted';
+    for (const seat of this.#seats) {
+      if (evicted) this.#evicted.add(seat);
+      this.#renewals.willEnd(seat, evicted ? `evicted: ${outcome.detail}` : code);
+    }
     return 'refused';
   }
 
@@ -325,8 +325,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if ((await this.renew()) === 'unknown') throw new ClientError('not-reachable', 'nobody answered');
     // Lost while asleep or cut off: the same seats are asked for again, until there are some. Not what an admin has taken away.
     const gone = this.#session === undefined;
-    for (const seat of this.#seats)
-      if ((gone || !seat.valid) && !this.#evicted.has(seat)) await this.#takeBack(seat);
+    for (const seat of this.#seats) if ((gone || !seat.valid) && !this.#evicted.has(seat)) await this.#takeBack(seat);
   }
 
   async #takeBack(seat: Seat): Promise<void> {
