@@ -13,7 +13,7 @@ test('a seed is the same run again, bit for bit', async () => {
   assert.notEqual(one.traceHash, (await run(8)).traceHash);
 });
 
-/** Each has found something once: what it was is told in docs/RELIABILITY.md. */
+/** Each found something in an earlier simulator; its chances fall otherwise today, so they are seeds like others. */
 const FOUND_SOMETHING = [15, 19, 23, 98, 1206, 1382];
 /** A license server, and a TMR server, that are convicted. */
 const CONVICTED = [2, 9];
