@@ -72,7 +72,7 @@ export class Renewals {
       const left = seat.remainingMs;
       if (left <= 0 && !seat.lost) {
         seat.lost = true;
-        this.#report('lost', seat, 'its life ran out without a renewal');
+        this.#report('lost', seat, seat.refusal ?? 'its life ran out without a renewal');
         this.schedule(0);
       } else if (left > 0 && seat.lost) {
         seat.lost = false;
@@ -87,6 +87,7 @@ export class Renewals {
 
   /** The group said that it won't renew it. */
   willEnd(seat: Seat, reason: string): void {
+    seat.refusal = reason;
     if (seat.warned || !seat.valid) return;
     seat.warned = true;
     this.#report('expiring', seat, reason);

@@ -1,5 +1,6 @@
 import type { Certified } from '@trefoil/api';
 import { type AcquireItem, type Grant, type GrantBundle, encodeGrantBundle } from '@trefoil/license';
+import type { Session } from './session.ts';
 import { type Moment, remainingMs } from './time.ts';
 
 /** What a seat needs of the client that holds it. */
@@ -15,6 +16,15 @@ export type ReleaseResult =
   | { readonly kind: 'refused'; readonly code: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 
+/** What the group granted, and when it was asked. */
+interface Issue {
+  readonly session: Session;
+  readonly grants: readonly Grant[];
+  readonly certified: Certified;
+  readonly sentAt: Moment;
+  readonly secret?: Uint8Array;
+}
+
 /**
  * Seats that an application holds: of one license, or of several taken together. Renewed by itself until released. With
  * `await using` it is given back at the end of the block.
@@ -27,23 +37,29 @@ export class Seat implements AsyncDisposable {
   #grants: readonly Grant[];
   #certified: Certified;
   #issuedAt: Moment;
+  #session: Session;
   #released = false;
+  #releasing: Promise<ReleaseResult> | undefined;
   /** Set by the client when a life ran out without renewal; cleared when the seat is held again. */
   lost = false;
   warned = false;
+  /** Why the group does not renew it. */
+  refusal: string | undefined;
 
-  constructor(
-    owner: SeatOwner,
-    items: readonly AcquireItem[],
-    issue: { secret: Uint8Array; grants: readonly Grant[]; certified: Certified; sentAt: Moment },
-  ) {
+  constructor(owner: SeatOwner, items: readonly AcquireItem[], issue: Issue & { readonly secret: Uint8Array }) {
     this.#owner = owner;
     this.items = items;
+    this.#session = issue.session;
     this.#secret = issue.secret;
     this.#grants = issue.grants;
     this.#certified = issue.certified;
     this.#issuedAt = issue.sentAt;
     this.#hold = issue.grants[0]?.hold ?? 0;
+  }
+
+  /** The session it is held in. */
+  get session(): Session {
+    return this.#session;
   }
 
   /** Number of the request that acquired it; unique in its session. */
@@ -84,21 +100,25 @@ export class Seat implements AsyncDisposable {
   }
 
   /** The client renewed it, or got it back. */
-  renewed(issue: { grants: readonly Grant[]; certified: Certified; sentAt: Moment; secret?: Uint8Array }): void {
+  renewed(issue: Issue): void {
+    this.#session = issue.session;
     this.#grants = issue.grants;
     this.#certified = issue.certified;
     this.#issuedAt = issue.sentAt;
     this.#hold = issue.grants[0]?.hold ?? this.#hold;
     if (issue.secret !== undefined) this.#secret = issue.secret;
     this.warned = false;
+    this.refusal = undefined;
   }
 
-  /** Gives it back. Once: a second call says the same. */
+  /** Gives it back. A second call says the same; after `unknown` it asks again. */
   async release(): Promise<ReleaseResult> {
-    if (this.#released) return { kind: 'released' };
     // From here on it isn't used, whatever the answer will be.
     this.#released = true;
-    return this.#owner.release(this);
+    this.#releasing ??= this.#owner.release(this);
+    const result = await this.#releasing;
+    if (result.kind === 'unknown') this.#releasing = undefined;
+    return result;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

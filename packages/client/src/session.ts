@@ -58,6 +58,10 @@ export class Session {
   readonly key: SigningKey;
   /** How long the group keeps a silent session, ms. */
   readonly timeoutMs: number;
+  /** The group knows it no more, and has freed its seats. */
+  ended = false;
+  /** By their request: seats that it may hold and the application does not use. What was not asked for again is given back. */
+  readonly loose = new Map<number, { readonly secret: Uint8Array; givenBack: boolean }>();
   readonly #group: Group;
   readonly #closeSecret: Uint8Array;
   readonly #seed: Uint8Array;
@@ -176,8 +180,10 @@ export class Session {
     return this.request({ kind: 'acquire', releaseHash, items }, patienceMs);
   }
 
-  close(patienceMs: number): Promise<Answer> {
-    return this.request({ kind: 'close', secret: this.#closeSecret }, patienceMs);
+  async close(patienceMs: number): Promise<Answer> {
+    const answer = await this.request({ kind: 'close', secret: this.#closeSecret }, patienceMs);
+    this.ended ||= answer.kind === 'outcome';
+    return answer;
   }
 
   /** Everything needed to go on in another process. It is secret: whoever has it has the seats. */

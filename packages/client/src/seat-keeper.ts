@@ -1,0 +1,208 @@
+import type { Certified } from '@trefoil/api';
+import { type AcquireItem, type Grant, type GrantBundle, LicenseError, type Outcome } from '@trefoil/license';
+import type { PresentSession } from './present-session.ts';
+import { type AcquireResult, deniedResult, refusedResult } from './results.ts';
+import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
+import type { Answer, Session } from './session.ts';
+import type { Moment } from './time.ts';
+
+export type RenewResult = 'renewed' | 'refused' | 'unknown';
+
+/** A lost seat that was asked for again, and nobody has answered yet. */
+interface Asked {
+  readonly session: Session;
+  readonly requestId: number;
+  readonly secret: Uint8Array;
+  readonly again: () => Promise<Answer>;
+}
+
+/** Acquires seats, renews them, gives them back, and takes back those that were lost by no fault of the application. */
+export class SeatKeeper implements SeatOwner {
+  readonly seats = new Set<Seat>();
+  readonly #session: PresentSession;
+  readonly #asked = new WeakMap<Seat, Asked>();
+  /** What an admin has ended is not taken back behind his back. */
+  readonly #evicted = new WeakSet<Seat>();
+  onGranted: (seat: Seat) => void = () => undefined;
+
+  constructor(session: PresentSession) {
+    this.#session = session;
+  }
+
+  async acquire(items: readonly AcquireItem[], attempt = 0): Promise<AcquireResult> {
+    const session = await this.#session.get();
+    const secret = this.#session.group.machine.secret();
+    const answer = await this.#request(session, items, secret);
+    return this.#acquired(session, { items, secret, attempt }, answer);
+  }
+
+  #request(session: Session, items: readonly AcquireItem[], secret: Uint8Array): Promise<Answer> {
+    return session.acquire(items, this.#session.group.crypto.sha256(secret), this.#session.patienceMs);
+  }
+
+  async #acquired(
+    session: Session,
+    asked: { items: readonly AcquireItem[]; secret: Uint8Array; attempt: number },
+    answer: Answer,
+  ): Promise<AcquireResult> {
+    const { items, secret, attempt } = asked;
+    if (answer.kind === 'unknown') {
+      const { requestId, reason } = answer;
+      session.loose.set(requestId, { secret, givenBack: false });
+      const again = async (): Promise<AcquireResult> => {
+        if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items);
+        session.loose.delete(requestId);
+        return this.#acquired(session, asked, await answer.again());
+      };
+      return { kind: 'unknown', reason, again };
+    }
+    const { outcome, certified, sentAt } = answer;
+    if (outcome.kind === 'denied') return deniedResult(outcome);
+    if (outcome.kind === 'refused') {
+      const again = this.#session.goesOnAnew(session, outcome, attempt);
+      return again ? this.acquire(items, attempt + 1) : refusedResult(outcome);
+    }
+    if (outcome.kind !== 'granted') throw notAnAnswer(outcome);
+    this.#check(session, outcome.grants, secret, items);
+    const seat = new Seat(this, items, { session, secret, grants: outcome.grants, certified, sentAt });
+    this.seats.add(seat);
+    this.onGranted(seat);
+    return { kind: 'granted', seat };
+  }
+
+  /** Seats of a session that goes on in this process, by the outcome of a renewal. */
+  adopt(
+    session: Session,
+    saved: readonly { items: readonly AcquireItem[]; hold: number; secret: Uint8Array }[],
+    renewed: Answer & { kind: 'outcome' },
+  ): void {
+    const { outcome, certified, sentAt } = renewed;
+    for (const { items, hold, secret } of saved) {
+      const grants = grantsOf(outcome, hold);
+      if (grants.length === 0) continue;
+      this.#check(session, grants, secret);
+      this.seats.add(new Seat(this, items, { session, secret, grants, certified, sentAt }));
+    }
+  }
+
+  /** Renews all seats of the present session, and gives back what nobody asks for. */
+  async renew(willEnd: (seat: Seat, reason: string) => void): Promise<RenewResult> {
+    const session = await this.#session.get();
+    const answer = await session.request({ kind: 'renew' }, this.#session.patienceMs);
+    if (answer.kind === 'unknown') return 'unknown';
+    const { outcome, certified, sentAt } = answer;
+    if (outcome.kind !== 'renewed') {
+      this.#notRenewed(session, outcome, willEnd);
+      return 'refused';
+    }
+    for (const seat of this.seats) {
+      const grants = seat.session === session ? grantsOf(outcome, seat.hold) : [];
+      if (grants.length === 0) continue;
+      this.#check(session, grants, seat.secret);
+      seat.renewed({ session, grants, certified, sentAt });
+    }
+    for (const { hold } of outcome.grants) await this.#giveBackLoose(session, hold);
+    return 'renewed';
+  }
+
+  #notRenewed(session: Session, outcome: Outcome, willEnd: (seat: Seat, reason: string) => void): void {
+    if (outcome.kind !== 'refused') throw notAnAnswer(outcome);
+    this.#session.goesOnAnew(session, outcome);
+    const evicted = outcome.code === 'evicted';
+    for (const seat of this.seats) {
+      if (seat.session !== session) continue;
+      if (evicted) this.#evicted.add(seat);
+      willEnd(seat, evicted ? `evicted: ${outcome.detail}` : outcome.code);
+    }
+  }
+
+  /** Nobody asked again for what an unanswered request has brought: it would be renewed for as long as the client lives. */
+  async #giveBackLoose(session: Session, hold: number): Promise<void> {
+    const loose = session.loose.get(hold);
+    if (loose === undefined) return;
+    loose.givenBack = true; // from here on, asking again is asking for another seat
+    await this.#giveBack(session, hold, loose.secret);
+  }
+
+  async #giveBack(session: Session, hold: number, secret: Uint8Array): Promise<Answer> {
+    session.loose.set(hold, { secret, givenBack: true });
+    const answer = await session.request({ kind: 'release', hold, secret }, this.#session.patienceMs);
+    if (answer.kind === 'outcome') session.loose.delete(hold);
+    return answer;
+  }
+
+  /** Lost while asleep or cut off: the same seats are asked for again, until there are some. Not what an admin has taken away. */
+  async takeBackLost(): Promise<void> {
+    for (const seat of this.seats)
+      if ((seat.session.ended || !seat.valid) && !this.#evicted.has(seat)) await this.#takeBack(seat);
+  }
+
+  async #takeBack(seat: Seat): Promise<void> {
+    const session = await this.#session.get();
+    const before = this.#asked.get(seat);
+    this.#asked.delete(seat);
+    const goesOn = before?.session === session;
+    const secret = goesOn ? before.secret : this.#session.group.machine.secret();
+    const answer = await (goesOn ? before.again() : this.#request(session, seat.items, secret));
+    if (answer.kind === 'unknown') {
+      const { requestId, again } = answer;
+      if (seat.released) session.loose.set(requestId, { secret, givenBack: true });
+      else this.#asked.set(seat, { session, requestId, secret, again });
+      return;
+    }
+    if (answer.outcome.kind !== 'granted') return;
+    const { grants } = answer.outcome;
+    this.#check(session, grants, secret, seat.items);
+    // The application may have given it up while the group was asked.
+    if (seat.released) await this.#giveBack(session, grants[0]?.hold ?? 0, secret);
+    else seat.renewed({ session, grants, certified: answer.certified, sentAt: answer.sentAt, secret });
+  }
+
+  async release(seat: Seat): Promise<ReleaseResult> {
+    this.seats.delete(seat);
+    const asked = this.#asked.get(seat);
+    if (asked !== undefined) asked.session.loose.set(asked.requestId, { secret: asked.secret, givenBack: true });
+    const { session, hold, secret } = seat;
+    if (session.ended) return { kind: 'released' }; // and its seats with it
+    if (this.#session.closed) return { kind: 'unknown', reason: 'the client was closed, and nobody answered' };
+    const answer = await this.#giveBack(session, hold, secret);
+    if (answer.kind === 'unknown') return { kind: 'unknown', reason: answer.reason };
+    const { outcome } = answer;
+    if (outcome.kind === 'released') return { kind: 'released' };
+    const code = outcome.kind === 'refused' ? outcome.code : outcome.kind;
+    return code === 'unknown-session' || code === 'unknown-hold' ? { kind: 'released' } : { kind: 'refused', code };
+  }
+
+  /** The proof may be right and still be of something else than was asked for. */
+  #check(session: Session, grants: readonly Grant[], secret: Uint8Array, items?: readonly AcquireItem[]): void {
+    const { verifier, crypto } = this.#session.group;
+    const own = { sessionKey: session.key.publicKey.bytes, releaseHash: crypto.sha256(secret) };
+    for (const grant of grants) verifier.grant(grant, own);
+    items?.forEach((item, i) => {
+      const grant = grants[i];
+      if (
+        grant === undefined ||
+        grant.product !== item.product ||
+        grant.feature !== item.feature ||
+        grant.seats !== item.seats
+      )
+        throw new LicenseError('wrong-license', 'the grant is for something else than was asked for');
+    });
+  }
+
+  bundle(certified: Certified, grants: readonly Grant[]): GrantBundle {
+    return this.#session.group.bundle(certified, grants);
+  }
+
+  now(): Moment {
+    return this.#session.group.machine.now();
+  }
+}
+
+function grantsOf(outcome: Outcome, hold: number): readonly Grant[] {
+  return outcome.kind === 'renewed' ? outcome.grants.filter((grant) => grant.hold === hold) : [];
+}
+
+export function notAnAnswer(outcome: Outcome): Error {
+  return new Error(`an outcome that does not answer this request: ${outcome.kind}`);
+}

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Client, connect, type Seat } from '@trefoil/client';
+import { decodeCommand } from '@trefoil/license';
+import { SEAT_TIMEOUT_MS } from './commit-order.ts';
+import { ClientProcess, WatchedVerifier } from './client-process.ts';
+import { Machine } from './machine.ts';
+import { Random } from './random.ts';
+import { World } from './world.ts';
+
+const PATIENCE_MS = 1_000;
+const ANSWERS_LOST = ['A>C0', 'B>C0'];
+
+/** A group in which nothing goes wrong by chance, and whoever is connected to it: what the SDK owes an application. */
+class Hall {
+  readonly world = new World(1);
+  readonly machines = new Map<string, Machine>();
+
+  static async open(seats: number): Promise<Hall> {
+    const hall = new Hall();
+    await hall.world.start(0);
+    hall.world.sell('hot-1', 'hot', seats);
+    hall.world.sell('units-1', 'units', 0, 100);
+    await hall.pass(1_000);
+    return hall;
+  }
+
+  async connect(user: string): Promise<Client> {
+    const { world } = this;
+    const { group } = world.fixture.group;
+    const addresses = world.fixture.group.tmrServers.map((one) => one.address);
+    const machine = new Machine(world.agenda, 0);
+    this.machines.set(user, machine);
+    return this.answer(
+      connect({
+        ...{ clientFile: { group, addresses, authority: 'simulated' }, vendor: new WatchedVerifier(world) },
+        ...{ user, host: user, program: 'test', patienceMs: PATIENCE_MS },
+        machine: new ClientProcess(world, machine, new Random(user.length)),
+      }),
+    );
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.world.agenda.runUntil(this.world.agenda.now + ms);
+  }
+
+  /** Time goes on until there is one. */
+  async answer<T>(asked: Promise<T>): Promise<T> {
+    let settled = false;
+    const settle = (): void => {
+      settled = true;
+    };
+    asked.then(settle, settle);
+    for (let i = 0; i < 100_000 && !settled; i++) await this.pass(1);
+    return asked;
+  }
+
+  async seat(client: Client, seats = 1): Promise<Seat> {
+    const result = await this.answer(client.acquire('hot', { seats }));
+    assert.ok(result.kind === 'granted', result.kind);
+    return result.seat;
+  }
+
+  get used(): number {
+    const [first] = this.world.ledgers();
+    return first?.ledger.licenses.get('hot-1')?.used ?? -1;
+  }
+
+  cut(ways: readonly string[]): void {
+    for (const way of ways) this.world.network.cuts.add(way);
+  }
+
+  mend(): void {
+    this.world.network.cuts.clear();
+  }
+
+  /** Everything but the answer gets through to whoever asks this next. */
+  loseAnswerTo(kind: string): Promise<void> {
+    const { history } = this.world;
+    const asked = history.asked.bind(history);
+    return new Promise((resolve) => {
+      history.asked = (bytes) => {
+        asked(bytes);
+        if (decodeCommand(bytes).kind !== kind) return;
+        history.asked = asked;
+        this.cut(ANSWERS_LOST);
+        resolve();
+      };
+    });
+  }
+
+  end(): void {
+    this.world.checks.count();
+    assert.deepEqual(this.world.checks.faults, []);
+  }
+}
+
+test('an outage that outlasts a seat: it is taken back, and renewed ever after', async () => {
+  const hall = await Hall.open(2);
+  const client = await hall.connect('ada');
+  const seat = await hall.seat(client);
+  const heard: string[] = [];
+  client.on('lost', () => heard.push('lost'));
+  client.on('restored', () => heard.push('restored'));
+  for (const one of [1, 2] as const) hall.world.licenseServers[one].machine.stop();
+  await hall.pass(8 * SEAT_TIMEOUT_MS);
+  assert.equal(seat.valid, false);
+  for (const one of [1, 2] as const) hall.world.licenseServers[one].machine.goOn();
+  await hall.pass(SEAT_TIMEOUT_MS);
+  for (let i = 0; i < 50; i++) {
+    await hall.pass(1_000);
+    assert.ok(seat.valid, `${i} s later`);
+  }
+  assert.deepEqual(heard, ['lost', 'restored']);
+  assert.equal(hall.used, 1);
+  hall.end();
+});
+
+test('nobody answers a release: asked again it is answered, and if not, the seat comes back while the client lives on', async () => {
+  const hall = await Hall.open(3);
+  const client = await hall.connect('ada');
+  const [kept, one, another] = [await hall.seat(client), await hall.seat(client), await hall.seat(client)];
+  hall.cut(['C0>*']);
+  const results = await hall.answer(Promise.all([one.release(), another.release()]));
+  assert.deepEqual(
+    results.map(({ kind }) => kind),
+    ['unknown', 'unknown'],
+  );
+  assert.equal((await hall.answer(one.release())).kind, 'unknown', 'still nobody has answered');
+  hall.mend();
+  assert.equal((await hall.answer(one.release())).kind, 'released');
+  assert.equal((await hall.answer(one.release())).kind, 'released', 'and says the same again');
+  await hall.pass(2 * SEAT_TIMEOUT_MS);
+  assert.equal(hall.used, 1);
+  assert.ok(kept.valid);
+  hall.end();
+});
+
+test('a lost seat that somebody else has is asked for until it is free; its old number is nobody’s in the new session', async () => {
+  const hall = await Hall.open(3);
+  const [sleeper, other] = [await hall.connect('ada'), await hall.connect('bob')];
+  await hall.answer(sleeper.consume('units', 1));
+  const two = await hall.seat(sleeper, 2);
+  const one = await hall.seat(sleeper);
+  const before = two.hold;
+  hall.machines.get('ada')?.sleep();
+  await hall.pass(10 * SEAT_TIMEOUT_MS);
+  const taken = await hall.seat(other, 2);
+  hall.machines.get('ada')?.goOn();
+  await hall.pass(10_000);
+  assert.equal(one.hold, before, 'the case that this is about');
+  for (let i = 0; i < 50; i++) {
+    await hall.pass(1_000);
+    assert.deepEqual([one.valid, two.valid, taken.valid], [true, false, true], `${i} s later`);
+  }
+  await hall.answer(taken.release());
+  await hall.pass(10_000);
+  assert.ok(one.valid && two.valid);
+  assert.equal(hall.used, 3);
+  hall.end();
+});
+
+test('nobody answers whether a lost seat was taken back: it is held once, and free when it is given up', async () => {
+  const hall = await Hall.open(3);
+  const client = await hall.connect('ada');
+  const seats = [await hall.seat(client), await hall.seat(client)] as const;
+  for (const givenUp of [false, true]) {
+    const sleeping = hall.machines.get('ada');
+    sleeping?.sleep();
+    await hall.pass(10 * SEAT_TIMEOUT_MS);
+    const lost = hall.loseAnswerTo('acquire');
+    sleeping?.goOn();
+    await hall.answer(lost);
+    await hall.pass(PATIENCE_MS / 2);
+    if (givenUp) void seats[0].release();
+    await hall.pass(PATIENCE_MS * 2);
+    hall.mend();
+    await hall.pass(3 * SEAT_TIMEOUT_MS);
+    assert.equal(seats[0].valid, !givenUp);
+    assert.ok(seats[1].valid);
+    assert.equal(hall.used, givenUp ? 1 : 2);
+  }
+  hall.end();
+});
+
+test('what an admin ends is told, runs to its end, and is not taken back', async () => {
+  const hall = await Hall.open(2);
+  const client = await hall.connect('ada');
+  const seat = await hall.seat(client);
+  const heard: string[] = [];
+  client.on('expiring', ({ reason }) => heard.push(`expiring: ${reason}`));
+  client.on('lost', ({ reason }) => heard.push(`lost: ${reason}`));
+  hall.world.evict((await client.session()).id);
+  await hall.pass(5 * SEAT_TIMEOUT_MS);
+  assert.deepEqual(heard, ['expiring: evicted: found idle', 'lost: evicted: found idle']);
+  assert.equal(seat.valid, false);
+  assert.equal(hall.used, 0);
+  hall.end();
+});
+
+test('a session that the group has forgotten: whatever is asked next is asked once more, in a new one', async () => {
+  const hall = await Hall.open(5);
+  const client = await hall.connect('ada');
+  for (const ask of ['consume', 'acquire'] as const) {
+    hall.machines.get('ada')?.sleep();
+    await hall.pass(20 * SEAT_TIMEOUT_MS);
+    hall.machines.get('ada')?.goOn();
+    const asked = [0, 1, 2].map(() => (ask === 'consume' ? client.consume('units', 7) : client.acquire('hot')));
+    const kinds = (await hall.answer(Promise.all(asked))).map(({ kind }) => kind);
+    assert.deepEqual(new Set(kinds), new Set([ask === 'consume' ? 'consumed' : 'granted']));
+  }
+  const { licenses } = hall.world.ledgers()[0]?.ledger ?? {};
+  assert.equal(licenses?.get('units-1')?.consumed, 21);
+  await hall.pass(3 * SEAT_TIMEOUT_MS);
+  assert.equal(hall.used, 3);
+  hall.end();
+});
