@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -74,6 +74,57 @@ describe('the command line on a running group', { timeout: 180_000 }, () => {
     await eventually('the seat is free', 3_000, async () => (await running.hands.used()) === 0);
   });
 
+  test('release of a session that an admin has ended gives its seat back at once, and says what happened', async () => {
+    const saved = join(running.group.directory, 'ended.json');
+    assert.equal((await running.trefoil('acquire', 'cad', '--save', saved)).code, 0);
+    await evictWhoHolds(running);
+    const released = await running.trefoil('release', saved);
+    assert.deepEqual(
+      [released.code, released.stdout],
+      [0, 'an admin has ended the session (lunch); its seats are free now\n'],
+    );
+    assert.equal(await running.hands.used(), 0, 'long before its grant has run out');
+  });
+
+  test('run tells what becomes of its seat', async () => {
+    const child = spawn(process.execPath, [trefoilMain, 'run', '--product', 'cad', '--', 'sleep', '60'], {
+      env: { ...process.env, TREFOIL_CLIENT: running.group.clientFile },
+    });
+    let told = '';
+    child.stderr.on('data', (text: Buffer) => {
+      told += text.toString();
+    });
+    await eventually('a seat is taken', 5_000, async () => (await running.hands.used()) === 1);
+    await evictWhoHolds(running);
+    await eventually('it says so', 30_000, async () => told.includes('lost: evicted: lunch'));
+    assert.match(told, /the seat will be lost in \d+ s: evicted: lunch/);
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('exit', resolve));
+  });
+
+  test('--json is JSON also when it fails; status tells a script by its exit code', async () => {
+    const nobody = join(running.group.directory, 'nobody.json');
+    const file = JSON.parse(await readFile(running.group.clientFile, 'utf8')) as Record<string, unknown>;
+    await writeFile(nobody, JSON.stringify({ ...file, addresses: ['127.0.0.1:9'] }));
+    const { code, stdout } = await running.trefoil('status', '--client', nobody, '--json');
+    assert.equal(code, 4);
+    const told = JSON.parse(stdout) as Record<string, unknown>;
+    assert.deepEqual([told['kind'], told['exitCode']], ['failed', 4]);
+    assert.match(String(told['reason']), /^no TMR server answers/);
+  });
+
+  test('client add checks what it writes, and overwrites nothing', async () => {
+    const { directory, vendorRoot } = running.group;
+    const add = ['client', 'add', '--group', 'g', '--address', '127.0.0.1', '--output', join(directory, 'added.json')];
+    const authority = join(directory, 'client-authority.pem');
+    const wrong = await trefoil([...add, '--authority', running.group.clientFile]);
+    assert.match(wrong.stderr, /client\.json: not a certificate in PEM/);
+    const key = await trefoil([...add, '--authority', authority, '--vendor-root', 'AAAA']);
+    assert.equal(key.code, 1);
+    assert.equal((await trefoil([...add, '--authority', authority, '--vendor-root', vendorRoot])).code, 0);
+    assert.match((await trefoil([...add, '--authority', authority])).stderr, /already exists/);
+  });
+
   test('consume counts, never below zero', async () => {
     assert.match((await running.trefoil('consume', 'cad', '60')).stdout, /40 are left/);
     assert.equal((await running.trefoil('consume', 'cad', '41')).code, 3);
@@ -128,6 +179,19 @@ describe('the command line on a running group', { timeout: 180_000 }, () => {
     }
   });
 });
+
+/** The only one who holds a seat. */
+async function evictWhoHolds(running: RunningGroup): Promise<void> {
+  const { sessions } = JSON.parse((await running.trefoil('sessions', '--json')).stdout) as {
+    sessions: { id: string; holdings: unknown[] }[];
+  };
+  const [id = '', ...others] = sessions.filter(({ holdings }) => holdings.length > 0).map((one) => one.id);
+  assert.equal(others.length, 0);
+  const evicted = await running.trefoil(
+    ...['evict', id, '--admin-key', running.group.adminKeyFile, '--reason', 'lunch'],
+  );
+  assert.equal(evicted.code, 0, evicted.stderr);
+}
 
 test('from keys to an update file by the command line alone', async (t) => {
   const { mkdtemp, rm } = await import('node:fs/promises');

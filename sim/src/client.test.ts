@@ -46,12 +46,10 @@ class Hall {
 
   /** Time goes on until there is one. */
   async answer<T>(asked: Promise<T>): Promise<T> {
-    let settled = false;
-    const settle = (): void => {
-      settled = true;
-    };
+    const waiting = new Set([asked]);
+    const settle = (): void => waiting.clear();
     asked.then(settle, settle);
-    for (let i = 0; i < 100_000 && !settled; i++) await this.pass(1);
+    for (let i = 0; i < 100_000 && waiting.size > 0; i++) await this.pass(1);
     return asked;
   }
 

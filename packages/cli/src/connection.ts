@@ -21,7 +21,8 @@ export function withClientOptions(command: Command): Command {
 
 const PATIENCE_MS = 5_000;
 
-async function trust(options: ClientOptions): Promise<{ clientFile: ClientFile; verifier: Verifier }> {
+/** Whom to ask, and by whose key to believe it. */
+export async function trust(options: ClientOptions): Promise<{ clientFile: ClientFile; verifier: Verifier }> {
   const clientFile = await readClientFile(options.client);
   const root = options.vendorRoot ?? clientFile.vendorRoot;
   if (root === undefined)

@@ -13,7 +13,7 @@ import { clientCommand, requestCommand } from './commands/set-up.ts';
 import { vendorCommand } from './commands/vendor.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { licensesCommand, sessionsCommand, statusCommand } from './commands/views.ts';
-import { CliError, EXIT, note } from './terminal.ts';
+import { CliError, EXIT, note, printFailureAsJson } from './terminal.ts';
 
 /** The `trefoil` command: every subcommand in one list, in the order in which people meet them. */
 function program(): Command {
@@ -50,8 +50,15 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
     note(`trefoil: ${(error as Error).message}`);
+    if (asksForJson(argv)) printFailureAsJson(code, (error as Error).message);
     return code;
   }
+}
+
+/** Words after `--` are those of another command. */
+function asksForJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end === -1 ? argv : argv.slice(0, end)).includes('--json');
 }
 
 function exitCodeOf(error: unknown): number | undefined {

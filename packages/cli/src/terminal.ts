@@ -22,8 +22,16 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+let jsonPrinted = false;
+
+/** A failure, where JSON was asked for and none has been printed: `{ "kind": "failed", "exitCode": 4, "reason": "…" }`. */
+export function printFailureAsJson(exitCode: number, reason: string): void {
+  if (!jsonPrinted) printJson({ kind: 'failed', exitCode, reason });
+}
+
 /** One JSON value with bigint as number and bytes as base64url: the stable machine form of every command. */
 export function printJson(value: unknown): void {
+  jsonPrinted = true;
   print(
     JSON.stringify(
       value,

@@ -65,6 +65,12 @@ function clientFilePlaces(given: string | undefined, env: NodeJS.ProcessEnv = pr
   return [join(own, 'trefoil', 'client.json'), join(machine, 'client.json')];
 }
 
+const WHY_UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'no permission',
+  EISDIR: 'it is a folder',
+};
+
 /** Finds and reads the client file. @throws ClientError `no-client-file`, `bad-client-file` */
 export async function readClientFile(given?: string): Promise<ClientFile> {
   const places = clientFilePlaces(given);
@@ -75,7 +81,7 @@ export async function readClientFile(given?: string): Promise<ClientFile> {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' && places.length > 1) continue;
-      const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'no permission' : String(error);
+      const why = WHY_UNREADABLE[code ?? ''] ?? String(error);
       throw new ClientError('no-client-file', `cannot read ${place}: ${why}`);
     }
     return decodeClientFile(text, place);

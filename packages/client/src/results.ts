@@ -50,6 +50,9 @@ export function deniedResult(outcome: Outcome & { kind: 'denied' }): Denied {
   return { kind: 'denied', code, product, feature, quantity, free, holders, sentence: denialSentence(outcome) };
 }
 
+/** More than these are no sentence any more; `holders` has them. */
+const NAMED_HOLDERS = 5;
+
 function denialSentence({ code, product, feature, quantity, free, holders }: Outcome & { kind: 'denied' }): string {
   const what = feature === '' ? product : `${product}, feature ${feature}`;
   switch (code) {
@@ -71,12 +74,12 @@ function denialSentence({ code, product, feature, quantity, free, holders }: Out
       if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity)}.`;
       if (free > 0) return `Only ${free} of ${counted(quantity)} of ${what} are free.`;
       const who = holders
-        .slice(0, 3)
+        .slice(0, NAMED_HOLDERS)
         .map(
           (one) =>
             `${one.user} on ${one.host} since ${new Date(one.sinceUtc).toISOString().slice(0, 16).replace('T', ' ')} UTC`,
         );
-      const more = holders.length > 3 ? ' and others' : '';
+      const more = holders.length > NAMED_HOLDERS ? ' and others' : '';
       return `All ${counted(quantity)} of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.`;
     }
   }

@@ -11,26 +11,31 @@ export async function blamingConfiguration(file: string, run: () => Promise<void
     await run();
   } catch (error) {
     if (error instanceof Error && 'details' in error) {
-      const place = placeOf(file, error.details as { readonly file?: string; readonly port?: number });
+      const place = placeOf(file, error.details as Culprit);
       if (place !== undefined) error.message = `${place}: ${error.message}`;
     }
     throw error;
   }
 }
 
-function placeOf(
-  configurationFile: string,
-  culprit: { readonly file?: string; readonly port?: number },
-): string | undefined {
-  const { file, port } = culprit;
+interface Culprit {
+  readonly file?: string;
+  readonly port?: number;
+  /** Where a file is named twice, the key that means it. */
+  readonly key?: string;
+}
+
+function placeOf(configurationFile: string, culprit: Culprit): string | undefined {
+  const { file, port, key } = culprit;
   if (file === configurationFile) return undefined; // that sentence names its line itself
   const yaml = parsePlacedYaml(readFileSync(configurationFile, 'utf8'));
   if (isProblem(yaml)) return undefined;
   const base = dirname(resolve(configurationFile));
   const names = (leaf: string): boolean =>
     (file !== undefined && resolve(base, leaf) === file) || (port !== undefined && leaf.endsWith(`:${port}`));
-  for (const { path, text } of leavesOf(yaml.value, []))
-    if (names(text)) return `${configurationFile}:${yaml.lineOf(path)}`;
+  const places = leavesOf(yaml.value, []).filter(({ text }) => names(text));
+  const place = places.find(({ path }) => path.at(-1) === key) ?? places[0];
+  if (place !== undefined) return `${configurationFile}:${yaml.lineOf(place.path)}`;
   return port === undefined ? undefined : configurationFile; // a port by default
 }
 

@@ -4,7 +4,7 @@ export interface HostErrorDetails {
   'configuration-invalid': { readonly file: string; readonly line: number | undefined };
   'file-unreadable': { readonly file: string; readonly reason: string };
   /** Read, but not what it has to be. */
-  'file-invalid': { readonly file: string; readonly reason: string };
+  'file-invalid': { readonly file: string; readonly reason: string; readonly key?: string };
   'file-unwritable': { readonly file: string; readonly reason: string };
   'file-too-large': { readonly file: string; readonly maximumBytes: number };
   'port-in-use': { readonly host: string; readonly port: number };

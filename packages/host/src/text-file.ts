@@ -26,22 +26,23 @@ export interface Certificates {
 export async function readCertificateFiles(files: CertificateFiles): Promise<Certificates> {
   const certificatePem = await readTextFile(files.certificate);
   const certificate = parsed(() => new X509Certificate(certificatePem));
-  if (certificate === undefined) throw fileInvalid(files.certificate, NO_CERTIFICATE);
+  if (certificate === undefined) throw fileInvalid(files.certificate, NO_CERTIFICATE, 'certificate');
   const privateKeyPem = await readTextFile(files.key);
   const key = parsed(() => createPrivateKey(privateKeyPem));
-  if (key === undefined) throw fileInvalid(files.key, 'not a private key in PEM');
-  if (!certificate.checkPrivateKey(key)) throw fileInvalid(files.key, 'not the key of the certificate beside it');
+  if (key === undefined) throw fileInvalid(files.key, 'not a private key in PEM', 'key');
+  if (!certificate.checkPrivateKey(key))
+    throw fileInvalid(files.key, 'not the key of the certificate beside it', 'key');
   const authorityPem = files.authority === '' ? '' : await readTextFile(files.authority);
   if (files.authority !== '' && parsed(() => new X509Certificate(authorityPem)) === undefined)
-    throw fileInvalid(files.authority, NO_CERTIFICATE);
+    throw fileInvalid(files.authority, NO_CERTIFICATE, 'authority');
   return { identity: { certificatePem, privateKeyPem }, authorityPem };
 }
 
 const NO_CERTIFICATE = 'not a certificate in PEM';
 
-/** Read, but not what it has to be. */
-export function fileInvalid(file: string, reason: string): HostError {
-  return new HostError('file-invalid', `${file}: ${reason}`, { file, reason });
+/** Read, but not what it has to be. `key`: that of the configuration under which it is named. */
+export function fileInvalid(file: string, reason: string, key?: string): HostError {
+  return new HostError('file-invalid', `${file}: ${reason}`, { file, reason, ...(key !== undefined && { key }) });
 }
 
 function parsed<T>(parse: () => T): T | undefined {

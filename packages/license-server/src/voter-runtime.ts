@@ -129,7 +129,9 @@ export class VoterRuntime implements AsyncDisposable {
         return;
       case 'alarm':
         this.alarms.set(effect.alarm, effect.detail);
-        log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
+        // The end of a trouble, or of an ordinary start, is none.
+        if (effect.alarm === 'rejoined') log.info({ detail: effect.detail }, 're-joined');
+        else log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
         return;
       case 'stop':
         this.#fail(new Error(effect.reason));

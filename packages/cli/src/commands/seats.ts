@@ -4,18 +4,18 @@ import { readFile, rm } from 'node:fs/promises';
 import {
   type AcquireResult,
   type Client,
+  ClientError,
+  type ConnectOptions,
   type Denied,
   resume,
   type SavedClient,
   type Seat,
-  readClientFile,
-  Verifier,
 } from '@trefoil/client';
 import { writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
-import { type ClientOptions, connectClient, withClientOptions } from '../connection.ts';
+import { type ClientOptions, connectClient, trust, withClientOptions } from '../connection.ts';
 import { refuseExisting } from '../files.ts';
-import { CliError, EXIT, note, print, printable, printJson, wholeNumber } from '../terminal.ts';
+import { CliError, duration, EXIT, note, print, printable, printJson, wholeNumber } from '../terminal.ts';
 
 interface SeatOptions extends ClientOptions {
   readonly feature?: string;
@@ -51,13 +51,20 @@ export function runCommand(): Command {
       await using connected = client;
       const result = await acquire(connected, options.product, options);
       if (result.kind !== 'granted') throw new CliError(EXIT.runRefused, sentenceOf(result));
-      connected.on('lost', ({ reason }) => note(`trefoil: the seat is lost: ${reason}`));
-      connected.on('restored', () => note('trefoil: the seat is held again'));
+      tellWhatHappens(connected);
       process.exitCode = await runChild(words, signals);
     });
 }
 
 const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+/** To whoever sits in front of it: what becomes of the seat that it holds. */
+function tellWhatHappens(client: Client): void {
+  const say = (text: string): void => note(printable(`trefoil: ${text}`));
+  client.on('expiring', ({ reason, inMs }) => say(`the seat will be lost in ${duration(inMs)}: ${reason}`));
+  client.on('lost', ({ reason }) => say(`the seat is lost: ${reason}`));
+  client.on('restored', () => say('the seat is held again'));
+}
 
 /** Signals go to the child; it decides. One that comes before there is a child ends the wait for the seat. */
 class PassedSignals {
@@ -81,6 +88,11 @@ class PassedSignals {
   }
 }
 
+const WHY_NOT_RUN: Readonly<Record<string, string>> = {
+  ENOENT: 'no such command',
+  EACCES: 'no permission, or not a program',
+};
+
 /** The result is the child's own exit code, 128 + n where signal n ended it. */
 function runChild([command, ...args]: string[], signals: PassedSignals): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -91,7 +103,7 @@ function runChild([command, ...args]: string[], signals: PassedSignals): Promise
       reject(
         new CliError(
           error.code === 'ENOENT' ? 127 : 126,
-          `cannot run ${command}: ${error.code === 'ENOENT' ? 'no such command' : error.message}`,
+          `cannot run ${command}: ${WHY_NOT_RUN[error.code ?? ''] ?? error.message}`,
         ),
       ),
     );
@@ -131,6 +143,7 @@ export function acquireCommand(): Command {
         await writeFileAtomically(options.save, JSON.stringify(await client.detach()));
         return;
       }
+      tellWhatHappens(client);
       if (!options.json) note('holding it; Ctrl-C gives it back');
       await new Promise<void>((resolve) => {
         process.once('SIGINT', resolve);
@@ -146,17 +159,27 @@ export function releaseCommand(): Command {
     .addHelpText('after', '\nExample:\n  trefoil release seat.json')
     .action(async (file: string, options: ClientOptions) => {
       const saved = await readSaved(file);
-      const clientFile = await readClientFile(options.client);
-      const client = await resume(saved, {
-        clientFile,
-        vendor: new Verifier(options.vendorRoot ?? clientFile.vendorRoot ?? ''),
-      });
-      const products = [...client.seats].flatMap((seat) => seat.items.map((item) => item.product));
-      await client.close();
+      const { clientFile, verifier } = await trust(options);
+      const { released, why } = await giveBack(saved, { clientFile, vendor: verifier });
       await rm(file, { force: true });
-      if (options.json) printJson({ released: products });
-      else print(`released: ${products.join(', ')}`);
+      if (options.json) printJson({ kind: 'released', products: released, ...(why !== '' && { why }) });
+      else print(printable(why === '' ? `released: ${released.join(', ')}` : why));
     });
+}
+
+/** What is free already needs no giving back: that, and why, is as good. */
+async function giveBack(saved: SavedClient, options: ConnectOptions): Promise<{ released: string[]; why: string }> {
+  try {
+    const client = await resume(saved, options);
+    const released = [...client.seats].flatMap((seat) => seat.items.map((item) => item.product));
+    const result = await client.close();
+    if (result.kind === 'unknown')
+      throw new CliError(EXIT.notReachable, `nobody answers (${result.reason}); the file stays, so try again`);
+    return { released, why: released.length === 0 ? 'its seats were free already' : '' };
+  } catch (error) {
+    if (error instanceof ClientError && error.code === 'session-ended') return { released: [], why: error.message };
+    throw error;
+  }
 }
 
 async function readSaved(file: string): Promise<SavedClient> {
@@ -199,14 +222,9 @@ async function acquire(client: Client, product: string, options: SeatOptions): P
 function showSeat(seat: Seat, options: ClientOptions): void {
   if (options.json)
     printJson({
-      granted: seat.grants.map(({ license, version, product, feature, seats, lifeMs, notAfter }) => ({
-        license,
-        version,
-        product,
-        feature,
-        seats,
-        lifeMs,
-        notAfter,
+      kind: 'granted',
+      grants: seat.grants.map(({ license, version, product, feature, seats, lifeMs, notAfter }) => ({
+        ...{ license, version, product, feature, seats, lifeMs, notAfter },
       })),
     });
   else

@@ -1,14 +1,15 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { access } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
-import { decodeClientFile, encodeClientFile } from '@trefoil/client';
+import { ClientError, type ClientFile, decodeClientFile, encodeClientFile, Verifier } from '@trefoil/client';
 import { createSoftwareContainer, openSoftwareContainer, readPassphraseFile } from '@trefoil/container';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { containerRequest } from '@trefoil/vendor';
 import { Command } from 'commander';
-import { readTrimmed, writeResult } from '../files.ts';
-import { CliError, EXIT, note, print } from '../terminal.ts';
+import { readTrimmed, refuseExisting, writeResult } from '../files.ts';
+import { CliError, EXIT, note, print, printable } from '../terminal.ts';
 
 export function requestCommand(): Command {
   return new Command('request')
@@ -53,6 +54,27 @@ interface AddOptions {
   readonly output?: string;
 }
 
+/** Said here, and not by an application that can't connect one day. @throws CliError, ClientError */
+function checkClientFile(file: ClientFile, names: AddOptions): void {
+  const isOne = (what: string, name: string | undefined, parse: () => unknown): void => {
+    try {
+      parse();
+    } catch (error) {
+      if (error instanceof ClientError) throw error; // says it better
+      throw new CliError(EXIT.failure, `${name}: not a ${what} in PEM`);
+    }
+  };
+  const { authority, certificate, key, set, vendorRoot } = file;
+  isOne('certificate', names.authority, () => new X509Certificate(authority));
+  if ((certificate === undefined) !== (key === undefined))
+    throw new CliError(EXIT.usage, '--certificate and --key belong together');
+  if (certificate !== undefined) isOne('certificate', names.certificate, () => new X509Certificate(certificate));
+  if (key !== undefined) isOne('private key', names.key, () => createPrivateKey(key));
+  if (set !== undefined && !/^[A-Za-z0-9_-]{22}$/.test(set))
+    throw new CliError(EXIT.usage, `--set: "${printable(set)}" is not the id of a container set`);
+  if (vendorRoot !== undefined) isOne('key', '--vendor-root', () => new Verifier(vendorRoot));
+}
+
 export function clientCommand(): Command {
   const add = new Command('add')
     .description('Write the client file through which applications on this machine find their group.')
@@ -81,9 +103,10 @@ export function clientCommand(): Command {
         ...(options.key !== undefined && { key: await readTrimmed(options.key) }),
         ...(options.vendorRoot !== undefined && { vendorRoot: options.vendorRoot }),
       });
-      decodeClientFile(text, 'client file');
+      checkClientFile(decodeClientFile(text, 'client file'), options);
       const file =
         options.output ?? join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'trefoil', 'client.json');
+      await refuseExisting(file);
       await makeDirectory(dirname(file));
       await writeFileAtomically(file, text, { mode: options.key === undefined ? 0o644 : 0o600 });
       print(`written: ${file}`);

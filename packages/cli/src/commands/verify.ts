@@ -28,7 +28,13 @@ export function verifyCommand(): Command {
         const verified = verifyGrant(nodeCrypto(), vendorRoot, decodeGrantBundle(text), at === undefined ? {} : { at });
         if (options.json) {
           const { grants, accept, validUntilUtc } = verified;
-          printJson({ valid: true, validUntil: time(validUntilUtc), epoch: accept.epoch, index: accept.index, grants });
+          printJson({
+            valid: true,
+            validUntil: new Date(validUntilUtc).toISOString(),
+            epoch: accept.epoch,
+            index: accept.index,
+            grants,
+          });
         } else for (const grant of verified.grants) print(printable(sentenceOf(grant, verified)));
       } catch (error) {
         if (!(error instanceof LicenseError)) throw error;

@@ -10,12 +10,15 @@ import {
 } from '@trefoil/api';
 import { Command } from 'commander';
 import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
-import { duration, print, printable, printJson, table, time } from '../terminal.ts';
+import { duration, EXIT, print, printable, printJson, table, time } from '../terminal.ts';
 
 export function statusCommand(): Command {
   return withClientOptions(new Command('status'))
     .description('The five servers: who leads, who votes, how many more may fail.')
-    .addHelpText('after', '\nExample:\n  trefoil status')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil status\n\nExit code: 0 the group grants seats, 4 it does not or cannot be reached.',
+    )
     .action(async (options: ClientOptions) => {
       const group = await findGroup(options);
       try {
@@ -27,6 +30,7 @@ export function statusCommand(): Command {
         );
         if (options.json) printJson(status);
         else print(statusText(status));
+        if (status.redundancy < 0) process.exitCode = EXIT.notReachable;
       } finally {
         group.close();
       }
@@ -52,8 +56,8 @@ function statusText(status: StatusReply): string {
       String(one.member),
       one.address,
       !one.connected ? 'not connected' : one.voting ? (one.unanchored ? 'votes (unanchored)' : 'votes') : 'withholds',
-      one.certifiedIndex,
-      one.lag,
+      one.connected ? String(one.certifiedIndex) : '–',
+      one.connected ? String(one.lag) : '–',
       one.connected ? `${one.clockOffsetMs} ms` : '–',
     ]),
     '',

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { CliError, EXIT } from '../terminal.ts';
 import type { LoadFigures, Order, Said } from './client-process.ts';
 
 const ANSWER_MS = 30_000;
@@ -21,6 +22,7 @@ export class ClientHandle implements AsyncDisposable {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#exited = new Promise((resolve) => this.#child.once('exit', () => resolve()));
+    this.#child.on('error', () => undefined); // an order to one that has ended: its exit says so
     this.#child.on('message', (said: Said) => {
       const next = this.#waiting.shift();
       if (next === undefined) this.#heard.push(said);
@@ -66,15 +68,19 @@ export class ClientHandle implements AsyncDisposable {
   async #hear<K extends Said['kind']>(kind: K): Promise<Extract<Said, { kind: K }>> {
     const said = this.#heard.shift() ?? (await this.#next());
     if (said.kind === kind) return said as Extract<Said, { kind: K }>;
-    throw new Error(
+    throw new CliError(
+      EXIT.failure,
       `the client of ${this.user} ${said.kind === 'failed' ? `failed: ${said.reason}` : `said "${said.kind}"`}`,
     );
   }
 
   #next(): Promise<Said> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`the client of ${this.user} says nothing`)), ANSWER_MS);
-      void this.#exited.then(() => reject(new Error(`the client of ${this.user} has ended`)));
+      const timer = setTimeout(
+        () => reject(new CliError(EXIT.failure, `the client of ${this.user} says nothing`)),
+        ANSWER_MS,
+      );
+      void this.#exited.then(() => reject(new CliError(EXIT.failure, `the client of ${this.user} has ended`)));
       this.#waiting.push((said) => {
         clearTimeout(timer);
         resolve(said);

@@ -121,6 +121,7 @@ async function main(): Promise<void> {
     const client = new DemoClient(
       await connect({ clientFile, vendor, user, host, program: 'cad', patienceMs: PATIENCE_MS }),
     );
+    process.on('disconnect', () => process.exit()); // whoever started it is gone
     process.on('message', (order: Order) => {
       client.obey(order).then(
         (said) => said !== undefined && say(said),

@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { CliError, EXIT } from '../terminal.ts';
 import type { ServerFolder } from './loopback-group.ts';
 
 const READY_MS = 20_000;
@@ -43,7 +44,7 @@ export class ServerProcess implements AsyncDisposable {
     });
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
-        () => reject(new Error(`${this.folder.name} is not ready after ${READY_MS / 1_000} s`)),
+        () => reject(new CliError(EXIT.failure, `${this.folder.name} is not ready after ${READY_MS / 1_000} s`)),
         READY_MS,
       );
       createInterface({ input: child.stdout }).on('line', (line) => {
@@ -56,7 +57,7 @@ export class ServerProcess implements AsyncDisposable {
       child.once('exit', (code) => {
         clearTimeout(timer);
         log.end();
-        reject(new Error(`${this.folder.name} ended with code ${code}: ${complaint.trim()}`));
+        reject(new CliError(EXIT.failure, `${this.folder.name} ended with code ${code}: ${complaint.trim()}`));
       });
     });
   }
