@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { GroupHands } from '@trefoil/cli';
 import { connect, systemMachine } from '@trefoil/client';
-import { build } from 'esbuild';
 import { eventually, RunningGroup } from './running-group.ts';
 
 const run = promisify(execFile);
+const root = join(import.meta.dirname, '../..');
 
 describe('the SDK on a group with two virtual containers', { timeout: 180_000 }, () => {
   let running: RunningGroup;
@@ -148,36 +147,35 @@ describe('the SDK on a group with two virtual containers', { timeout: 180_000 },
     assert.ok(performance.now() - before < 100);
   });
 
-  test('runs on Node 20', async () => {
-    const entry = fileURLToPath(import.meta.resolve('@trefoil/client'));
-    const bundle = join(running.group.directory, 'client.mjs');
-    const banner = {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    };
-    await build({
-      entryPoints: [entry],
-      outfile: bundle,
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      banner,
-      logLevel: 'error',
-    });
-    const script = join(running.group.directory, 'on-node-20.mjs');
+  test('as a package: its types hold, and Node 20 runs it', async () => {
+    const { directory } = running.group;
+    const application = join(directory, 'application');
+    const installed = join(application, 'node_modules/@trefoil/client');
+    await mkdir(installed, { recursive: true });
+    const packing = await run(process.execPath, [join(root, 'scripts/pack-sdk.ts'), directory]);
+    await run('tar', ['-xzf', packing.stdout.trim(), '--strip-components=1', '-C', installed]);
     const options = { clientFile: running.group.clientFile, vendor: running.group.vendorRoot, user: 'u', host: 'h' };
+    await writeFile(join(application, 'package.json'), '{ "type": "module" }');
     await writeFile(
-      script,
-      `import { connect } from './client.mjs';
+      join(application, 'main.ts'),
+      `import { type AcquireResult, connect } from '@trefoil/client';
 const client = await connect(${JSON.stringify(options)});
-const result = await client.acquire('cad');
-console.log(process.version, result.kind, result.seat.proof().length > 1000);
+const result: AcquireResult = await client.acquire('cad');
+if (result.kind !== 'granted') throw new Error(result.kind);
+client.on('lost', ({ seat, reason }) => console.log(seat.hold.toFixed(), reason.length));
+console.log(process.version, result.kind, result.seat.proof().length > 1000, result.seat.grants[0]?.seats.toFixed());
 await result.seat.release();
 await client.close();
 `,
     );
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const strictly = ['--ignoreConfig', '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];
+    const typeRoots = ['--typeRoots', join(root, 'node_modules/@types')];
+    await run(process.execPath, [compiler, ...strictly, ...typeRoots, join(application, 'main.ts')]).catch(
+      (error: unknown) => assert.fail((error as { stdout: string }).stdout),
+    );
     const node20 = join(createRequire(import.meta.url).resolve('node-20/package.json'), '..', 'bin', 'node');
-    const { stdout } = await run(node20, [script]);
-    assert.match(stdout, /^v20\.\S+ granted true/);
+    const { stdout } = await run(node20, [join(application, 'main.js')]);
+    assert.match(stdout, /^v20\.\S+ granted true 1\n/);
   });
 });
