@@ -2,6 +2,7 @@ import { equalBytes } from '@trefoil/license';
 import { quickFixture } from '../crypto.ts';
 import { Adversary, type Bounds } from './adversary.ts';
 import { type Local, Locals } from './local.ts';
+import { type Renaming, renamings, Teller } from './renaming.ts';
 
 interface State {
   readonly locals: readonly [Local, Local, Local];
@@ -28,8 +29,13 @@ export function explore(bounds: Bounds, mostStates: number, progress: (states: n
   const fixture = quickFixture();
   const { crypto, root, configuration, group, issuingKey } = fixture;
   const context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
-  const servers = ([1, 2, 3] as const).map((member) => new Locals(fixture, context, member));
   const adversary = new Adversary(fixture, bounds);
+  const teller = new Teller(fixture, (head) => adversary.log(head));
+  const servers = ([1, 2, 3] as const).map((member) => new Locals(fixture, context, member, teller));
+  const orders = renamings(bounds.contents);
+  const mayBePutBack = (locals: State['locals']): boolean =>
+    locals.filter((one) => one.putBack).length < bounds.rollbacks;
+  const keyOf = (locals: State['locals']): string => leastName(locals, orders, mayBePutBack(locals));
   const first: State = {
     locals: servers.map((one) => one.first) as unknown as State['locals'],
     before: undefined,
@@ -51,7 +57,7 @@ export function explore(bounds: Bounds, mostStates: number, progress: (states: n
     );
     if (forked) return { states: seen.size, steps, depth, exhausted: false, counterexample: wayTo(state) };
     if (seen.size > mostStates) return { states: seen.size, steps, depth, exhausted: false, counterexample: undefined };
-    const rollbacksLeft = state.locals.filter((one) => one.putBack).length < bounds.rollbacks;
+    const rollbacksLeft = mayBePutBack(state.locals);
     servers.forEach((server, i) => {
       const local = state.locals[i] as Local;
       for (const step of adversary.steps(known, local, rollbacksLeft)) {
@@ -69,8 +75,18 @@ export function explore(bounds: Bounds, mostStates: number, progress: (states: n
   return { states: seen.size, steps, depth, exhausted: true, counterexample: undefined };
 }
 
-function keyOf(locals: State['locals']): string {
-  return locals.map((one) => one.key.slice(0, 12)).join('');
+/** Of all its renamings the first by name: states that differ in names only are one. */
+function leastName(locals: State['locals'], orders: readonly Renaming[], mayBePutBack: boolean): string {
+  let least = '';
+  for (const order of orders) {
+    const names = ['', '', ''];
+    locals.forEach((local, i) => {
+      names[order.places[i] as number] = local.nameIn(order, mayBePutBack);
+    });
+    const name = names.join('');
+    if (least === '' || name < least) least = name;
+  }
+  return least;
 }
 
 function inWords(name: string): string {

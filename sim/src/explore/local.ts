@@ -11,8 +11,9 @@ import {
   type Voter,
   type VoterEffect,
 } from '@trefoil/core';
-import { bytesKey, encodeUtf8, INCARNATION_BYTES, type Member, type TmrServer } from '@trefoil/license';
+import { bytesKey, encodeUtf8, type Member, type TmrServer } from '@trefoil/license';
 import type { Fixture } from '@trefoil/license/fixtures';
+import { incarnationOf, type Renaming, type Teller } from './renaming.ts';
 
 /** What can happen to one license server. `name` tells two apart. */
 export type Step =
@@ -23,6 +24,11 @@ export type Step =
 /** A license server after some steps. Two with the same key behave alike from here on, and have signed the same. */
 export interface Local {
   readonly key: string;
+  /**
+   * The same for two that differ in nothing but who is who and what stands in entries. Where a store may still be put back,
+   * what is in it counts, too.
+   */
+  readonly nameIn: (renaming: Renaming, mayBePutBack: boolean) => string;
   readonly history: readonly Step[];
   /** Everything that it has ever signed. */
   readonly signed: readonly Signed[];
@@ -44,12 +50,13 @@ export class Locals {
   readonly #fixture: Fixture;
   readonly #next = new Map<string, Local>();
   readonly #byKey = new Map<string, Local>();
+  readonly #teller: Teller;
   readonly first: Local;
-  stepsRun = 0;
 
-  constructor(fixture: Fixture, context: LedgerContext, member: Member) {
+  constructor(fixture: Fixture, context: LedgerContext, member: Member, teller: Teller) {
     this.#fixture = fixture;
     this.#context = context;
+    this.#teller = teller;
     this.member = member;
     this.first = this.#run([]);
   }
@@ -68,10 +75,12 @@ export class Locals {
   #run(history: readonly Step[]): Local {
     const life = new Life(this.#fixture, this.#context, this.member);
     for (const step of history) life.take(step);
-    this.stepsRun += history.length;
-    return life.local(history);
+    return life.local(history, this.#teller);
   }
 }
+
+/** Characters; 96 bits of a digest are enough to tell some millions apart. */
+const NAME_LENGTH = 12;
 
 /** One run of it: its log in memory, its container at hand. */
 class Life {
@@ -100,8 +109,7 @@ class Life {
   }
 
   #rejoin(why: string): void {
-    const name = encodeUtf8(`start ${++this.#starts} of ${this.#member}`);
-    const incarnation = this.#context.crypto.sha256(name).subarray(0, INCARNATION_BYTES);
+    const incarnation = incarnationOf(this.#context, this.#member, ++this.#starts);
     this.#carryOut(startRejoin(this.#voter, incarnation, why, START));
   }
 
@@ -132,24 +140,43 @@ class Life {
     }
   }
 
-  local(history: readonly Step[]): Local {
+  local(history: readonly Step[], teller: Teller): Local {
     const { promised, logEpoch, replica, signedHigh, storedPromise, withholding, incarnations, frozen } = this.#voter;
     const signedKeys = [...this.#signed.keys()].sort();
+    const signed = [...this.#signed.values()];
+    const records = this.#records;
+    const starts = this.#starts;
     const digest = (text: string): string => bytesKey(this.#context.crypto.sha256(encodeUtf8(text)));
+    const name = (renaming: Renaming, mayBePutBack: boolean): string => {
+      const told = (bytes: Uint8Array | undefined): string =>
+        bytes === undefined ? '' : teller.statement(bytes, renaming);
+      const lines = [
+        ...[promised, logEpoch, replica.certifiedIndex, starts, withholding, frozen],
+        ...[teller.entries(replica.lastHead, renaming), teller.incarnations(incarnations, renaming)],
+        ...[told(signedHigh?.statement), told(storedPromise?.promise)],
+        ...signed.map(({ bytes }) => told(bytes)).sort(),
+      ];
+      if (mayBePutBack) lines.push(...records.map((one) => teller.record(decodeRecord(one), renaming)));
+      return digest(lines.join('\n')).slice(0, NAME_LENGTH);
+    };
+    const names: string[] = [];
     const parts = [
       ...[promised, logEpoch, replica.lastIndex, replica.certifiedIndex, this.#starts, withholding, frozen],
       ...[replica.lastHead, signedHigh?.statement, storedPromise?.promise, ...incarnations].map((bytes) =>
         bytes === undefined ? '' : bytesKey(bytes),
       ),
       ...signedKeys,
+      ...records.map(bytesKey),
     ];
     return {
       key: digest(parts.join('\n')),
+      nameIn: (renaming, mayBePutBack) =>
+        (names[2 * renaming.number + Number(mayBePutBack)] ??= name(renaming, mayBePutBack)),
       signedKey: digest(signedKeys.join('\n')),
       history,
-      signed: [...this.#signed.values()],
-      records: this.#records.length,
-      putBack: this.#starts > 0,
+      signed,
+      records: records.length,
+      putBack: starts > 0,
       certifiedIndex: replica.certifiedIndex,
       withholding,
     };
