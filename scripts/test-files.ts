@@ -10,4 +10,4 @@ export const unitTests = [
 export const simulations = ['sim/**/*.test.ts'];
 
 /** Real processes that share the machine's cores and ports: one file at a time. */
-export const processTests = ['e2e/**/*.test.ts', 'bench/**/*.test.ts'];
+export const processTests = ['e2e/**/*.test.ts', 'bench/**/*.test.ts', 'nemesis/**/*.test.ts'];

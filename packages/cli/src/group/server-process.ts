@@ -11,11 +11,14 @@ const READY_MS = 20_000;
 /** One of the five servers as a process of its own. Its JSON log goes to `log.jsonl` in its folder. */
 export class ServerProcess implements AsyncDisposable {
   readonly folder: ServerFolder;
+  readonly #environment: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
   #exited: Promise<number | null> = Promise.resolve(null);
 
-  constructor(folder: ServerFolder) {
+  /** `environment` is added to that of this process. */
+  constructor(folder: ServerFolder, environment: Readonly<Record<string, string>> = {}) {
     this.folder = folder;
+    this.#environment = environment;
   }
 
   get running(): boolean {
@@ -27,9 +30,12 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** Resolves when it has said that it is ready. Rejects with its own words if it ends before. */
-  async start(): Promise<void> {
+  async start(readyWithinMs = READY_MS): Promise<void> {
     const main = fileURLToPath(import.meta.resolve(`@trefoil/${this.folder.kind}`).replace(/index\.ts$/, 'main.ts'));
-    const child = spawn(process.execPath, [main, this.folder.configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, this.folder.configFile], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.#environment },
+    });
     this.#child = child;
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code) => {
@@ -44,8 +50,8 @@ export class ServerProcess implements AsyncDisposable {
     });
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
-        () => reject(new CliError(EXIT.failure, `${this.folder.name} is not ready after ${READY_MS / 1_000} s`)),
-        READY_MS,
+        () => reject(new CliError(EXIT.failure, `${this.folder.name} is not ready after ${readyWithinMs / 1_000} s`)),
+        readyWithinMs,
       );
       createInterface({ input: child.stdout }).on('line', (line) => {
         log.write(`${line}\n`);
