@@ -1,4 +1,4 @@
-import { type AcquireResult, type Client, type ClientFile, connect, type Seat } from '@trefoil/client';
+import { type AcquireResult, type Client, connect, type Seat } from '@trefoil/client';
 import { LIMITS } from '@trefoil/core';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
@@ -52,12 +52,7 @@ export class Application {
   }
 
   async #start(): Promise<Client | undefined> {
-    const { fixture } = this.#world;
-    const clientFile: ClientFile = {
-      group: fixture.group.group,
-      addresses: fixture.group.tmrServers.map((one) => one.address),
-      authority: 'simulated',
-    };
+    const { clientFile } = this.#world;
     const machine = new ClientProcess(this.#world, this.machine, this.#random.fork());
     this.#process = machine;
     this.#world.count('command open');

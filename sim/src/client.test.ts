@@ -27,13 +27,11 @@ class Hall {
 
   async connect(user: string): Promise<Client> {
     const { world } = this;
-    const { group } = world.fixture.group;
-    const addresses = world.fixture.group.tmrServers.map((one) => one.address);
     const machine = new Machine(world.agenda, 0);
     this.machines.set(user, machine);
     return this.answer(
       connect({
-        ...{ clientFile: { group, addresses, authority: 'simulated' }, vendor: new WatchedVerifier(world) },
+        ...{ clientFile: world.clientFile, vendor: new WatchedVerifier(world) },
         ...{ user, host: user, program: 'test', patienceMs: PATIENCE_MS },
         machine: new ClientProcess(world, machine, new Random(user.length)),
       }),

@@ -35,10 +35,7 @@ export class Office {
   }
 
   #find(): Promise<Group> {
-    const { fixture } = this.#world;
-    const addresses = fixture.group.tmrServers.map((one) => one.address);
-    const file = { group: fixture.group.group, addresses, authority: 'simulated' };
     const verifier = new WatchedVerifier(this.#world);
-    return Group.find({ file, verifier, machine: this.#process, patienceMs: PATIENCE_MS });
+    return Group.find({ file: this.#world.clientFile, verifier, machine: this.#process, patienceMs: PATIENCE_MS });
   }
 }

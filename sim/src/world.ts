@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { ClientFile } from '@trefoil/client';
 import { encodeRecords, type Ledger, type LedgerContext } from '@trefoil/core';
 import {
   bytesKey,
@@ -113,6 +114,12 @@ export class World {
       this.clients.push(client);
       void client.live();
     }
+  }
+
+  /** How the SDK finds this group. */
+  get clientFile(): ClientFile {
+    const { group, tmrServers } = this.fixture.group;
+    return { group, addresses: tmrServers.map((one) => one.address), authority: 'simulated' };
   }
 
   /** The vendor's update, on its way until it is installed. */
