@@ -65,6 +65,8 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
     throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
   const entry = decodeEntry(entryBytes);
   const ledger = ledgerFromRecords(context, records);
+  // A record under another name, or written otherwise, would give the same root: this ledger's, not that of the bytes.
+  if (!equalBytes(encodeRecords(ledger), parts.records)) throw malformed('the records of a snapshot in another form');
   const root = LedgerRoot.of(ledger);
   if (
     entry.ledgerRoot === undefined ||

@@ -1,0 +1,29 @@
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+const HELP = `npm run fuzz -- --minutes 10    every reader of outside bytes, in turn, for ten minutes in all
+
+Bent and random bytes for the readers of all rooms (packages/*/src/**/fuzz.test.ts). A failure prints fast-check's seed and path and
+the smallest bytes that fail. Exit code 0 if nothing was found.`;
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, help: { type: 'boolean', default: false } },
+});
+
+/** As many as there are calls of fuzz in these files: so each gets its share of the time. */
+function countTargets(files: readonly string[]): number {
+  const { stdout } = spawnSync('grep', ['-hoE', '\\bfuzz\\(', ...files], { encoding: 'utf8' });
+  return stdout.split('\n').length - 1;
+}
+
+if (values.help) process.stdout.write(`${HELP}\n`);
+else {
+  const files = globSync('packages/*/src/**/fuzz.test.ts').sort();
+  const forMs = Math.max(100, Math.floor((60_000 * Number(values.minutes)) / countTargets(files)));
+  const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...files], {
+    stdio: 'inherit',
+    env: { ...process.env, TREFOIL_FUZZ_MS: String(forMs) },
+  });
+  process.exitCode = status ?? 1;
+}
