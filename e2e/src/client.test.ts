@@ -7,6 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { GroupHands } from '@trefoil/cli';
 import { connect, systemMachine } from '@trefoil/client';
+import { decodeGrantBundle, fromBase64url, verifyGrant } from '@trefoil/license';
+import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { eventually, RunningGroup } from './running-group.ts';
 
 const run = promisify(execFile);
@@ -56,6 +58,19 @@ describe('the SDK on a group with two virtual containers', { timeout: 180_000 },
     ]);
     assert.equal(all.kind, 'granted');
     assert.equal(await running.hands.used(), 3);
+  });
+
+  test('the proof of a renewed seat verifies, though the session holds a seat of another license, too', async () => {
+    await running.hands.sell({ version: 1, quantity: 1, license: 'viewer-1', product: 'viewer' });
+    await using client = await running.client('yves');
+    const seats = await Promise.all([client.acquire('cad'), client.acquire('viewer')]);
+    assert.equal(await client.renew(), 'renewed');
+    const root = { alg: 'ed25519', bytes: fromBase64url(running.group.vendorRoot) } as const;
+    for (const result of seats) {
+      assert.ok(result.kind === 'granted');
+      const { grants } = verifyGrant(nodeCrypto(), root, decodeGrantBundle(result.seat.proof()));
+      assert.equal(grants.length, 2, 'a renewal is proved as a whole');
+    }
   });
 
   test('events: a seat is lost when nobody renews it, and restored when the group is back', async () => {

@@ -114,8 +114,8 @@ export class Group {
     this.verifier.learn(this.#documents, fromBinary(GetLicenseReplySchema, body).license);
   }
 
-  bundle(certified: Certified, grants: readonly Grant[]): GrantBundle {
-    return this.verifier.bundle(this.#documents, certified, grants);
+  bundle(certified: Certified): GrantBundle {
+    return this.verifier.bundle(this.#documents, certified);
   }
 
   close(): void {

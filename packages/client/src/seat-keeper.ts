@@ -190,8 +190,8 @@ export class SeatKeeper implements SeatOwner {
     });
   }
 
-  bundle(certified: Certified, grants: readonly Grant[]): GrantBundle {
-    return this.#session.group.bundle(certified, grants);
+  bundle(certified: Certified): GrantBundle {
+    return this.#session.group.bundle(certified);
   }
 
   now(): Moment {

@@ -6,7 +6,7 @@ import { type Moment, remainingMs } from './time.ts';
 /** What a seat needs of the client that holds it. */
 export interface SeatOwner {
   release(seat: Seat): Promise<ReleaseResult>;
-  bundle(certified: Certified, grants: readonly Grant[]): GrantBundle;
+  bundle(certified: Certified): GrantBundle;
   now(): Moment;
 }
 
@@ -96,7 +96,7 @@ export class Seat implements AsyncDisposable {
 
   /** Everything that proves the newest grant, for `trefoil verify` or any other verifier. */
   proof(): string {
-    return encodeGrantBundle(this.#owner.bundle(this.#certified, this.#grants));
+    return encodeGrantBundle(this.#owner.bundle(this.#certified));
   }
 
   /** The client renewed it, or got it back. */

@@ -5,6 +5,7 @@ import {
   type Configuration,
   type Crypto,
   decodeCertificate,
+  decodeOutcome,
   encodeUtf8,
   equalBytes,
   fromBase64url,
@@ -111,7 +112,10 @@ export class Verifier {
     return license;
   }
 
-  bundle({ issuing, configuration }: Documents, certified: Certified, grants: readonly Grant[]): GrantBundle {
+  /** With the licenses of all that the outcome grants: a renewal covers all seats of the session, and is proved as a whole. */
+  bundle({ issuing, configuration }: Documents, certified: Certified): GrantBundle {
+    const outcome = decodeOutcome(certified.outcome);
+    const grants = outcome.kind === 'granted' || outcome.kind === 'renewed' ? outcome.grants : [];
     const digests = new Set(grants.map((grant) => bytesKey(grant.licenseDigest)));
     return {
       issuingKey: issuing.text,
