@@ -19,6 +19,7 @@ import {
   type Outcome,
 } from '@trefoil/license';
 import type { ClientFile } from './client-file.ts';
+import { ClientError } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
 import { Servers } from './servers.ts';
 import type { Verifier } from './verifier.ts';
@@ -111,7 +112,7 @@ export class Group {
   async #learn(grant: Grant): Promise<void> {
     const request = create(GetLicenseRequestSchema, { set: this.#set, digest: grant.licenseDigest });
     const body = await this.servers.call('getLicense', toBinary(GetLicenseRequestSchema, request));
-    this.verifier.learn(this.#documents, fromBinary(GetLicenseReplySchema, body).license);
+    this.verifier.learn(this.#documents, licenseIn(body));
   }
 
   bundle(certified: Certified): GrantBundle {
@@ -123,7 +124,21 @@ export class Group {
   }
 }
 
+/** @throws LicenseError: bytes that are no answer are as good as a license that isn't the vendor's. */
+function licenseIn(body: Uint8Array): string {
+  try {
+    return fromBinary(GetLicenseReplySchema, body).license;
+  } catch {
+    throw new LicenseError('malformed', 'a license was asked for, and the answer is no such message');
+  }
+}
+
 async function describe(servers: Servers, set: Uint8Array, patienceMs: number): Promise<DescribeReply> {
   const request = toBinary(DescribeRequestSchema, create(DescribeRequestSchema, { set }));
-  return fromBinary(DescribeReplySchema, await servers.call('describe', request, patienceMs));
+  const body = await servers.call('describe', request, patienceMs);
+  try {
+    return fromBinary(DescribeReplySchema, body);
+  } catch (error) {
+    throw new ClientError('not-trusted', 'what the servers say of the group is no such message', { cause: error });
+  }
 }

@@ -20,6 +20,7 @@ const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 400;
 /** A server that could not be reached so recently needn't be tried before the other. */
 const FAILED_RECENTLY_MS = 1_000;
+const CLOSED = 'the client is closed';
 
 /** Both TMR servers and the virtual IP: finds the active one, keeps the others warm, asks again until it is answered. */
 export class Servers {
@@ -28,6 +29,7 @@ export class Servers {
   readonly #set: Uint8Array;
   #preferred: ServerConnection;
   #slowestMs = 0;
+  closed = false;
 
   constructor(file: ClientFile, set: Uint8Array, machine: ClientMachine) {
     this.machine = machine;
@@ -59,7 +61,7 @@ export class Servers {
   async call(method: Method, body: Uint8Array, patienceMs = 5_000): Promise<Uint8Array> {
     const until = this.now() + patienceMs;
     let reason = 'no answer';
-    for (let attempt = 0; this.now() < until; attempt++) {
+    for (let attempt = 0; this.now() < until && !this.closed; attempt++) {
       for (const connection of [this.#preferred, ...this.#others(this.#preferred)]) {
         const timeoutMs = Math.max(50, Math.min(1_000, until - this.now()));
         const result = await this.#callOnce(connection, method, body, timeoutMs);
@@ -70,6 +72,7 @@ export class Servers {
       const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
       await new Promise<void>((resolve) => this.machine.later(pauseMs, resolve));
     }
+    if (this.closed) throw new ClientError('closed', CLOSED);
     const all = this.#connections.map((one) => one.address).join(', ');
     throw new ClientError('not-reachable', `no TMR server answers (tried ${all}): ${reason}`);
   }
@@ -143,7 +146,9 @@ export class Servers {
     });
   }
 
+  /** Who still waits for an answer learns at once that there will be none. */
   close(): void {
+    this.closed = true;
     for (const connection of this.#connections) connection.close();
   }
 }
@@ -179,6 +184,10 @@ class Submission {
 
   #ask(connection: ServerConnection): void {
     if (this.#settled) return;
+    if (this.#servers.closed) {
+      this.#settle({ kind: 'unknown', reason: CLOSED });
+      return;
+    }
     if (this.#open.has(connection)) {
       this.#detour(connection);
       return;
@@ -238,7 +247,7 @@ class Submission {
     this.#reason = reason;
     this.#failures++;
     const other = this.#servers.other(connection);
-    if (this.#failures === 1) this.#ask(other);
+    if (this.#failures === 1 || this.#servers.closed) this.#ask(other);
     else this.#later(this.#backOff(), other);
   }
 
