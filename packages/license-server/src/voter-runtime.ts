@@ -164,10 +164,11 @@ export class VoterRuntime implements AsyncDisposable {
   #rotate(snapshotIndex: number, records: readonly Uint8Array[]): void {
     const { store, disk } = this.parts;
     const begun = store.startSegment();
-    const durable = store.append(records);
+    const durable = Promise.all([begun, store.append(records)]);
+    // At once: what is before it in the order of the disk may take long, and what nobody hears of ends the process without a word.
+    durable.catch((error: unknown) => this.#diskFailed(error));
     this.#inOrder(async () => {
-      const segment = await begun;
-      await durable;
+      const [segment] = await durable;
       await store.dropSegmentsBefore(segment);
       for (const name of await disk.list()) {
         const index = /^snapshot-(\d+)$/.exec(name)?.[1];
