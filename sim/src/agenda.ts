@@ -29,15 +29,30 @@ export class Agenda {
   }
 
   /** Does what is due until then, one after the other; whoever waits for a promise goes on before the next. */
-  async runUntil(time: number): Promise<void> {
-    for (let next = this.#heap[0]; next !== undefined && next.at <= time; next = this.#heap[0]) {
+  runUntil(time: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const act = (): void => {
+        try {
+          const next = this.#next(time);
+          this.now = next?.at ?? time;
+          if (next === undefined) return resolve();
+          next.run();
+          // A tick that a microtask asks for comes after all microtasks: nothing in a simulated world waits for anything real.
+          queueMicrotask(() => process.nextTick(act));
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      };
+      act();
+    });
+  }
+
+  #next(until: number): Appointment | undefined {
+    for (let next = this.#heap[0]; next !== undefined && next.at <= until; next = this.#heap[0]) {
       this.#pop();
-      if (next.off) continue;
-      this.now = next.at;
-      next.run();
-      await settled();
+      if (!next.off) return next;
     }
-    this.now = time;
+    return undefined;
   }
 
   #push(one: Appointment): void {
@@ -72,9 +87,4 @@ export class Agenda {
 
 function isBefore(a: Appointment, b: Appointment): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
-}
-
-/** Ticks come after all microtasks: nothing in a simulated world waits for anything real. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(resolve));
 }

@@ -37,7 +37,7 @@ export class SimContainer implements Container {
 
   sign(statement: Uint8Array): Uint8Array {
     const signature = this.#key.sign(statement);
-    this.#signs({ bytes: Uint8Array.from(statement), signature });
+    this.#signs({ bytes: statement.slice(), signature });
     return signature;
   }
 

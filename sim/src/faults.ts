@@ -102,8 +102,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'wall clock set': (world, random) => {
     const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
     // Two that are ahead can poison an entry, which with a third that has forgotten waits for its time (PROTOCOL §10).
-    for (const one of [1, 2, 3] as const) world.licenseServers[one].machine.wallOffsetMs = 0;
-    machine.wallOffsetMs = random.pick([-3_600_000, -2_000, 1_500, 3_600_000, 365 * 86_400_000]);
+    setWallClocks(world);
+    machine.wallOffsetMs += random.pick([-3_600_000, -2_000, 1_500, 3_600_000, 365 * 86_400_000]);
   },
   'clock runs wrong': (world, random) => {
     const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
@@ -135,11 +135,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'TMR server lies': (world, random) => {
     const { liar } = world.tmrServers[tmr(random)];
     world.lied.add(`TMR server ${liar.id}`);
-    const names = lieNames(world.mayEquivocate);
+    // Two logs of one epoch need the third server, which must not have forgotten its own.
+    const names = lieNames(world.burden === 'a server lies');
     for (let i = 1 + random.below(3); i > 0; i--) {
       const name = random.pick(names);
       world.count(`lie: ${name}`);
-      liar.lies.add(name);
+      liar.begin(name);
     }
     world.mend(random.between(200, 4_000), () => liar.lies.clear());
   },
@@ -173,8 +174,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     world.mend(random.between(200, 4_000), () => machine.runAtRate(1));
   },
   'wall clocks set everywhere': (world, random) => {
-    const offset = random.pick([-86_400_000, 3_600_000, 365 * 86_400_000]);
-    for (const one of [1, 2, 3] as const) world.licenseServers[one].machine.wallOffsetMs = offset;
+    const by = random.pick([-86_400_000, 3_600_000, 365 * 86_400_000]);
+    if (by < 0 && world.burden === 'a server forgets') return; // as above
+    world.wallsSetBack ||= by < 0;
+    world.wallOffsetMs += by;
+    setWallClocks(world);
   },
   'old message again': (world, random) => {
     const { heard } = world.network;
@@ -185,6 +189,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     if (server !== undefined && link !== undefined) server.receive(from as Id, link, bytes);
   },
 };
+
+function setWallClocks(world: World): void {
+  for (const one of [1, 2, 3] as const) world.licenseServers[one].machine.wallOffsetMs = world.wallOffsetMs;
+  for (const id of ['A', 'B'] as const) world.tmrServers[id].machine.wallOffsetMs = world.wallOffsetMs;
+}
 
 /** Two that have forgotten at once are more than the protocol promises to survive. */
 function othersUnwell(world: World, member_: Member): boolean {
@@ -220,10 +229,10 @@ function cutFor(world: World, random: Random, ways: readonly string[]): void {
 /** All is mended, except what is named: one license server and one TMR server may stay broken for ever. */
 export async function heal(world: World, spared: { member: Member | undefined; id: Id | undefined }): Promise<void> {
   calm(world);
+  setWallClocks(world);
   for (const one of [1, 2, 3] as const) {
     const server = world.licenseServers[one];
     server.slowDown(1);
-    server.machine.wallOffsetMs = 0;
     server.memory.restartProcess();
     if (one === spared.member) server.crash('power', 'for good');
     else if (!server.up) void server.start();

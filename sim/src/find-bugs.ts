@@ -24,7 +24,7 @@ interface Found {
 
 function look(bug: string): Promise<Found> {
   const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-  const search = ['--seeds', values.seeds, '--stop-at-first', '--bug', bug];
+  const search = ['--seeds', values.seeds, '--workers', '1', '--stop-at-first', '--bug', bug];
   const child = spawn(process.execPath, ['--import', path('bug-loader.ts'), path('main.ts'), ...search], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -60,6 +60,8 @@ export class History {
   answered(commandHash: Uint8Array, outcome: Outcome): void {
     const call = this.#calls.get(bytesKey(commandHash));
     if (call === undefined || call.outcome !== undefined) return;
+    // It may have been carried out when it was asked before: nobody remembers, so nobody has said (PROTOCOL §5.11).
+    if (outcome.kind === 'refused' && (outcome.code === 'unknown-session' || outcome.code === 'forgotten')) return;
     call.outcome = outcome;
     call.returnedAt = this.#world.agenda.now;
   }
@@ -99,8 +101,7 @@ export class History {
           const { outcome } = call;
           if (!here.has(grant)) return []; // seats of another license
           if (outcome?.kind !== 'refused') return [operation(call, { kind: 'release', grant }, 'released')];
-          const gone = outcome.code === 'unknown-hold' || outcome.code === 'unknown-session';
-          return gone ? [operation(call, { kind: 'release', grant }, 'refused')] : [];
+          return outcome.code === 'unknown-hold' ? [operation(call, { kind: 'release', grant }, 'refused')] : [];
         }
         case 'close': {
           const session = bytesKey(command.session);

@@ -1,6 +1,5 @@
 import type { Watermark } from '@trefoil/container';
 import { decodeToVoter, type Signed, type ToVoter } from '@trefoil/core';
-import { silentLog } from '@trefoil/host';
 import { LicenseError, type Member, SET_ID_BYTES, type TmrServer } from '@trefoil/license';
 import { openLog, VoterRuntime } from '@trefoil/license-server';
 import { MemoryDisk } from '@trefoil/license-server/log-store/memory-disk';
@@ -52,7 +51,8 @@ export class LicenseServer {
     const container = new SimContainer(serial, key, this.mark, (signed) => this.#signs(signed));
     this.#container = container;
     const { member, machine } = this;
-    const options = { context, member, clock: machine, log: silentLog };
+    const log = this.#world.logOf(this.name);
+    const options = { context, member, clock: machine, log };
     const open = (): ReturnType<typeof openLog> => {
       this.#disk = new SlowDisk(this.memory, this.#world.agenda, this.#random);
       this.#disk.slowness = this.slowness;
@@ -82,7 +82,7 @@ export class LicenseServer {
       container,
       clock: machine,
       random: { bytes: (count) => this.#random.bytes(count) },
-      log: silentLog,
+      log,
       fail: (error) => {
         if (this.life === life) this.crash('process', error.message);
       },

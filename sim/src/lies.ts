@@ -49,6 +49,8 @@ export class Liar {
   readonly rejoins: Signed[] = [];
   readonly shown: Signed[] = [];
   #told: { place: string; propose: Propose } | undefined;
+  /** Of what is under way when it begins to lie, the truth may have been told already. */
+  #liesFrom: number | undefined;
 
   constructor(world: World, id: Id, random: Random) {
     this.world = world;
@@ -56,7 +58,30 @@ export class Liar {
     this.random = random;
   }
 
+  begin(lie: string): void {
+    const { lastIndex = 0 } = this.world.tmrServers[this.id].runtime?.proposer.replica ?? {};
+    this.#liesFrom ??= lastIndex + 1;
+    this.lies.add(lie);
+  }
+
+  get hasLied(): boolean {
+    return this.#liesFrom !== undefined;
+  }
+
   tell(message: ToVoter, member: Member): readonly ToVoter[] {
+    if (this.world.burden === 'a server lies') return this.#lie(message, member);
+    // Two logs of one epoch need the third server, which may have forgotten its own: one entry at one place, whatever it is.
+    if (message.kind === 'propose' && message.index < (this.#liesFrom ?? 0)) return [message];
+    return this.#lie(message, member).map((one) => (one.kind === 'propose' ? this.#asToldFirst(one) : one));
+  }
+
+  #asToldFirst(propose: Propose): Propose {
+    const place = `${propose.epoch}/${propose.index}`;
+    if (this.#told?.place !== place) this.#told = { place, propose };
+    return { ...propose, ...pick(this.#told.propose) };
+  }
+
+  #lie(message: ToVoter, member: Member): readonly ToVoter[] {
     let told: readonly ToVoter[] = [message];
     for (const name of this.lies) {
       if (!this.random.chance(0.5)) continue;
@@ -81,9 +106,8 @@ export class Liar {
 
   /** One lie for all who hear it: what two of them sign is certified. */
   withSameEntry(propose: Propose, change: (entry: Entry) => Partial<Entry>): Propose {
-    const place = `${propose.epoch}/${propose.index}`;
-    if (this.#told?.place !== place) this.#told = { place, propose: this.withEntry(propose, change) };
-    return { ...propose, ...pick(this.#told.propose) };
+    const isNew = this.#told?.place !== `${propose.epoch}/${propose.index}`;
+    return this.#asToldFirst(isNew ? this.withEntry(propose, change) : propose);
   }
 
   /** The same proposal with another entry in it, properly hashed and signed. */

@@ -1,17 +1,21 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { runMany } from './many.ts';
 import { run, type RunResult } from './run.ts';
 
 const HELP = `npm run -s sim -- SEED            one run, told step by step; run it again and it is the same, bit for bit
 npm run -s sim -- --seeds 500    that many runs, from --from (default 1) on; a seed that fails is printed
 
 Three license servers, two TMR servers and their clients in one process: the code of the product, with clock, network, disk,
-randomness and keys from the seed. Exit code 0 if nothing was found.`;
+randomness and keys from the seed. Many runs are shared out to as many processes as there are cores (--workers). Exit code 0 if
+nothing was found.`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seeds: { type: 'string' },
     from: { type: 'string', default: '1' },
+    workers: { type: 'string', default: String(availableParallelism()) },
     'stop-at-first': { type: 'boolean', default: false },
     bug: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -28,8 +32,13 @@ async function one(seed: number): Promise<void> {
 }
 
 function tell(counts: ReadonlyMap<string, number>): void {
+  const width = Math.max(0, ...[...counts.values()].map((count) => inThousands(count).length));
   for (const what of [...counts.keys()].sort())
-    process.stdout.write(`${String(counts.get(what)).padStart(9)}  ${what}\n`);
+    process.stdout.write(`${inThousands(counts.get(what) ?? 0).padStart(width + 2)}  ${what}\n`);
+}
+
+function inThousands(count: number): string {
+  return count.toLocaleString('en-US');
 }
 
 function summary({ faults }: RunResult): string {
@@ -37,26 +46,24 @@ function summary({ faults }: RunResult): string {
 }
 
 async function many(from: number, seeds: number): Promise<void> {
-  const counts = new Map<string, number>();
-  let failed = 0;
-  let entries = 0;
-  let simulatedMs = 0;
-  for (let seed = from; seed < from + seeds; seed++) {
-    const result = await run(seed);
-    entries += result.entries;
-    simulatedMs += result.simulatedMs;
-    for (const [what, count] of result.counts) counts.set(what, (counts.get(what) ?? 0) + count);
+  let failedSoFar = 0;
+  const onResult = (result: RunResult): void => {
     if (result.faults.length > 0) {
-      failed++;
-      process.stdout.write(`seed ${seed}: ${summary(result)}\n`);
-      if (values['stop-at-first']) break;
+      failedSoFar++;
+      process.stdout.write(`seed ${result.seed}: ${summary(result)}\n`);
     }
-    if (process.stderr.isTTY) process.stderr.write(`\r${seed - from + 1} of ${seeds}, ${failed} failed `);
-  }
-  tell(counts);
-  const hours = (simulatedMs / 3_600_000).toFixed(1);
-  process.stdout.write(`${seeds} seeds, ${entries} entries, ${hours} simulated hours, ${failed} failed\n`);
-  process.exitCode = failed === 0 ? 0 : 1;
+    const done = result.seed - from + 1;
+    if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${seeds}, ${failedSoFar} failed `);
+  };
+  const plan = { from, seeds, workers: Number(values.workers), stopAtFirst: values['stop-at-first'], onResult };
+  const totals = await runMany(plan);
+  tell(totals.counts);
+  const hours = (totals.simulatedMs / 3_600_000).toFixed(1);
+  process.stdout.write(
+    `${inThousands(totals.seeds)} seeds, ${inThousands(totals.entries)} entries, ${hours} hours of a cluster, ` +
+      `${totals.failed.length} failed\n`,
+  );
+  process.exitCode = totals.failed.length === 0 ? 0 : 1;
 }
 
 if (values.help || (positionals.length === 0 && values.seeds === undefined)) process.stdout.write(`${HELP}\n`);

@@ -53,7 +53,7 @@ export class Network {
   ): (bytes: Uint8Array) => void {
     let lastAt = 0;
     return (sent) => {
-      const bytes = Uint8Array.from(sent);
+      const bytes = sent.slice();
       if (this.isCut(from, to)) return;
       const { lost, doubled, held } = this.weather;
       if (lost > 0 && this.#random.chance(lost)) {

@@ -6,7 +6,6 @@ import {
   takeWitness,
   type ToProposer,
 } from '@trefoil/core';
-import { silentLog } from '@trefoil/host';
 import { bytesKey, concatBytes, LicenseError, type Member, SET_ID_BYTES, type TmrServer as Id } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { ProposerRuntime, serveFrames, Service } from '@trefoil/tmr-server';
@@ -52,7 +51,7 @@ export class TmrServer {
       key: fixture.tmrKeys[this.id],
       clock: this.machine,
       random: { bytes: (count) => this.#random.bytes(count) },
-      log: silentLog,
+      log: this.#world.logOf(this.id),
       snapshotEveryEntries: this.#world.snapshotEveryEntries,
     });
     if (this.#witness !== undefined) takeWitness(runtime.proposer, this.#witness);
@@ -137,9 +136,9 @@ export class TmrServer {
   }
 
   #say(frame: Uint8Array, member: Member, send: (frame: Uint8Array) => void): void {
-    if (this.liar.lies.size === 0) return send(frame);
+    if (!this.liar.hasLied) return send(frame);
     const set = frame.subarray(0, SET_ID_BYTES);
-    const message = decodeToVoter(Uint8Array.from(frame.subarray(SET_ID_BYTES)));
+    const message = decodeToVoter(frame.slice(SET_ID_BYTES));
     for (const told of this.liar.tell(message, member)) send(this.liar.bent(concatBytes(set, encodeToVoter(told))));
   }
 

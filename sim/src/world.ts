@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { ClientFile } from '@trefoil/client';
+import { crc32 } from 'node:zlib';
 import { encodeRecords, type Ledger, type LedgerContext } from '@trefoil/core';
+import { type Log, type LogFields, silentLog } from '@trefoil/host';
 import {
   bytesKey,
   encodeCommand,
@@ -26,6 +27,9 @@ import { Random } from './random.ts';
 import { TmrServer } from './tmr-server.ts';
 import type { Traitor } from './traitor.ts';
 
+/** One that forgets and one that lies about what it knows, at once, are more than the protocol promises to survive (§10). */
+export type Burden = 'a server forgets' | 'a server lies';
+
 interface Link {
   readonly from: Id;
   readonly to: Place;
@@ -34,6 +38,10 @@ interface Link {
 }
 
 const LOOK_AT_LINKS_MS = 100;
+/** What the load of a busy group can show it has shown by then. */
+const ENOUGH_ENTRIES = 450;
+/** A pace at which clients act a few times a second. */
+const SELDOM = 3;
 const MEMBERS = [1, 2, 3] as const;
 
 /** Five servers, their clients and all that lies between, in one process and one order. */
@@ -61,17 +69,22 @@ export class World {
   readonly lied = new Set<string>();
   /** The one license server that may be false. */
   traitor: Traitor | undefined;
-  /** Whether two logs of one epoch may be left behind: not where a third server may have forgotten its own. */
-  mayEquivocate = false;
+  /** Of what the protocol bears at one license server at a time only, that which a run tries. */
+  burden: Burden = 'a server forgets';
+  /** What all wall clocks show beside the true time, but for those that are wrong by themselves. */
+  wallOffsetMs = 0;
+  /** All wall clocks were set back: an entry without a certificate may have a time to come, and wait for it (PROTOCOL §10). */
+  wallsSetBack = false;
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
   /** Factor on the time that clients take to think: some groups are busy all the time, others seldom. */
-  pace: number;
+  #pace: number;
   /** Nothing goes wrong any more, save what is broken for good. */
   mended = false;
   readonly #mending = new Set<() => void>();
-  readonly #trace = createHash('sha256');
+  /** Of all that was ever delivered, and when. */
+  #trace = 0;
   #links: { link: Link; cutSince: number | undefined; patienceMs: number }[] = [];
   #serial = 0;
 
@@ -81,7 +94,7 @@ export class World {
     const real = seed % 100 === 0;
     this.fixture = real ? fixture() : quickFixture();
     this.keyOf = real ? seedKey : quickKey;
-    this.pace = this.random.pick([0.02, 0.1, 1, 1]);
+    this.#pace = this.random.pick([0.02, 0.1, 1, 1]);
     this.snapshotEveryEntries = 20 + this.random.below(400);
     const { crypto, root, configuration, group, issuingKey } = this.fixture;
     this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
@@ -144,11 +157,20 @@ export class World {
   }
 
   trace(what: string, bytes: Uint8Array): void {
-    this.#trace.update(`${this.agenda.now.toFixed(6)} ${what} ${bytes.length} `).update(bytes);
+    this.#trace = crc32(bytes, crc32(`${this.agenda.now} ${what} ${bytes.length} `, this.#trace));
+  }
+
+  get pace(): number {
+    const isOver = this.mended || this.checks.newestCertified > ENOUGH_ENTRIES;
+    return isOver ? Math.max(this.#pace, SELDOM) : this.#pace;
+  }
+
+  set pace(pace: number) {
+    this.#pace = pace;
   }
 
   get traceHash(): string {
-    return this.#trace.copy().digest('hex').slice(0, 16);
+    return this.#trace.toString(16).padStart(8, '0');
   }
 
   count(what: string): void {
@@ -157,6 +179,13 @@ export class World {
 
   note(text: string): void {
     this.notes.push(`${this.agenda.now.toFixed(1).padStart(9)}  ${text}`);
+  }
+
+  /** What a server would write into its log, at its place between all else that happens. */
+  logOf(name: string): Log {
+    const say = (fields: LogFields, message: string): void =>
+      this.note(`${name}: ${message} ${JSON.stringify(fields)}`);
+    return { ...silentLog, info: say, warn: say, error: say, fatal: say, child: () => this.logOf(name) };
   }
 
   /** A fault that ends by itself; at the latest when all is mended. */
