@@ -109,6 +109,7 @@ describe('UTC (PROTOCOL §6.3)', () => {
     assert.ok(allowed(1_000, far, far));
     assert.ok(!allowed(1_000, far, far, 1));
     assert.ok(!allowed(1_000, far + 1, far + 1));
+    assert.ok(!allowed(1_000, far + 1, Infinity), 'also where no wall clock is asked');
   });
 
   test('the first entry sets it', () => {

@@ -48,17 +48,18 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
   }
   if (propose.index <= voter.replica.certifiedIndex) return no('behind'); // the sender is: the status shows it the certificate
   let promises: LogPromise[] = [];
+  let reported = false;
   if (voter.logEpoch < propose.epoch || rejoining) {
     const adoption = readAdoption(voter, propose);
     if (typeof adoption === 'string') return no(adoption);
-    promises = adoption;
+    ({ promises, reported } = adoption);
   } else if (voter.unanchored) {
     // It came into the epoch by a certificate; the promises still show whether both peers know this start.
     const { configuration, crypto } = voter;
     promises = verifyJustification(crypto, configuration, propose.epoch, propose.justification) ?? [];
   }
   if (propose.index > voter.replica.certifiedIndex + 1) return no('behind');
-  const tail = executeInstead(voter, propose, now);
+  const tail = executeInstead(voter, propose, reported, now);
   if (typeof tail === 'string') return no(tail);
   effects.push(...vote(voter, from, { epoch: propose.epoch, tail, promises }, now));
   return effects;
@@ -87,11 +88,14 @@ function repeatedVote(voter: Voter, from: TmrServer, propose: Propose, now: Now)
   return [sendVote(voter, from, { bytes: stored.statement, signature: stored.signature }, now)];
 }
 
-/**
- * The first entry of an epoch that this server sees has to prove that it builds on the right log. Returns the promises that
- * prove it.
- */
-function readAdoption(voter: Voter, propose: Propose): Refusal | LogPromise[] {
+/** The promises that prove an adoption; `reported`: it offers the base's last entry again. */
+interface Adoption {
+  readonly promises: LogPromise[];
+  readonly reported: boolean;
+}
+
+/** The first entry of an epoch that this server sees has to prove that it builds on the right log. */
+function readAdoption(voter: Voter, propose: Propose): Refusal | Adoption {
   const { configuration, member, replica } = voter;
   const verified = verifyJustification(voter.crypto, configuration, propose.epoch, propose.justification);
   if (verified === undefined) return 'bad-justification';
@@ -115,7 +119,7 @@ function readAdoption(voter: Voter, propose: Propose): Refusal | LogPromise[] {
     base.head !== undefined &&
     replica.certifiedIndex === base.index &&
     !equalBytes(certifiedHead(voter), base.head);
-  return other ? 'bad-justification' : verified;
+  return other ? 'bad-justification' : { promises: verified, reported: again };
 }
 
 function certifiedHead(voter: Voter): Uint8Array {
@@ -126,13 +130,13 @@ function certifiedHead(voter: Voter): Uint8Array {
  * Brings the log to index − 1, executes and checks. An uncertified entry that the justified base replaces comes back if its
  * successor gets no vote: a log that shrinks for nothing would look as if a vote had been forgotten.
  */
-function executeInstead(voter: Voter, propose: Propose, now: Now): Refusal | Tail {
+function executeInstead(voter: Voter, propose: Propose, reported: boolean, now: Now): Refusal | Tail {
   const { replica, pendingSnapshot } = voter;
   const replaced = replica.tail;
-  if (replaced === undefined || equalBytes(replica.lastHead, propose.head)) return check(voter, propose, now);
+  if (replaced === undefined || equalBytes(replica.lastHead, propose.head)) return check(voter, propose, reported, now);
   dropTail(replica);
   voter.pendingSnapshot = undefined;
-  const result = check(voter, propose, now);
+  const result = check(voter, propose, reported, now);
   if (typeof result !== 'string') return result;
   appendEntry(replica, replaced.bytes, replaced.entry);
   voter.pendingSnapshot = pendingSnapshot;
@@ -140,7 +144,7 @@ function executeInstead(voter: Voter, propose: Propose, now: Now): Refusal | Tai
 }
 
 /** Everything that this server answers for with its vote. Executes the entry; returns the refusal, or what to sign. */
-function check(voter: Voter, propose: Propose, now: Now): Refusal | Tail {
+function check(voter: Voter, propose: Propose, reported: boolean, now: Now): Refusal | Tail {
   const { replica, crypto } = voter;
   const { tail } = replica;
   if (tail !== undefined) return tail.entry.logTime <= ceilingAt(voter.clock, now.monotonicMs) ? tail : 'log-time';
@@ -148,7 +152,9 @@ function check(voter: Voter, propose: Propose, now: Now): Refusal | Tail {
   try {
     const bytes = new Uint8Array(propose.entry); // kept longer than the frame it came in
     const entry = decodeEntry(bytes);
-    return entryFault(voter, entry, propose.index, now) ?? execute(voter, bytes, entry, propose.index);
+    // What a peer has signed may be certified; then this server's wall clock would not be asked either (PROTOCOL §6.3).
+    const wallMs = reported && propose.index > 1 ? Infinity : now.wallMs;
+    return entryFault(voter, entry, propose.index, { ...now, wallMs }) ?? execute(voter, bytes, entry, propose.index);
   } catch (error) {
     if (error instanceof LicenseError) return 'malformed';
     throw error;

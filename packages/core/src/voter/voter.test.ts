@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodePrepare, encodePropose, epochOf, equalBytes, type Member, type TmrServer } from '@trefoil/license';
+import {
+  encodeCertificate,
+  encodePrepare,
+  encodePropose,
+  epochOf,
+  equalBytes,
+  type Member,
+  type TmrServer,
+} from '@trefoil/license';
 import { fixture } from '@trefoil/license/fixtures';
 import { encodeEntry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import type { Refusal, Signed, ToProposer, ToVoter } from '../messages.ts';
 import { LedgerRoot } from '../ledger/root.ts';
+import type { Propose } from './propose.ts';
 import { startRejoin } from './rejoin.ts';
 import { newVoter, type Voter, type VoterEffect, type VoterEvent } from './state.ts';
 import { stepVoter } from './step.ts';
@@ -22,6 +31,7 @@ class Bench {
   readonly voter: Voter;
   readonly member: Member;
   now = 0;
+  wallMs = START;
   /** Answers of disk and container that are held back. */
   held: VoterEvent[] | undefined;
   sent: ToProposer[] = [];
@@ -35,7 +45,7 @@ class Bench {
   }
 
   get clock() {
-    return { monotonicMs: this.now, wallMs: START + this.now };
+    return { monotonicMs: this.now, wallMs: this.wallMs + this.now };
   }
 
   step(event: VoterEvent): void {
@@ -209,6 +219,26 @@ describe('votes (PROTOCOL §3.2)', () => {
     assert.equal(first.say('B', proposeOf(first, 5, { justification, utc: START + 5 }))[0]?.kind, 'vote');
     assert.ok(!equalBytes(first.voter.replica.lastHead, lastHead));
     assert.equal(second.voter.replica.lastIndex + third.voter.replica.lastIndex, 2);
+  });
+
+  test('what a peer has signed is not measured by the own wall clock when a new epoch offers it again (PROTOCOL §6.3)', () => {
+    const { benches, propose } = voted();
+    const [first, , third] = benches;
+    const accept = first.voter.signedHigh?.statement as Uint8Array;
+    const votes = ([1, 2] as const).map((member) => ({
+      member,
+      signature: (one.containers[member - 1] as typeof one.root).sign(accept),
+    }));
+    const certificate = encodeCertificate({ statement: accept, votes });
+    const previous = (propose as Propose).head;
+    const hour = { index: 2, previous, certificate, utc: START + 3_600_000 };
+    third.wallMs += 3_600_000;
+    assert.equal(third.say('A', proposeOf(third, 2, hour))[0]?.kind, 'vote');
+    assert.equal(refusalOf(first.say('A', proposeOf(first, 2, hour))), 'utc');
+    const justification = promisesFor(2, 'B', [first, third]);
+    const other = proposeOf(first, 5, { ...hour, justification, utc: START + 3_600_001 });
+    assert.equal(refusalOf(first.say('B', other)), 'bad-justification');
+    assert.equal(first.say('B', proposeOf(first, 5, { ...hour, justification }))[0]?.kind, 'vote');
   });
 
   test('a malformed root entry makes no snapshot of the one that comes in its place', () => {
