@@ -54,6 +54,7 @@ export class Application {
   }
 
   async #act(products: Products): Promise<void> {
+    const startedAt = performance.now();
     try {
       const client = (this.#client ??= await this.#connect());
       const held = [...client.seats];
@@ -67,7 +68,8 @@ export class Application {
     } catch (error) {
       // The SDK's own: nobody could be reached to open a session, or another call of this program has closed the client.
       if (!(error instanceof ClientError)) throw error;
-      this.#say({ kind: 'did', what: error.code, answered: error.code === 'closed', tookMs: 0 });
+      const reason = error.code === 'closed' ? undefined : error.message;
+      this.#say({ kind: 'did', what: error.code, reason, tookMs: performance.now() - startedAt });
     }
   }
 
@@ -115,9 +117,10 @@ export class Application {
     const result = await call();
     const kind = typeof result === 'string' ? result : result.kind;
     // Asked for too long ago: that its outcome is forgotten is an answer, and the last one.
-    const isForgotten = typeof result !== 'string' && /forgotten/.test(result.reason ?? '');
-    const answered = kind !== 'unknown' || isForgotten;
-    this.#say({ kind: 'did', what, answered, tookMs: performance.now() - sentAt });
+    const why = typeof result === 'string' ? 'nobody has answered' : result.reason;
+    const isForgotten = /forgotten/.test(why ?? '');
+    const reason = kind === 'unknown' && !isForgotten ? why : undefined;
+    this.#say({ kind: 'did', what, reason, tookMs: performance.now() - sentAt });
     if (typeof result === 'string' || isForgotten) return;
     if (kind === 'granted')
       this.#say({ kind: 'proved', bundle: (result as AcquireResult & { seat: Seat }).seat.proof() });

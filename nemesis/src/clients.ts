@@ -115,13 +115,13 @@ export class Clients implements AsyncDisposable {
         this.#verify(name, said.bundle);
         return;
       case 'did': {
-        const { what, answered, tookMs } = said;
-        this.#told.count(answered ? `request ${what}` : `unanswered ${what}`);
-        this.longestMs = Math.max(this.longestMs, answered ? tookMs : 0);
+        const { what, reason, tookMs } = said;
+        this.#told.count(reason === undefined ? `request ${what}` : `unanswered ${what}`);
+        this.longestMs = Math.max(this.longestMs, reason === undefined ? tookMs : 0);
         const bearable = trueTime() - tookMs > this.#unbearableAt();
-        if (answered || !bearable) return;
+        if (reason === undefined || !bearable) return;
         this.#told.count('unanswered although it could be borne');
-        this.#told.say(`${name} has no answer (${what}), and no more was hurt than can be borne`);
+        this.#told.say(`${name} has no answer (${what}: ${reason}), and no more was hurt than can be borne`);
         return;
       }
       default:

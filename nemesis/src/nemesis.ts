@@ -11,6 +11,8 @@ const RECOVERS_WITHIN_MS = 3_000;
 interface Running {
   readonly fault: Fault;
   readonly timer: NodeJS.Timeout;
+  /** It ends after it has begun, however long that takes. */
+  readonly begun: Promise<void>;
   ending: boolean;
 }
 
@@ -63,9 +65,10 @@ export class Nemesis {
     for (const server of fault.seizes) server.hurt = fault.kind;
     this.#told.count(`fault ${fault.kind}`);
     this.#told.say(fault.forMs === 0 ? fault.words : `${fault.words}, for ${(fault.forMs / 1_000).toFixed(1)} s`);
-    const running: Running = { fault, timer: setTimeout(() => this.#end(running), fault.forMs), ending: false };
+    const begun = this.#safely(`"${fault.words}"`, () => fault.begin());
+    const running: Running = { fault, begun, timer: setTimeout(() => this.#end(running), fault.forMs), ending: false };
     this.#running.add(running);
-    await this.#safely(`"${fault.words}"`, () => fault.begin());
+    await begun;
   }
 
   #isBearable(more: readonly TestedServer[]): boolean {
@@ -86,8 +89,9 @@ export class Nemesis {
   #end(running: Running): void {
     if (running.ending) return;
     running.ending = true;
-    const { fault } = running;
-    const ending = this.#safely(`the end of "${fault.words}"`, () => fault.end()).finally(() => {
+    const { fault, begun } = running;
+    const end = (): Promise<void> => begun.then(() => fault.end());
+    const ending = this.#safely(`the end of "${fault.words}"`, end).finally(() => {
       this.#running.delete(running);
       this.#ending.delete(ending);
       this.#recovering.push({ servers: fault.hurts, until: trueTime() + RECOVERS_WITHIN_MS });

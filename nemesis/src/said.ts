@@ -23,7 +23,8 @@ export type Said =
   /** What it has, and the way the SDK has proved it. */
   | { readonly kind: 'proved'; readonly bundle: string }
   | { readonly kind: 'used'; readonly use: Use }
-  | { readonly kind: 'did'; readonly what: string; readonly answered: boolean; readonly tookMs: number }
+  /** `reason`: why it is not answered. */
+  | { readonly kind: 'did'; readonly what: string; readonly reason: string | undefined; readonly tookMs: number }
   | { readonly kind: 'resting' }
   | { readonly kind: 'served'; readonly tookMs: number }
   | { readonly kind: 'not-served'; readonly reason: string };
