@@ -5,10 +5,13 @@ import {
   bytesKey,
   compareBytes,
   concatBytes,
+  encodeUtf8,
   equalBytes,
   fromBase64url,
+  nameFault,
   Reader,
   toBase64url,
+  toName,
   Writer,
 } from './bytes.ts';
 
@@ -133,6 +136,32 @@ describe('canonical bytes', () => {
   });
 });
 
+describe('the length of a text', () => {
+  test('may be the greatest that is allowed, in bytes of UTF-8, and no more', () => {
+    for (const text of ['x'.repeat(64), 'x'.repeat(65), 'ü'.repeat(32), 'ü'.repeat(40)]) {
+      const { length } = encodeUtf8(text);
+      const written = new Writer().text(text).bytes(encodeUtf8(text)).done();
+      const reader = new Reader(written);
+      assert.equal(reader.text(length), text);
+      assert.deepEqual(reader.bytes(length), encodeUtf8(text));
+      assert.throws(() => new Reader(written).text(length - 1), malformed(/allowed/));
+      assert.throws(() => new Reader(written.subarray(2 + length)).bytes(length - 1), malformed(/allowed/));
+      assert.equal(nameFault(text, length), undefined);
+      assert.equal(nameFault(text, length - 1), `has ${length} bytes; at most ${length - 1} are allowed`);
+    }
+    assert.equal(new Writer().text('x'.repeat(0xffff)).done().length, 2 + 0xffff);
+    assert.throws(() => new Writer().text('x'.repeat(0x1_0000)), RangeError);
+    assert.match(nameFault('a\nb', 9) ?? '', /control character/);
+  });
+
+  test('of a name that a system gives is cut to what fits, at a whole character', () => {
+    assert.equal(toName('an\nna\u2028\u0000x', 20), 'an na  x');
+    assert.equal(toName('Zoë', 4), 'Zoë');
+    assert.equal(toName('Zoë', 3), 'Zo');
+    assert.equal(toName('😀😀', 7), '😀');
+  });
+});
+
 describe('order and keys of bytes', () => {
   test('as of unsigned numbers, shorter first; string order of keys is the same', () => {
     fc.assert(
@@ -143,6 +172,8 @@ describe('order and keys of bytes', () => {
         assert.equal(left < right ? -1 : left > right ? 1 : 0, Buffer.compare(a, b));
       }),
     );
+    assert.equal(Math.sign(compareBytes(Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 4))), -1);
+    assert.equal(Math.sign(compareBytes(Uint8Array.of(1, 2), Uint8Array.of(1, 2, 0))), -1);
   });
 });
 

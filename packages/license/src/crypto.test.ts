@@ -29,6 +29,11 @@ describe('weak keys', () => {
     const signature = Buffer.concat([identity, Buffer.alloc(32)]); // R = identity, S = 0
     assert.ok(verify(null, encodeUtf8('yes'), key, signature) && verify(null, encodeUtf8('no'), key, signature));
     assert.equal(crypto.verify(ed25519(identity), encodeUtf8('yes'), signature), false);
+    // With an R that is none of these the signature's form is no reason any more: the key has to be.
+    const generator = hex('5866666666666666666666666666666666666666666666666666666666666666');
+    const one = Buffer.concat([generator, Buffer.of(1), Buffer.alloc(31)]); // R = B, S = 1
+    assert.ok(isCanonicalSignature('ed25519', one) && verify(null, encodeUtf8('yes'), key, one));
+    assert.equal(crypto.verify(ed25519(identity), encodeUtf8('yes'), one), false);
   });
 
   test('all encodings of small order, with either sign bit', () => {
@@ -86,8 +91,10 @@ describe('Ed25519 signatures', () => {
   });
 
   test('of wrong length, altered, or of another message are refused without an exception', () => {
-    for (const bad of [signature.subarray(1), new Uint8Array(0), Buffer.concat([signature, Buffer.alloc(1)])])
+    for (const bad of [signature.subarray(1), new Uint8Array(0), Buffer.concat([signature, Buffer.alloc(1)])]) {
       assert.ok(!crypto.verify(key.publicKey, Uint8Array.of(0x72), bad));
+      for (const alg of ['ed25519', 'p256'] as const) assert.ok(!isCanonicalSignature(alg, bad));
+    }
     for (let i = 0; i < 64; i++)
       assert.ok(!crypto.verify(key.publicKey, Uint8Array.of(0x72), signature.with(i, (signature[i] as number) ^ 1)));
     assert.ok(!crypto.verify(key.publicKey, Uint8Array.of(0x73), signature));

@@ -71,6 +71,10 @@ test('two votes at one place convict; the same twice, or in two epochs, do not',
   provesNothing(two({ set: start(9), head: head(7) }), 'wrong-set');
   provesNothing(two({ configVersion: 2, head: head(7) }), 'wrong-configuration');
   provesNothing({ kind: 'two-votes', member: 2, votes: [vote(2), vote(1, { head: head(7) })] }, 'bad-signature');
+  provesNothing(
+    { kind: 'two-votes', member: 4 as Member, votes: [vote(2), vote(2, { head: head(7) })] },
+    'not-a-member',
+  );
 });
 
 test('a vote that a later promise of the same start does not admit convicts', () => {
@@ -87,6 +91,13 @@ test('a vote that a later promise of the same start does not admit convicts', ()
   provesNothing(denied({ incarnations: anew }), 'not-fraud'); // rolled back, and re-joined as it must
   provesNothing(denied({}, { epoch: 5 }), 'not-fraud');
   provesNothing(denied({ epoch: 4 }), 'not-fraud');
+  proves(denied({ logEpoch: 4, lastIndex: 8 }, { epoch: 4 }), 'license server 3'); // promised, then voted, in one epoch
+  const other = { member: 1 } as const;
+  provesNothing(denied({ logEpoch: 4, lastIndex: 8, ...other }), 'not-fraud');
+  provesNothing(denied({ logEpoch: 4, lastIndex: 8 }, other), 'not-fraud');
+  provesNothing(denied({ logEpoch: 4, lastIndex: 8, ...other }, other), 'not-fraud');
+  provesNothing(denied({ set: start(9) }), 'wrong-set');
+  provesNothing(denied({}, { configVersion: 2 }), 'wrong-configuration');
   provesNothing({ ...denied({}), member: 1 } as FraudProof, 'bad-signature');
 });
 
@@ -99,6 +110,7 @@ test('two proposals at one place convict the owner of the epoch', () => {
   proves(two(proposal('B', 5, 9, 1), proposal('B', 5, 9, 2)), 'TMR server B');
   provesNothing(two(proposal('A', 4, 9, 1), proposal('A', 4, 9, 1)), 'not-fraud');
   provesNothing(two(proposal('A', 4, 9, 1), proposal('A', 6, 9, 2)), 'not-fraud');
+  provesNothing(two(proposal('A', 4, 9, 1), proposal('A', 4, 10, 2)), 'not-fraud');
   provesNothing(two(proposal('B', 4, 9, 1), proposal('B', 4, 9, 2)), 'bad-signature'); // an epoch of the other
 });
 

@@ -51,6 +51,12 @@ describe('a grant is accepted', () => {
     assert.throws(() => verify(good, { at: GRANTED_UTC - 1 }), refused('not-yet', /not been given yet/));
     assert.throws(() => verify(good, { at: Number.NaN }), refused('expired'));
     assert.throws(() => verify(good, { at: 0 }), refused('not-yet', /configuration was not valid yet/));
+    const early = Date.UTC(2026, 10, 1); // the configuration's first moment
+    assert.throws(() => verify(good, { at: early }), refused('not-yet', /not been given yet/));
+    const grants = [0, 1_000].map((later) => fixtureGrant(one, license, session, { issuedUtc: GRANTED_UTC - later }));
+    const both = { ...good, ...certifyOutcome(one, encodeOutcome(fixtureOutcome(one, grants))) };
+    assert.throws(() => verify(both, { at: GRANTED_UTC - 1 }), refused('not-yet', /not been given yet/));
+    verify(both, { at: GRANTED_UTC });
   });
 
   test('with several licenses in one outcome, each under its own', () => {
@@ -237,6 +243,13 @@ describe('a grant is refused: license', () => {
     for (const [options, grant, message] of cases)
       assert.throws(() => verify(under(options, grant)), refused('wrong-license', message), JSON.stringify(grant));
     verify(under({ terms: { quantity: 5, features } }, { feature: 'mesh', notAfter: end, seats: 2 }));
+    const two = [{ name: 'first', quantity: 1 }, ...features];
+    verify(under({ terms: { quantity: 5, features: two } }, { feature: 'mesh', notAfter: end, seats: 2 }));
+    assert.throws(
+      () => verify(under({ terms: { quantity: 5, features: two } }, { feature: 'other' })),
+      refused('wrong-license'),
+    );
+    verify(under({ terms: { quantity: 5, notBefore: '2026-11-02T00:00:00Z' } })); // from that very moment
     verify(under({ terms: { quantity: 0 } }, { seats: 500 }));
     verify(under({ terms: { quantity: 5, counting: ['uncounted'] } }, { seats: 500, mode: 'uncounted' }));
   });
@@ -246,6 +259,7 @@ describe('a grant is refused: license', () => {
     verify(under({}, older, 'renewed'));
     assert.throws(() => verify(under({}, older, 'granted')), refused('wrong-license'));
     assert.throws(() => verify(under({}, { lifeMs: 86_400_001 }, 'renewed')), refused('wrong-license', /no such life/));
+    verify(under({}, { lifeMs: 86_400_000 }, 'renewed'));
     const ended = under({ terms: { quantity: 5, notAfter: '2026-12-01T00:00:00Z' } }, older, 'renewed');
     assert.throws(() => verify(ended), refused('wrong-license', /ends before the grant/));
   });

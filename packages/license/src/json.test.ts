@@ -107,6 +107,12 @@ describe('strict JSON refuses', () => {
       '{"a" 1}',
       '// x\n1',
       '{"a":undefined}',
+      '{1:1}',
+      '{x":1}',
+      'trux',
+      'falsy',
+      'nul',
+      '[nope]',
     ])
       assert.throws(() => parse(text), { code: 'malformed' }, text);
     assert.deepEqual(parse(' \t\r\n[ ] '), []);

@@ -109,6 +109,16 @@ describe('a path proves one leaf at one place of one tree', () => {
       assert.ok(!verifyMerklePath(crypto, { ...proof, leafCount }), `${leafCount}`);
   });
 
+  test('a tree of one leaf has no path, not even one that hashes to its root', () => {
+    const [data, other] = [Uint8Array.of(1), Uint8Array.of(2)];
+    const { root } = merkleTree(crypto, [data, other]);
+    const path = [leafHash(crypto, other)];
+    assert.ok(verifyMerklePath(crypto, { data, index: 0, leafCount: 2, path, root }));
+    assert.ok(!verifyMerklePath(crypto, { data, index: 0, leafCount: 1, path, root }));
+    const swapped = merkleTree(crypto, [other, data]).root; // the sibling would be put before it
+    assert.ok(!verifyMerklePath(crypto, { data, index: 0, leafCount: 1, path, root: swapped }));
+  });
+
   test('a node does not pass for a leaf', () => {
     const [left, right] = [Uint8Array.of(0), Uint8Array.of(1)];
     const tree = merkleTree(crypto, [left, right, Uint8Array.of(2), Uint8Array.of(3)]);

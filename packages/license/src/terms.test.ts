@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { formatUtc, parseUtc } from './fields.ts';
 import type { Json } from './json.ts';
-import { parseTerms, termsJson } from './terms.ts';
+import { parseTerms, termsJson, unknownTerms } from './terms.ts';
 
 const terms = (more: Record<string, unknown> = {}): Json => ({ version: 1, quantity: 5, ...more });
 
@@ -53,6 +53,12 @@ describe('terms', () => {
       code: 'unknown-term',
       message: /terms\.version is above 1/,
     });
+  });
+
+  test('names that are not known are told to whoever writes a license', () => {
+    const known = { version: 1, quantity: 3, counting: [], lingerSeconds: 1, critical: ['quantity'] };
+    assert.deepEqual(unknownTerms({ ...known, colour: 'red', qantity: 5 }), ['colour', 'qantity']);
+    assert.deepEqual(unknownTerms(known), []);
   });
 
   test('termsJson puts the version in and refuses what could not be read back', () => {
@@ -118,6 +124,16 @@ describe('terms are refused in words that name the field', () => {
   test('no terms at all', () => {
     for (const value of [undefined, null, [], 'x'] as const)
       assert.throws(() => parseTerms(value), { code: 'malformed', message: 'terms is not an object' });
+  });
+
+  test('a feature may have as many seats as its license, and a term at most the length of a code', () => {
+    assert.equal(parseTerms(terms({ features: [{ name: 'a', quantity: 5 }] })).features[0]?.quantity, 5);
+    const named = (name: string): Json => terms({ features: [{ name }] });
+    assert.equal(parseTerms(named('a'.repeat(64))).features[0]?.name.length, 64);
+    for (const name of ['a'.repeat(65), 'a!', 'a b', 'a\n', '-a'])
+      assert.throws(() => parseTerms(named(name)), { code: 'malformed' }, name);
+    for (const long of ['x'.repeat(65), 'ü'.repeat(33)])
+      assert.throws(() => parseTerms(terms({ critical: [long] })), { code: 'malformed', message: /is above 64 bytes/ });
   });
 
   test('features may exceed a license that is not counted', () => {
