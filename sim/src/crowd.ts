@@ -1,4 +1,5 @@
 import { type Client, connect, type Seat } from '@trefoil/client';
+import type { TmrServer } from '@trefoil/license';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import { Random } from './random.ts';
@@ -31,14 +32,19 @@ export async function crowd(clients: number, seed = 1): Promise<CrowdResult> {
     if (result.kind !== 'granted') throw new Error(`client ${i}: ${result.kind}`);
     return { client, seat: result.seat };
   });
-  const active = world.tmrServers.A.runtime?.proposer.role === 'leading' ? 'A' : 'B';
+  const [active, other] = leads(world, 'A') ? (['A', 'B'] as const) : (['B', 'A'] as const);
   const diedAt = agenda.now;
   world.tmrServers[active].crash();
   await together(world, clients, (i) => renewed((seats[i] as { client: Client }).client));
   const allRenewedAfterMs = agenda.now - diedAt;
+  if (!leads(world, other)) world.checks.fault(`${other} has not taken over`);
   world.checks.count();
   const seatsLost = seats.filter(({ seat }: { seat: Seat }) => !seat.valid).length;
   return { faults: world.checks.faults, allRenewedAfterMs, seatsLost, simulatedMs: agenda.now };
+}
+
+function leads(world: World, id: TmrServer): boolean {
+  return world.tmrServers[id].runtime?.proposer.role === 'leading';
 }
 
 function arrive(world: World, verifier: WatchedVerifier, number: number): Promise<Client> {

@@ -1,10 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { crowd } from './crowd.ts';
 import { runMany } from './many.ts';
 import { run, type RunResult } from './run.ts';
 
 const HELP = `npm run -s sim -- SEED            one run, told step by step; run it again and it is the same, bit for bit
 npm run -s sim -- --seeds 500    that many runs, from --from (default 1) on; a seed that fails is printed
+npm run -s sim -- --crowd 10000  so many clients, whose TMR server dies: all come back at once
 
 Three license servers, two TMR servers and their clients in one process: the code of the product, with clock, network, disk,
 randomness and keys from the seed. Many runs are shared out to as many processes as there are cores (--workers). Exit code 0 if
@@ -14,6 +16,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seeds: { type: 'string' },
+    crowd: { type: 'string' },
     from: { type: 'string', default: '1' },
     workers: { type: 'string', default: String(availableParallelism()) },
     'stop-at-first': { type: 'boolean', default: false },
@@ -66,7 +69,19 @@ async function many(from: number, seeds: number): Promise<void> {
   process.exitCode = totals.failed.length === 0 ? 0 : 1;
 }
 
-if (values.help || (positionals.length === 0 && values.seeds === undefined)) process.stdout.write(`${HELP}\n`);
+async function comeBack(clients: number): Promise<void> {
+  const { faults, seatsLost, allRenewedAfterMs, simulatedMs } = await crowd(clients);
+  for (const fault of faults) process.stdout.write(`${fault}\n`);
+  process.stdout.write(
+    `${inThousands(clients)} clients: all renewed ${allRenewedAfterMs} ms after their TMR server died, ` +
+      `${seatsLost} seats lost, ${simulatedMs / 1_000} s simulated, ${faults.length} faults\n`,
+  );
+  process.exitCode = faults.length === 0 && seatsLost === 0 ? 0 : 1;
+}
+
+if (values.help || (positionals.length === 0 && values.seeds === undefined && values.crowd === undefined))
+  process.stdout.write(`${HELP}\n`);
+else if (values.crowd !== undefined) await comeBack(Number(values.crowd));
 else if (values.seeds !== undefined) await many(Number(values.from), Number(values.seeds));
 else await one(Number(positionals[0]));
 process.exit();
