@@ -6,7 +6,7 @@ import { root } from './sources.ts';
 const cited = ['PROTOCOL', 'FORMATS'] as const;
 
 const citing = [
-  '{packages/*/src,e2e,bench,sim,nemesis,fuzz,tidy,scripts}/**/*.{ts,txt}',
+  '{packages/*/src,e2e,bench,sim,nemesis,fuzz,mutants,tidy,scripts}/**/*.{ts,txt}',
   'packages/api/proto/**/*.proto',
   '*.md',
   'docs/**/*.md',

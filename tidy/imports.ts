@@ -25,6 +25,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   // Checks as the simulator does, and reads the stores that the servers have left.
   nemesis: ['cli', 'client', 'sim', 'link', 'api', 'license', 'license-server', 'core'],
   fuzz: [],
+  mutants: [],
   vectors: ['license'],
   scripts: [],
   tidy: [],

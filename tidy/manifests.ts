@@ -19,7 +19,7 @@ const readJson = <T>(path: string): T => JSON.parse(readFileSync(join(root, path
 
 const kinds = ['dependencies', 'devDependencies', 'optionalDependencies'] as const;
 
-const folders = () => ['', ...globSync('{packages/*,sim,e2e,bench,nemesis,fuzz}', { cwd: root })];
+const folders = () => ['', ...globSync('{packages/*,sim,e2e,bench,nemesis,fuzz,mutants}', { cwd: root })];
 
 const manifestOf = (folder: string) => readJson<Manifest>(join(folder, 'package.json'));
 

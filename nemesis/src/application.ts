@@ -116,12 +116,12 @@ export class Application {
     const sentAt = performance.now();
     const result = await call();
     const kind = typeof result === 'string' ? result : result.kind;
-    // Asked for too long ago: that its outcome is forgotten is an answer, and the last one.
+    // Asked for too long ago, so that its outcome is forgotten, or called off by this program itself: no more can be said.
     const why = typeof result === 'string' ? 'nobody has answered' : result.reason;
-    const isForgotten = /forgotten/.test(why ?? '');
-    const reason = kind === 'unknown' && !isForgotten ? why : undefined;
+    const isOver = /forgotten|the client is closed/.test(why ?? '');
+    const reason = kind === 'unknown' && !isOver ? why : undefined;
     this.#say({ kind: 'did', what, reason, tookMs: performance.now() - sentAt });
-    if (typeof result === 'string' || isForgotten) return;
+    if (typeof result === 'string' || isOver) return;
     if (kind === 'granted')
       this.#say({ kind: 'proved', bundle: (result as AcquireResult & { seat: Seat }).seat.proof() });
     if (kind === 'unknown' && result.again !== undefined && this.#random.chance(0.8))
