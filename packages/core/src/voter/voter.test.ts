@@ -7,10 +7,11 @@ import {
   epochOf,
   equalBytes,
   type Member,
+  type Prepare,
   type TmrServer,
 } from '@trefoil/license';
 import { fixture } from '@trefoil/license/fixtures';
-import { encodeEntry, headAfter, RULES_VERSION } from '../entry.ts';
+import { encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import type { Refusal, Signed, ToProposer, ToVoter } from '../messages.ts';
 import { LedgerRoot } from '../ledger/root.ts';
@@ -92,10 +93,11 @@ class Bench {
   }
 }
 
-function prepareOf(counter: number, from: TmrServer, nonce = 1): Signed {
+function prepareOf(counter: number, from: TmrServer, nonce = 1, change: Partial<Prepare> = {}): Signed {
   const bytes = encodePrepare({
     ...{ set: one.set, configVersion: 1, epoch: epochOf(counter, from), clientsWait: false },
     nonce: new Uint8Array(16).fill(nonce),
+    ...change,
   });
   return { bytes, signature: one.tmrKeys[from].sign(bytes) };
 }
@@ -109,6 +111,8 @@ interface ProposeOptions {
   readonly justification?: readonly Signed[];
   readonly certificate?: Uint8Array;
   readonly ledgerRoot?: Uint8Array;
+  readonly entry?: Partial<Entry>;
+  readonly key?: TmrServer;
 }
 
 function proposeOf(bench: Bench, epoch: number, options: ProposeOptions = {}): Extract<ToVoter, { kind: 'propose' }> {
@@ -116,9 +120,10 @@ function proposeOf(bench: Bench, epoch: number, options: ProposeOptions = {}): E
   const { commands = [], logTime = 0, utc = START, index = 1, justification = [] } = options;
   const entry = encodeEntry({
     ...{ set: one.set, index, logTime, utc, rulesVersion: RULES_VERSION, ledgerRoot: options.ledgerRoot, commands },
+    ...options.entry,
   });
   const head = headAfter(one.crypto, options.previous ?? replica.tail?.previousHead ?? replica.lastHead, entry);
-  const from = epoch % 2 === 0 ? 'A' : 'B';
+  const from = options.key ?? (epoch % 2 === 0 ? 'A' : 'B');
   const signature = one.tmrKeys[from].sign(encodePropose({ set: one.set, configVersion: 1, epoch, index, head }));
   const certificate = options.certificate ?? new Uint8Array(0);
   return { kind: 'propose', epoch, index, head, signature, entry, certificate, justification };
@@ -166,6 +171,56 @@ describe('promises (PROTOCOL §4.1)', () => {
     const bytes = new Uint8Array(40);
     const odd = { bytes, signature: one.tmrKeys.A.sign(bytes) };
     assert.equal(refusalOf(bench.say('A', { kind: 'prepare', prepare: odd })), 'bad-signature');
+    const foreign = [{ set: new Uint8Array(16) }, { configVersion: 2 }, { epoch: epochOf(1, 'B') }];
+    for (const change of foreign)
+      assert.equal(
+        refusalOf(bench.say('A', { kind: 'prepare', prepare: prepareOf(1, 'A', 1, change) })),
+        'bad-signature',
+      );
+    const unsigned = { ...stolen, signature: one.tmrKeys.B.sign(stolen.bytes) };
+    assert.equal(refusalOf(bench.say('A', { kind: 'prepare', prepare: unsigned })), 'bad-signature');
+    assert.equal(bench.voter.promised, 0);
+  });
+
+  test('an older request is stale, though it was answered once; who led is shown the new one', () => {
+    const bench = new Bench();
+    const kinds = (answers: ToProposer[]): string[] => answers.map(({ kind }) => kind);
+    assert.deepEqual(kinds(bench.prepare(1)), ['promise']);
+    assert.deepEqual(kinds(bench.prepare(2)), ['promise'], 'the same one leads on');
+    assert.equal(refusalOf(bench.prepare(1)), 'stale-epoch');
+    assert.deepEqual(kinds(bench.prepare(3, 'B')).sort(), ['promise', 'superseded']);
+    Object.assign(bench.voter.storedPromise ?? {}, { signature: undefined }); // as after a start: it is signed again
+    assert.deepEqual(kinds(bench.prepare(3, 'B')), ['promise']);
+  });
+});
+
+describe('reluctance (PROTOCOL §4.6)', () => {
+  test('no promise to another while the active one lives; where clients wait, after a second, and then not for ten', () => {
+    const bench = new Bench();
+    bench.prepare(1);
+    const ask = (counter: number, clientsWait: boolean): string[] => {
+      bench.say('A', { kind: 'beat', epoch: bench.voter.promised, heard: 7, clients: 1 });
+      bench.voter.lastCertificateAt = bench.now;
+      const prepare = prepareOf(counter, 'B', 1, { clientsWait });
+      return bench.say('B', { kind: 'prepare', prepare }).map((one) => ('reason' in one ? one.reason : one.kind));
+    };
+    assert.deepEqual(ask(1, false), ['active-lives']);
+    for (bench.now = 100; bench.now < 1_100; bench.now += 100)
+      assert.deepEqual(ask(1, true), ['handOver', 'active-lives'], `${bench.now}`);
+    bench.now = 2_101; // not asked for longer than a second: that was another trouble
+    assert.deepEqual(ask(1, true), ['handOver', 'active-lives']);
+    bench.now = 3_101;
+    assert.ok(ask(1, true).includes('promise'));
+    bench.prepare(2);
+    for (const inMs of [100, 9_999]) {
+      bench.now = 3_101 + inMs;
+      assert.deepEqual(ask(2, true), ['active-lives'], `${inMs}`);
+    }
+    bench.now = 3_101 + 10_000;
+    assert.deepEqual(ask(2, true), ['handOver', 'active-lives']);
+    bench.now += 1_000;
+    assert.ok(ask(2, true).includes('promise'));
+    assert.equal(bench.voter.reluctance.pauseMs, 4 * LIMITS.reluctanceMinMs);
   });
 });
 
@@ -188,6 +243,9 @@ describe('votes (PROTOCOL §3.2)', () => {
       ['malformed', { commands: [new Uint8Array(3)] }],
       ['ledger-root', { ledgerRoot: new Uint8Array(32) }],
       ['wrong-head', { previous: new Uint8Array(32) }],
+      ['malformed', { entry: { index: 2 } }],
+      ['malformed', { entry: { set: new Uint8Array(16) } }],
+      ['rules-version', { entry: { rulesVersion: RULES_VERSION + 1 } }],
       ['behind', { index: 5 }],
       ['bad-certificate', { certificate: new Uint8Array(3) }],
       ['bad-justification', { justification: [] }],
@@ -202,6 +260,13 @@ describe('votes (PROTOCOL §3.2)', () => {
     const bench = new Bench();
     assert.equal(refusalOf(bench.say('A', proposeOf(bench, 2))), 'stale-epoch');
     assert.equal(refusalOf(bench.say('B', proposeOf(bench, 2))), 'bad-signature');
+    assert.equal(refusalOf(bench.say('B', proposeOf(bench, 2, { key: 'B' }))), 'bad-signature'); // an epoch of the other
+    const benches = group();
+    const justification = promisesFor(1, 'A', benches);
+    benches[0].prepare(2);
+    assert.equal(refusalOf(benches[0].say('A', proposeOf(benches[0], 2, { justification }))), 'stale-epoch');
+    benches[1].voter.withholding = 'its incarnation is not drawn yet';
+    assert.equal(refusalOf(benches[1].say('A', proposeOf(benches[1], 2, { justification }))), 'withholding');
   });
 
   test('a refused successor leaves the log as it was, so that a later promise admits the vote', () => {
