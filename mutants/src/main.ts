@@ -8,7 +8,8 @@ import { WorkerHandle } from './worker-handle.ts';
 const HELP = `npm run -s mutants -- license             changes packages/license in every place: does a test notice?
 npm run -s mutants -- core voter/ base    only files whose path has one of these in it
 
-Each survivor is printed as it is found. "static" is what runs only when a file is loaded; it is not tried. Exit code 0 whatever the score.`;
+Each survivor is printed as it is found. "static" is what runs only when a file is loaded; it is not tried. Exit code 0 whatever the
+score.`;
 
 /** Beside what its tests usually take. */
 const GRACE_MS = 10_000;
