@@ -1,156 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  encodeCertificate,
-  encodePrepare,
-  encodePropose,
-  epochOf,
-  equalBytes,
-  type Member,
-  type Prepare,
-  type TmrServer,
-} from '@trefoil/license';
-import { fixture } from '@trefoil/license/fixtures';
-import { encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
+import { encodeCertificate, epochOf, equalBytes } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import type { Refusal, Signed, ToProposer, ToVoter } from '../messages.ts';
+import type { Refusal, ToProposer } from '../messages.ts';
 import { LedgerRoot } from '../ledger/root.ts';
+import { RULES_VERSION } from '../entry.ts';
+import {
+  Bench,
+  group,
+  one,
+  prepareOf,
+  promisesFor,
+  proposeOf,
+  type ProposeOptions,
+  refusalOf,
+  START,
+  voted,
+} from './bench.ts';
 import type { Propose } from './propose.ts';
-import { startRejoin } from './rejoin.ts';
-import { newVoter, type Voter, type VoterEffect, type VoterEvent } from './state.ts';
-import { stepVoter } from './step.ts';
-
-const one = fixture();
-const context = {
-  ...{ crypto: one.crypto, vendorRoot: one.root.publicKey, configuration: one.configuration, group: one.group },
-  issuingKey: one.issuingKey.text,
-};
-const START = Date.UTC(2026, 10, 24);
-
-/** One license server, and TMR servers that say to it what a test wants. */
-class Bench {
-  readonly voter: Voter;
-  readonly member: Member;
-  now = 0;
-  wallMs = START;
-  /** Answers of disk and container that are held back. */
-  held: VoterEvent[] | undefined;
-  sent: ToProposer[] = [];
-  effects: VoterEffect[] = [];
-
-  constructor(member: Member = 1) {
-    this.member = member;
-    this.voter = newVoter(context, member, this.clock);
-    this.step({ kind: 'linkUp', from: 'A' });
-    this.step({ kind: 'linkUp', from: 'B' });
-  }
-
-  get clock() {
-    return { monotonicMs: this.now, wallMs: this.wallMs + this.now };
-  }
-
-  step(event: VoterEvent): void {
-    for (const effect of stepVoter(this.voter, event, this.clock)) this.carryOut(effect);
-  }
-
-  carryOut(effect: VoterEffect): void {
-    this.effects.push(effect);
-    if (effect.kind === 'send') this.sent.push(effect.message);
-    if (effect.kind === 'persist') this.answer({ kind: 'persisted', ticket: effect.ticket });
-    if (effect.kind === 'sign') {
-      const signature = (one.containers[this.member - 1] as typeof one.root).sign(effect.statement);
-      this.answer({ kind: 'signed', ticket: effect.ticket, signature });
-    }
-    if (effect.kind === 'needIncarnation')
-      for (const more of startRejoin(this.voter, new Uint8Array(16).fill(7), effect.why, this.clock))
-        this.carryOut(more);
-  }
-
-  answer(event: VoterEvent): void {
-    if (this.held === undefined) this.step(event);
-    else this.held.push(event);
-  }
-
-  release(): void {
-    const held = this.held ?? [];
-    this.held = undefined;
-    for (const event of held) this.step(event);
-  }
-
-  /** What it answered to a message, without its reports of itself. */
-  say(from: TmrServer, message: ToVoter): ToProposer[] {
-    this.sent = [];
-    this.step({ kind: 'message', from, message });
-    return this.sent.filter((answer) => answer.kind !== 'status');
-  }
-
-  prepare(counter: number, from: TmrServer = 'A', nonce = 1): ToProposer[] {
-    return this.say(from, { kind: 'prepare', prepare: prepareOf(counter, from, nonce) });
-  }
-
-  get alarms(): string[] {
-    return this.effects.flatMap((effect) => (effect.kind === 'alarm' ? [effect.alarm] : []));
-  }
-}
-
-function prepareOf(counter: number, from: TmrServer, nonce = 1, change: Partial<Prepare> = {}): Signed {
-  const bytes = encodePrepare({
-    ...{ set: one.set, configVersion: 1, epoch: epochOf(counter, from), clientsWait: false },
-    nonce: new Uint8Array(16).fill(nonce),
-    ...change,
-  });
-  return { bytes, signature: one.tmrKeys[from].sign(bytes) };
-}
-
-interface ProposeOptions {
-  readonly commands?: readonly Uint8Array[];
-  readonly logTime?: number;
-  readonly utc?: number;
-  readonly index?: number;
-  readonly previous?: Uint8Array;
-  readonly justification?: readonly Signed[];
-  readonly certificate?: Uint8Array;
-  readonly ledgerRoot?: Uint8Array;
-  readonly entry?: Partial<Entry>;
-  readonly key?: TmrServer;
-}
-
-function proposeOf(bench: Bench, epoch: number, options: ProposeOptions = {}): Extract<ToVoter, { kind: 'propose' }> {
-  const { replica } = bench.voter;
-  const { commands = [], logTime = 0, utc = START, index = 1, justification = [] } = options;
-  const entry = encodeEntry({
-    ...{ set: one.set, index, logTime, utc, rulesVersion: RULES_VERSION, ledgerRoot: options.ledgerRoot, commands },
-    ...options.entry,
-  });
-  const head = headAfter(one.crypto, options.previous ?? replica.tail?.previousHead ?? replica.lastHead, entry);
-  const from = options.key ?? (epoch % 2 === 0 ? 'A' : 'B');
-  const signature = one.tmrKeys[from].sign(encodePropose({ set: one.set, configVersion: 1, epoch, index, head }));
-  const certificate = options.certificate ?? new Uint8Array(0);
-  return { kind: 'propose', epoch, index, head, signature, entry, certificate, justification };
-}
-
-/** Promises of all three at the start of the log, or after one entry. */
-function promisesFor(counter: number, from: TmrServer, benches: readonly Bench[]): Signed[] {
-  return benches.flatMap((bench) =>
-    bench.prepare(counter, from).flatMap((answer) => (answer.kind === 'promise' ? [answer.promise] : [])),
-  );
-}
-
-const refusalOf = (answers: readonly ToProposer[]): string =>
-  answers[0]?.kind === 'refused' ? answers[0].reason : (answers[0]?.kind ?? 'nothing');
-
-function group(): [Bench, Bench, Bench] {
-  return [new Bench(1), new Bench(2), new Bench(3)];
-}
-
-/** The three after the first entry of epoch 2; no certificate has come to them. */
-function voted(): { benches: [Bench, Bench, Bench]; justification: Signed[]; propose: ToVoter } {
-  const benches = group();
-  const justification = promisesFor(1, 'A', benches);
-  const propose = proposeOf(benches[0], 2, { justification });
-  for (const bench of benches) assert.equal(bench.say('A', propose)[0]?.kind, 'vote');
-  return { benches, justification, propose };
-}
 
 describe('promises (PROTOCOL §4.1)', () => {
   test('the same request gets the same promise; another of that epoch none', () => {
@@ -354,67 +221,5 @@ describe('one statement at a time (PROTOCOL §3.3)', () => {
     for (let i = 0; i < 1_000; i++) bench.prepare(1 + i);
     assert.ok(bench.voter.deferred.length <= LIMITS.deferredMessages);
     bench.release();
-  });
-});
-
-describe('re-joining (PROTOCOL §7)', () => {
-  const shown = (bench: Bench, what: 'vote' | 'promise'): ToVoter => {
-    const bytes = what === 'vote' ? bench.voter.signedHigh?.statement : bench.voter.storedPromise?.promise;
-    const signature = (one.containers[bench.member - 1] as typeof one.root).sign(bytes as Uint8Array);
-    return { kind: 'shown', vote: { bytes: bytes as Uint8Array, signature } };
-  };
-
-  test('shown an own vote or promise that it does not remember, it withholds at once, before what waits behind', () => {
-    for (const what of ['vote', 'promise'] as const) {
-      const { benches, justification } = voted();
-      const rolledBack = new Bench(1);
-      const propose = proposeOf(rolledBack, 2, { justification, utc: START + 1 });
-      if (what === 'vote') rolledBack.prepare(1);
-      rolledBack.held = [];
-      rolledBack.prepare(1, 'B'); // pending, so that the following wait
-      const proof = shown(benches[0], what);
-      if (what === 'promise') benches[0].prepare(7);
-      rolledBack.say('A', what === 'promise' ? shown(benches[0], what) : proof);
-      rolledBack.say('A', propose);
-      rolledBack.release();
-      assert.match(rolledBack.voter.withholding, new RegExp(`older than a ${what}`));
-      assert.equal(rolledBack.voter.signedHigh, undefined);
-      assert.equal(refusalOf(rolledBack.prepare(9)), 'withholding');
-    }
-  });
-
-  test('what it does remember, or others signed, or is no statement of its own, is nothing to it', () => {
-    const { benches } = voted();
-    const [first, second] = benches;
-    first.say('A', shown(first, 'vote'));
-    first.say('A', shown(first, 'promise'));
-    first.say('A', shown(second, 'vote'));
-    const bytes = new Uint8Array(20);
-    const odd = { bytes, signature: (one.containers[0] as typeof one.root).sign(bytes) };
-    first.say('A', { kind: 'shown', vote: odd });
-    assert.equal(first.voter.withholding, '');
-  });
-
-  test('only promises of both peers that name its new incarnation take it in; then it knows what they know', () => {
-    const { benches, justification } = voted();
-    const [, second, third] = benches;
-    const empty = new Bench(1); // a wiped store: it knows nobody's incarnation
-    const incarnation = new Uint8Array(16).fill(7);
-    const theirs = new Uint8Array(16).fill(2);
-    for (const effect of startRejoin(empty.voter, incarnation, 'wiped', empty.clock)) empty.carryOut(effect);
-    const rejoin = empty.voter.rejoin?.signed as Signed;
-    assert.equal(refusalOf(empty.say('A', proposeOf(empty, 2, { justification }))), 'withholding'); // old promises
-    for (const peer of [second, third]) {
-      peer.voter.incarnations[1] = theirs;
-      peer.say('A', { kind: 'rejoin', member: 1, rejoin });
-    }
-    const fresh = promisesFor(2, 'A', [second, third]);
-    const { bytes } = second.voter.replica.tail as { bytes: Uint8Array };
-    const again = { ...proposeOf(empty, 4, { justification: fresh }), entry: bytes };
-    assert.equal(refusalOf(empty.say('A', { ...again, justification: fresh.slice(0, 1) })), 'withholding');
-    assert.equal(empty.say('A', again)[0]?.kind, 'vote');
-    assert.equal(empty.voter.withholding, '');
-    assert.deepEqual(empty.voter.incarnations[1], theirs);
-    assert.ok(empty.alarms.includes('rejoined'));
   });
 });

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Signed, ToVoter } from '../messages.ts';
+import { Bench, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
+import { startRejoin } from './rejoin.ts';
+
+describe('re-joining (PROTOCOL §7)', () => {
+  const shown = (bench: Bench, what: 'vote' | 'promise'): ToVoter => {
+    const bytes = what === 'vote' ? bench.voter.signedHigh?.statement : bench.voter.storedPromise?.promise;
+    const signature = (one.containers[bench.member - 1] as typeof one.root).sign(bytes as Uint8Array);
+    return { kind: 'shown', vote: { bytes: bytes as Uint8Array, signature } };
+  };
+
+  test('shown an own vote or promise that it does not remember, it withholds at once, before what waits behind', () => {
+    for (const what of ['vote', 'promise'] as const) {
+      const { benches, justification } = voted();
+      const rolledBack = new Bench(1);
+      const propose = proposeOf(rolledBack, 2, { justification, utc: START + 1 });
+      if (what === 'vote') rolledBack.prepare(1);
+      rolledBack.held = [];
+      rolledBack.prepare(1, 'B'); // pending, so that the following wait
+      const proof = shown(benches[0], what);
+      if (what === 'promise') benches[0].prepare(7);
+      rolledBack.say('A', what === 'promise' ? shown(benches[0], what) : proof);
+      rolledBack.say('A', propose);
+      rolledBack.release();
+      assert.match(rolledBack.voter.withholding, new RegExp(`older than a ${what}`));
+      assert.equal(rolledBack.voter.signedHigh, undefined);
+      assert.equal(refusalOf(rolledBack.prepare(9)), 'withholding');
+    }
+  });
+
+  test('what it does remember, or others signed, or is no statement of its own, is nothing to it', () => {
+    const { benches } = voted();
+    const [first, second] = benches;
+    first.say('A', shown(first, 'vote'));
+    first.say('A', shown(first, 'promise'));
+    first.say('A', shown(second, 'vote'));
+    const bytes = new Uint8Array(20);
+    const odd = { bytes, signature: (one.containers[0] as typeof one.root).sign(bytes) };
+    first.say('A', { kind: 'shown', vote: odd });
+    assert.equal(first.voter.withholding, '');
+  });
+
+  test('only promises of both peers that name its new incarnation take it in; then it knows what they know', () => {
+    const { benches, justification } = voted();
+    const [, second, third] = benches;
+    const empty = new Bench(1); // a wiped store: it knows nobody's incarnation
+    const incarnation = new Uint8Array(16).fill(7);
+    const theirs = new Uint8Array(16).fill(2);
+    for (const effect of startRejoin(empty.voter, incarnation, 'wiped', empty.clock)) empty.carryOut(effect);
+    const rejoin = empty.voter.rejoin?.signed as Signed;
+    assert.equal(refusalOf(empty.say('A', proposeOf(empty, 2, { justification }))), 'withholding'); // old promises
+    for (const peer of [second, third]) {
+      peer.voter.incarnations[1] = theirs;
+      peer.say('A', { kind: 'rejoin', member: 1, rejoin });
+    }
+    const fresh = promisesFor(2, 'A', [second, third]);
+    const { bytes } = second.voter.replica.tail as { bytes: Uint8Array };
+    const again = { ...proposeOf(empty, 4, { justification: fresh }), entry: bytes };
+    assert.equal(refusalOf(empty.say('A', { ...again, justification: fresh.slice(0, 1) })), 'withholding');
+    assert.equal(empty.say('A', again)[0]?.kind, 'vote');
+    assert.equal(empty.voter.withholding, '');
+    assert.deepEqual(empty.voter.incarnations[1], theirs);
+    assert.ok(empty.alarms.includes('rejoined'));
+  });
+});
