@@ -113,6 +113,8 @@ export class Group {
     const request = create(GetLicenseRequestSchema, { set: this.#set, digest: grant.licenseDigest });
     const body = await this.servers.call('getLicense', toBinary(GetLicenseRequestSchema, request));
     this.verifier.learn(this.#documents, licenseIn(body));
+    if (!this.verifier.knows(grant.licenseDigest))
+      throw new LicenseError('wrong-license', 'the server shows another license than the one that the grant names');
   }
 
   bundle(certified: Certified): GrantBundle {
