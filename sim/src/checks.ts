@@ -40,7 +40,6 @@ export class Checks {
   /** Somebody has an answer of this entry. */
   newestAnswered = 0;
   newestLogTime = 0;
-  certificates = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -58,6 +57,7 @@ export class Checks {
     const signed = this.#signed[member];
     if (isTagged(statement, TAGS.accept)) {
       this.#world.evidence.voted(member, { bytes: statement, signature });
+      if (this.#world.cloned === member) return; // one of two processes with one key doesn't know what the other signs
       const accept = decodeAccept(statement);
       const { epoch, index } = accept;
       const place = `${member}/${epoch}/${index}`;
@@ -71,6 +71,7 @@ export class Checks {
       signed.mayHaveForgotten = false;
     } else if (isTagged(statement, TAGS.promise)) {
       this.#world.evidence.promised(member, { bytes: statement, signature });
+      if (this.#world.cloned === member) return;
       const { epoch } = decodePromise(statement);
       if (epoch < signed.promised && !signed.mayHaveForgotten)
         this.fault(`9.4 L${member} promises epoch ${epoch} after ${signed.promised}`);
@@ -89,6 +90,7 @@ export class Checks {
 
   /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
   restarted(member: Member, voter: Voter, why: string | undefined): void {
+    if (this.#world.cloned === member) return;
     const setAside = why !== undefined;
     const { vote, promised, mayHaveForgotten } = this.#signed[member];
     if (setAside && !mayHaveForgotten) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
@@ -105,8 +107,11 @@ export class Checks {
     const accept = verified ?? verifyCertificate(crypto, configuration, decodeCertificate(certificate));
     const head = bytesKey(accept.head);
     const before = this.#heads.get(accept.index);
-    if (before === undefined) this.certificates++;
-    else if (before !== head) this.fault(`9.3 two certified entries ${accept.index}`);
+    this.#world.evidence.certified(accept, certificate);
+    if (before !== undefined && before !== head) {
+      if (this.#world.cloned === undefined) this.fault(`9.3 two certified entries ${accept.index}`);
+      else this.#world.forked = true;
+    }
     this.#heads.set(accept.index, head);
     this.#roots.set(accept.index, accept.outcomesRoot);
     this.newestCertified = Math.max(this.newestCertified, accept.index);

@@ -2,6 +2,7 @@ import {
   type Accept,
   type Culprit,
   decodeAccept,
+  decodeCertificate,
   decodePromise,
   equalBytes,
   type FraudProof,
@@ -26,6 +27,7 @@ export class Evidence {
   readonly #world: World;
   readonly #votes = new Map<string, Signed>();
   readonly #proposals = new Map<string, Proposal>();
+  readonly #certificates = new Map<number, { head: Uint8Array; certificate: Uint8Array }>();
   readonly #by: Record<Member, SignedBy>;
   readonly culprits = new Set<Culprit>();
 
@@ -61,6 +63,15 @@ export class Evidence {
     }
   }
 
+  certified({ index, head }: Accept, certificate: Uint8Array): void {
+    const before = this.#certificates.get(index);
+    if (before === undefined) this.#certificates.set(index, { head, certificate: certificate.slice() });
+    else if (!equalBytes(before.head, head)) {
+      const certificates = [decodeCertificate(before.certificate), decodeCertificate(certificate)] as const;
+      this.#try({ kind: 'fork', certificates });
+    }
+  }
+
   proposed(proposal: Proposal): void {
     const place = `${proposal.epoch}/${proposal.index}`;
     const before = this.#proposals.get(place);
@@ -77,7 +88,8 @@ export class Evidence {
       this.culprits.add(culprit);
       this.#world.count(`proof: ${proof.kind}`);
       this.#world.note(`${culprit} is convicted: ${proof.kind}`);
-      if (!this.#world.lied.has(culprit)) this.#world.checks.fault(`9.11 ${culprit} is blamed and has not lied`);
+      if (!this.#world.lied.has(culprit) && proof.kind !== 'fork')
+        this.#world.checks.fault(`9.11 ${culprit} is blamed and has not lied`);
     } catch (error) {
       if (!(error instanceof LicenseError)) throw error;
       this.#world.count(`no proof: ${error.code}`);

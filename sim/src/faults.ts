@@ -100,8 +100,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     world.mend(random.between(200, 4_000), () => server.slowDown(before));
   },
   'wall clock set': (world, random) => {
-    const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
-    // Two that are ahead can poison an entry, which with a third that has forgotten waits for its time (PROTOCOL §10).
+    // Two that are ahead can poison an entry, which with a third that has forgotten waits for its time (PROTOCOL §10). What a TMR
+    // server has heard of a clock may be old: so it is the same one in all of a run.
+    const machine = (world.wrongClock ??= random.chance(0.3)
+      ? world.tmrServers[tmr(random)].machine
+      : world.licenseServers[member(random)].machine);
     setWallClocks(world);
     machine.wallOffsetMs += random.pick([-3_600_000, -2_000, 1_500, 3_600_000, 365 * 86_400_000]);
   },
@@ -152,6 +155,20 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     traitor.lies.add(name);
     world.mend(random.between(200, 4_000), () => traitor.lies.clear());
   },
+  clone: (world, random) => {
+    const server = world.licenseServers[(world.cloned ??= member(random))];
+    if (!server.up || world.clone !== undefined) return;
+    world.lied.add(`license server ${server.member}`);
+    const clone = server.copy();
+    const reachedBy = tmr(random);
+    world.clone = { server: clone, reachedBy };
+    void clone.start();
+    world.tmrServers[reachedBy].hangUp(server.member);
+    world.mend(random.between(1_000, 20_000), () => {
+      clone.crash('power', 'the clone is switched off');
+      world.clone = undefined;
+    });
+  },
   'session evicted': (world, random) => {
     const sessions = world.ledgers().flatMap(({ ledger }) => [...ledger.sessions.values()]);
     if (sessions.length > 0) world.evict(random.pick(sessions).id);
@@ -175,7 +192,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'wall clocks set everywhere': (world, random) => {
     const by = random.pick([-86_400_000, 3_600_000, 365 * 86_400_000]);
-    if (by < 0 && world.burden === 'a server forgets') return; // as above
+    if (by < 0 && world.burden !== 'a server lies') return; // as above
     world.wallsSetBack ||= by < 0;
     world.wallOffsetMs += by;
     setWallClocks(world);

@@ -37,6 +37,15 @@ export class LicenseServer {
     this.memory = new MemoryDisk(random.fork().unit);
   }
 
+  /** The same machine once more, with the same container: what is not on the disk yet, it doesn't have. */
+  copy(): LicenseServer {
+    const clone = new LicenseServer(this.#world, this.member, this.#random.fork());
+    clone.memory = this.memory.clone();
+    clone.memory.restartAfterPowerLoss();
+    clone.mark = this.#container?.durableMark ?? this.mark;
+    return clone;
+  }
+
   get name(): `L${Member}` {
     return `L${this.member}`;
   }

@@ -24,6 +24,7 @@ const LIVENESS_MS = 3_000;
 const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
   'a server forgets': ['store put back', 'bit rot'],
   'a server lies': ['license server lies'],
+  'a store is cloned': ['clone'],
 };
 
 /** One world from one seed: a time in which things go wrong, then one in which enough is mended that all must be served. */
@@ -54,12 +55,14 @@ async function live(world: World): Promise<void> {
   world.burden = random.pick(Object.keys(BURDENS) as Burden[]);
   const unborne = Object.entries(BURDENS).flatMap(([burden, faults]) => (burden === world.burden ? [] : faults));
   // Not all kinds in each run: what hides behind another is found where the other is missing.
-  const chosen = names.filter((name) => !unborne.includes(name) && random.chance(0.35));
+  const burden = BURDENS[world.burden];
+  const chosen = names.filter((name) => !unborne.includes(name) && random.chance(burden.includes(name) ? 0.7 : 0.35));
   if (chosen.length === 0) chosen.push(random.pick(names));
   const everyMs = random.pick([60, 150, 600, 1_500]);
   for (
     let done = 0;
     checks.faults.length === 0 &&
+    !world.forked &&
     agenda.now < LONGEST_MS &&
     (checks.newestCertified < ENTRIES || done < FAULTS_AT_LEAST);
     done++
@@ -73,7 +76,14 @@ async function live(world: World): Promise<void> {
     if (random.chance(0.04)) await pauseForBreath(world);
     checks.count();
   }
-  if (checks.faults.length === 0) await liveness(world);
+  if (checks.faults.length === 0 && !world.forked) await liveness(world);
+  if (world.forked) forked(world);
+}
+
+/** §7.4 and §10: three voters can't outvote a clone beside one who is away; then there has to be a proof of it. */
+function forked(world: World): void {
+  world.count('fork by a clone');
+  if (!world.evidence.culprits.has('the container set')) world.checks.fault('7.4 a fork, and nobody can prove it');
 }
 
 /** A quarter of the time nothing goes wrong: what a fault has left behind shows when service is back. */

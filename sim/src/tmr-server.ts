@@ -83,11 +83,15 @@ export class TmrServer {
     void runtime[Symbol.asyncDispose](); // closes its links; its answers go nowhere
   }
 
+  hangUp(member: Member): void {
+    this.runtime?.links[member]?.close();
+  }
+
   /** A connection to a license server; tried again for as long as it is needed. */
   dial(member: Member): void {
     const { life } = this;
-    const { network, agenda, licenseServers } = this.#world;
-    const server = licenseServers[member];
+    const { network, agenda } = this.#world;
+    const server = this.#world.reached(this.id, member);
     const again = (): void => void agenda.later(REDIAL_MS * this.#random.between(0.5, 1.5), () => this.dial(member));
     if (life !== this.life || this.runtime === undefined || this.runtime.links[member] !== undefined) return;
     const cut = network.isCut(this.id, server.name) || network.isCut(server.name, this.id);

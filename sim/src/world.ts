@@ -21,6 +21,7 @@ import { CommitOrder, SEAT_TIMEOUT_MS } from './commit-order.ts';
 import { Evidence } from './evidence.ts';
 import { History } from './history.ts';
 import { LicenseServer } from './license-server.ts';
+import type { Machine } from './machine.ts';
 import { Office } from './office.ts';
 import { Network, type Place } from './network.ts';
 import { Random } from './random.ts';
@@ -28,7 +29,7 @@ import { TmrServer } from './tmr-server.ts';
 import type { Traitor } from './traitor.ts';
 
 /** One that forgets and one that lies about what it knows, at once, are more than the protocol promises to survive (§10). */
-export type Burden = 'a server forgets' | 'a server lies';
+export type Burden = 'a server forgets' | 'a server lies' | 'a store is cloned';
 
 interface Link {
   readonly from: Id;
@@ -73,8 +74,16 @@ export class World {
   burden: Burden = 'a server forgets';
   /** What all wall clocks show beside the true time, but for those that are wrong by themselves. */
   wallOffsetMs = 0;
+  /** The one machine whose wall clock is wrong by itself. */
+  wrongClock: Machine | undefined;
   /** All wall clocks were set back: an entry without a certificate may have a time to come, and wait for it (PROTOCOL §10). */
   wallsSetBack = false;
+  /** A second process with a copy of a license server's store and container, and the TMR server that takes it for the original. */
+  clone: { readonly server: LicenseServer; readonly reachedBy: Id } | undefined;
+  /** The one license server of which there may be two. */
+  cloned: Member | undefined;
+  /** Two entries are certified at one index, as a clone can bring about: from there on nothing is promised but the proof. */
+  forked = false;
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
@@ -133,6 +142,12 @@ export class World {
   get clientFile(): ClientFile {
     const { group, tmrServers } = this.fixture.group;
     return { group, addresses: tmrServers.map((one) => one.address), authority: 'simulated' };
+  }
+
+  /** Whom that TMR server finds at the address of that license server. */
+  reached(id: Id, member: Member): LicenseServer {
+    const { clone } = this;
+    return clone?.reachedBy === id && clone.server.member === member ? clone.server : this.licenseServers[member];
   }
 
   /** The vendor's update, on its way until it is installed. */
