@@ -21,7 +21,6 @@ import { CommitOrder, SEAT_TIMEOUT_MS } from './commit-order.ts';
 import { Evidence } from './evidence.ts';
 import { History } from './history.ts';
 import { LicenseServer } from './license-server.ts';
-import type { Machine } from './machine.ts';
 import { Office } from './office.ts';
 import { Network, type Place } from './network.ts';
 import { Random } from './random.ts';
@@ -74,10 +73,6 @@ export class World {
   burden: Burden = 'a server forgets';
   /** What all wall clocks show beside the true time, but for those that are wrong by themselves. */
   wallOffsetMs = 0;
-  /** The one machine whose wall clock is wrong by itself. */
-  wrongClock: Machine | undefined;
-  /** All wall clocks were set back: an entry without a certificate may have a time to come, and wait for it (PROTOCOL §10). */
-  wallsSetBack = false;
   /** A second process with a copy of a license server's store and container, and the TMR server that takes it for the original. */
   clone: { readonly server: LicenseServer; readonly reachedBy: Id } | undefined;
   /** The one license server of which there may be two. */

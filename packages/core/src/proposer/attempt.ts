@@ -238,13 +238,17 @@ function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised
   // One that may have forgotten something counts only where the others aren't enough.
   const sound = all.filter(({ promise }) => proposer.members[promise.member].status?.unanchored !== true);
   const pool = sound.length >= needed ? sound : all;
-  const undecided = (some: readonly Promised[]): boolean =>
+  const kindOf = (some: readonly Promised[]): Base['kind'] =>
     chooseBase(
       some.map((one) => one.promise),
       threshold,
-    ).kind === 'needThird';
+    ).kind;
   const first = attempt.wantAll ? pool : pool.slice(0, needed);
-  return undecided(first) ? all : first;
+  const kind = kindOf(first);
+  if (kind === 'needThird') return all;
+  if (kind === 'base') return first;
+  // One that was told of another start than the others, a clone's perhaps, is no reason to wait: two that agree are enough.
+  return all.map((odd) => all.filter((one) => one !== odd)).find((two) => kindOf(two) === 'base') ?? first;
 }
 
 /** Either another epoch has gone on meanwhile, or what was certified is missing from two logs. */

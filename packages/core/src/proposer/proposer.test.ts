@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decodeCommand, type Member } from '@trefoil/license';
+import { decodeCommand, INCARNATION_BYTES, type Member } from '@trefoil/license';
 import { decodeEntry } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToProposer } from '../messages.ts';
 import { Scenario } from '../scenarios/scenario.ts';
+import type { Voter } from '../voter/state.ts';
 import { play } from '../scenarios/steps.ts';
 import { takeBatch } from './queue.ts';
 import type { Priority, Proposer } from './state.ts';
@@ -64,6 +65,20 @@ describe('leading', () => {
       );
     }
     assert.equal(proposer.role, 'leading');
+  });
+
+  test('one that was told of another start than the other two, as by a clone, does not keep them from an epoch', () => {
+    for (const odd of [1, 2, 3] as const) {
+      const { scenario, said, tell } = group();
+      const { voter } = scenario.world.voters[odd];
+      (voter as Voter).incarnations[odd % 3] = new Uint8Array(INCARNATION_BYTES).fill(9);
+      tell('> crash A\n> run 1 s\n> bob acquires cad\n');
+      assert.deepEqual(scenario.check(), []);
+      assert.ok(
+        said.some((line) => line.includes('bob is granted')),
+        said.join('\n'),
+      );
+    }
   });
 
   test('a promise with another tail than it names is not built on', () => {
