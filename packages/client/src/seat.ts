@@ -57,7 +57,7 @@ export class Seat implements AsyncDisposable {
     this.#hold = issue.grants[0]?.hold ?? 0;
   }
 
-  /** The session it is held in. */
+  /** @internal The session it is held in. */
   get session(): Session {
     return this.#session;
   }
