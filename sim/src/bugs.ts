@@ -115,8 +115,8 @@ export const BUGS: readonly Bug[] = [
     name: 'any base is taken without justification',
     file: `${VOTER}/propose.ts`,
     find: `if (typeof adoption === 'string') return no(adoption);
-    promises = adoption;`,
-    replace: `if (typeof adoption !== 'string') promises = adoption;`,
+    ({ promises, reported } = adoption);`,
+    replace: `if (typeof adoption !== 'string') ({ promises, reported } = adoption);`,
   },
   {
     name: 'of two logs of one epoch the first is taken',
