@@ -82,7 +82,9 @@ class FileReports {
     };
   }
 
-  #of(file = 'unknown file'): FileReport {
+  /** What a file writes late comes with another spelling of its name. */
+  #of(name = 'unknown file'): FileReport {
+    const file = resolve(name);
     let report = this.#files.get(file);
     if (report === undefined) this.#files.set(file, (report = { passed: 0, failures: [], output: '', closed: false }));
     return report;
