@@ -7,6 +7,7 @@ export const fakeTime = globSync('/usr/lib/{*/,}faketime/libfaketimeMT.so.1')[0]
 /** The wall clock of one process, which can be set while it runs. Its monotonic clock is left alone. */
 export class WallClock {
   readonly #file: string;
+  #sets = 0;
 
   private constructor(file: string) {
     this.#file = file;
@@ -29,9 +30,10 @@ export class WallClock {
   }
 
   async set(offsetSeconds: number): Promise<void> {
-    // Never read half-written.
-    await writeFile(`${this.#file}.new`, `${offsetSeconds < 0 ? '' : '+'}${offsetSeconds}\n`);
-    await rename(`${this.#file}.new`, this.#file);
+    // Never read half-written; two that set it at once have a file each.
+    const file = `${this.#file}.${this.#sets++}`;
+    await writeFile(file, `${offsetSeconds < 0 ? '' : '+'}${offsetSeconds}\n`);
+    await rename(file, this.#file);
   }
 }
 

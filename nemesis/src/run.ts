@@ -64,7 +64,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     servedAfterMs = Math.max(servedAfterMs, await round.play(options.forMs / rounds, signal));
   }
   if (signal.aborted) return { findings, counts, entries: 0, longestMs: clients.longestMs, servedAfterMs };
-  for (const server of tested.all()) await server.stop();
+  // Those that propose first, and then the voters: who stops last would go on with entries that the first has not seen.
+  for (const kind of ['tmr-server', 'license-server'] as const)
+    for (const server of tested.all(kind)) await server.stop();
   const logs = await compareLogs(tested);
   const said = await readServerLogs(tested);
   for (const finding of [...logs.findings, ...said.findings]) told.found(finding);
