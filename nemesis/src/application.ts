@@ -1,5 +1,5 @@
 import { type AcquireResult, type Client, ClientError, connect, type ConnectOptions, type Seat } from '@trefoil/client';
-import type { Random } from '@trefoil/sim/src/random.ts';
+import type { Random } from '@trefoil/sim/random';
 import { type Order, type Products, type Said } from './said.ts';
 import { SeatWatch } from './seat-watch.ts';
 

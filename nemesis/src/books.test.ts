@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Command, encodeCommand, encodeOutcome, type Outcome } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
-import { History, SEAT_TIMEOUT_MS } from './history.ts';
+import { SEAT_TIMEOUT_MS } from '@trefoil/sim/client-history';
+import { History } from './history.ts';
 import { SeatCount } from './seat-count.ts';
 
 const crypto = nodeCrypto();

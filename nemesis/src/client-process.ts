@@ -3,7 +3,7 @@ import { type ClientMachine, systemMachine, Verifier } from '@trefoil/client';
 import type { Certified } from '@trefoil/api';
 import { bytesKey, type Configuration, type Outcome } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
-import { Random } from '@trefoil/sim/src/random.ts';
+import { Random } from '@trefoil/sim/random';
 import { Application } from './application.ts';
 import type { Order, Said } from './said.ts';
 import { trueTime } from './true-time.ts';

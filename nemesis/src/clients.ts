@@ -2,7 +2,7 @@ import type { LoopbackGroup } from '@trefoil/cli';
 import { decodeGrantBundle, LicenseError, type PublicKey, verifyGrant } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { fromBase64url } from '@trefoil/license';
-import type { Random } from '@trefoil/sim/src/random.ts';
+import type { Random } from '@trefoil/sim/random';
 import { ClientHandle } from './client-handle.ts';
 import type { History } from './history.ts';
 import type { Told } from './nemesis.ts';

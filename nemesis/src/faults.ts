@@ -1,4 +1,4 @@
-import type { Random } from '@trefoil/sim/src/random.ts';
+import type { Random } from '@trefoil/sim/random';
 import type { ClientHandle } from './client-handle.ts';
 import type { TestedGroup } from './tested-group.ts';
 import type { TestedServer } from './tested-server.ts';

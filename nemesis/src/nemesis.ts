@@ -1,4 +1,4 @@
-import type { Random } from '@trefoil/sim/src/random.ts';
+import type { Random } from '@trefoil/sim/random';
 import type { ClientHandle } from './client-handle.ts';
 import { drawFault, type Fault, type Victims } from './faults.ts';
 import type { TestedGroup } from './tested-group.ts';

@@ -1,4 +1,4 @@
-import { Random } from '@trefoil/sim/src/random.ts';
+import { Random } from '@trefoil/sim/random';
 import { compareLogs } from './certified-logs.ts';
 import { fakeTime } from './clock.ts';
 import { type Books, Clients } from './clients.ts';

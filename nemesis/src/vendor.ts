@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeCommand, type JsonObject } from '@trefoil/license';
-import type { Random } from '@trefoil/sim/src/random.ts';
-import { type History, SEAT_TIMEOUT_MS } from './history.ts';
+import type { Random } from '@trefoil/sim/random';
+import { SEAT_TIMEOUT_MS } from '@trefoil/sim/client-history';
+import type { History } from './history.ts';
 import type { Products } from './said.ts';
 import type { SeatCount } from './seat-count.ts';
 import type { TestedGroup } from './tested-group.ts';

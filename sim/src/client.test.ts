@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Client, connect, type Seat } from '@trefoil/client';
 import { decodeCommand } from '@trefoil/license';
-import { SEAT_TIMEOUT_MS } from './commit-order.ts';
+import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import { Random } from './random.ts';

@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
 import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
 import { bytesKey, decodeCommand, decodeOutcome, equalBytes, type Outcome } from '@trefoil/license';
+import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import type { World } from './world.ts';
-
-/** T of all licenses here: as short as terms allow, so that seats run out within a run. */
-export const SEAT_TIMEOUT_MS = 10_000;
 
 /** An entry that a license server has executed and signed. */
 export interface Executed {

@@ -13,7 +13,7 @@ import { clientCommand, requestCommand } from './commands/set-up.ts';
 import { vendorCommand } from './commands/vendor.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { licensesCommand, sessionsCommand, statusCommand } from './commands/views.ts';
-import { CliError, EXIT, note, printFailureAsJson } from './terminal.ts';
+import { CliError, EXIT, failure, note, printJson } from './terminal.ts';
 
 /** The `trefoil` command: every subcommand in one list, in the order in which people meet them. */
 function program(): Command {
@@ -49,8 +49,9 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
-    note(`trefoil: ${(error as Error).message}`);
-    if (asksForJson(argv)) printFailureAsJson(code, (error as Error).message);
+    const { message } = error as Error;
+    note(`trefoil: ${message}`);
+    if (asksForJson(argv)) printJson(error instanceof CliError ? error.json : failure(code, message));
     return code;
   }
 }

@@ -7,11 +7,19 @@ export const EXIT = { ok: 0, failure: 1, usage: 2, denied: 3, notReachable: 4, r
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: number;
+  /** The same for programs, where JSON was asked for. */
+  readonly json: object;
 
-  constructor(exitCode: number, message: string) {
+  constructor(exitCode: number, message: string, json: object = failure(exitCode, message)) {
     super(message);
     this.exitCode = exitCode;
+    this.json = json;
   }
+}
+
+/** What programs get of a failure that says nothing more. */
+export function failure(exitCode: number, reason: string): object {
+  return { kind: 'failed', exitCode, reason };
 }
 
 export function print(text: string): void {
@@ -22,16 +30,8 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-let jsonPrinted = false;
-
-/** A failure, where JSON was asked for and none has been printed: `{ "kind": "failed", "exitCode": 4, "reason": "…" }`. */
-export function printFailureAsJson(exitCode: number, reason: string): void {
-  if (!jsonPrinted) printJson({ kind: 'failed', exitCode, reason });
-}
-
 /** One JSON value with bigint as number and bytes as base64url: the stable machine form of every command. */
 export function printJson(value: unknown): void {
-  jsonPrinted = true;
   print(
     JSON.stringify(
       value,

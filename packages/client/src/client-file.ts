@@ -68,7 +68,7 @@ function clientFilePlaces(given: string | undefined, env: NodeJS.ProcessEnv = pr
 const WHY_UNREADABLE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EACCES: 'no permission',
-  EISDIR: 'it is a folder',
+  EISDIR: 'it is a directory',
 };
 
 /** Finds and reads the client file. @throws ClientError `no-client-file`, `bad-client-file` */

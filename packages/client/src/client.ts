@@ -107,6 +107,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #session: PresentSession;
   readonly #keeper: SeatKeeper;
   readonly #renewals: Renewals;
+  #closing: Promise<ReleaseResult> | undefined;
 
   constructor(session: PresentSession) {
     super();
@@ -234,8 +235,13 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   /** Gives everything back and ends the session. `unknown`: nobody answered; the group does it within the session's time-out. */
-  async close(): Promise<ReleaseResult> {
-    if (this.#session.closed) return { kind: 'released' };
+  close(): Promise<ReleaseResult> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<ReleaseResult> {
+    if (this.#session.closed) return { kind: 'released' }; // detached: there is nothing here to give back
     const session = this.#leave();
     for (const seat of this.seats) seat.lost = true;
     this.#keeper.seats.clear();

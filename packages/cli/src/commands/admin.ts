@@ -28,15 +28,16 @@ export function updateCommand(): Command {
       const group = await findGroup(options);
       try {
         const result = await applyUpdate(group, document, PATIENCE_MS);
-        if (options.json) printJson(result);
         if (result.kind === 'unknown')
           throw new CliError(
             EXIT.notReachable,
             `not known whether it was installed: ${result.reason}; run it again, it is done once`,
+            result,
           );
         if (result.kind === 'refused')
-          throw new CliError(EXIT.denied, `refused (${result.code}): ${printable(result.detail)}`);
-        if (!options.json)
+          throw new CliError(EXIT.denied, `refused (${result.code}): ${printable(result.detail)}`, result);
+        if (options.json) printJson(result);
+        else
           for (const one of result.licenses)
             print(`installed: ${one.license} version ${one.version}, ${quantityOf(one.quantity)} ${one.product}`);
       } finally {
@@ -80,11 +81,12 @@ export function evictCommand(): Command {
             key,
           );
           const outcome = await submitOutside(group, encodeCommand(command), PATIENCE_MS);
-          if (options.json) printJson({ ...outcome, session: Buffer.from(session).toString('hex') });
-          if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason);
-          if (outcome.kind !== 'evicted') throw new CliError(EXIT.denied, `refused: ${refusalOf(outcome)}`);
+          const json = { ...outcome, session: Buffer.from(session).toString('hex') };
+          if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason, json);
+          if (outcome.kind !== 'evicted') throw new CliError(EXIT.denied, `refused: ${refusalOf(outcome)}`, json);
+          if (options.json) return printJson(json);
           const waitMs = Math.max(0, outcome.freeAtLogTime - (await group.certifiedLogTime()));
-          if (!options.json) print(`evicted; its seats are free in ${duration(waitMs)} at the latest`);
+          print(`evicted; its seats are free in ${duration(waitMs)} at the latest`);
         } finally {
           group.close();
         }

@@ -50,7 +50,7 @@ export function runCommand(): Command {
       }
       await using connected = client;
       const result = await acquire(connected, options.product, options);
-      if (result.kind !== 'granted') throw new CliError(EXIT.runRefused, sentenceOf(result));
+      if (result.kind !== 'granted') throw new CliError(EXIT.runRefused, sentenceOf(result), result);
       tellWhatHappens(connected);
       process.exitCode = await runChild(words, signals);
     });
@@ -134,7 +134,7 @@ export function acquireCommand(): Command {
       }
       await using client = await connectClient(options, 'trefoil');
       const result = await acquire(client, product, options);
-      if (result.kind !== 'granted') throw refusal(result, options);
+      if (result.kind !== 'granted') throw refusal(result);
       empty.move(); // from here on they are to stay
       const { seat } = result;
       if (options.proof !== undefined) await writeFileAtomically(options.proof, seat.proof(), { mode: 0o644 });
@@ -208,7 +208,7 @@ export function consumeCommand(): Command {
         units,
         options.feature === undefined ? {} : { feature: options.feature },
       );
-      if (result.kind !== 'consumed') throw refusal(result, options);
+      if (result.kind !== 'consumed') throw refusal(result);
       if (options.json) printJson(result);
       else print(`consumed ${result.units} units of ${product}; ${result.remaining} are left`);
     });
@@ -239,10 +239,9 @@ type NotDone =
   | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
   | { readonly kind: 'unknown'; readonly reason: string };
 
-function refusal(result: NotDone, options: ClientOptions): CliError {
-  if (options.json) printJson(result);
+function refusal(result: NotDone): CliError {
   const code = result.kind === 'denied' ? EXIT.denied : result.kind === 'unknown' ? EXIT.notReachable : EXIT.failure;
-  return new CliError(code, sentenceOf(result));
+  return new CliError(code, sentenceOf(result), result);
 }
 
 function sentenceOf(result: NotDone): string {

@@ -38,8 +38,9 @@ export function verifyCommand(): Command {
         } else for (const grant of verified.grants) print(printable(sentenceOf(grant, verified)));
       } catch (error) {
         if (!(error instanceof LicenseError)) throw error;
-        if (options.json) printJson({ valid: false, code: error.code, reason: error.message });
-        throw new CliError(EXIT.denied, `${file}: refused (${error.code}): ${printable(error.message)}`);
+        const { code, message } = error;
+        const sentence = `${file}: refused (${code}): ${printable(message)}`;
+        throw new CliError(EXIT.denied, sentence, { valid: false, code, reason: message });
       }
     });
 }
