@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { createLoopbackGroup, GroupHands, type ServerFolder } from '@trefoil/cli';
 import { eventually, RunningGroup } from './running-group.ts';
@@ -16,6 +16,10 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
   });
   after(async () => {
     await running[Symbol.asyncDispose]();
+  });
+
+  afterEach(async (context) => {
+    if ('passed' in context && !context.passed) console.error(await running.lastWords());
   });
 
   test('two license servers down: nothing is granted, seats run on, status says so; back up, nobody lost a seat', async () => {

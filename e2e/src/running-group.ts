@@ -65,6 +65,15 @@ export class RunningGroup implements AsyncDisposable {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
+  /** What the five servers said last: for the report of a test that failed, as the group is removed with its logs. */
+  async lastWords(lines = 40): Promise<string> {
+    const texts = this.group.servers.map(async ({ name }) => {
+      const last = (await this.log(name)).slice(-lines);
+      return [`--- ${name}`, ...last.map((line) => JSON.stringify(line))].join('\n');
+    });
+    return (await Promise.all(texts)).join('\n');
+  }
+
   /** `trefoil …` as a process of its own. */
   trefoil(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
     return trefoil(args, { TREFOIL_CLIENT: this.group.clientFile });

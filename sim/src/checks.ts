@@ -88,13 +88,18 @@ export class Checks {
     return this.#signed[member].mayHaveForgotten;
   }
 
-  /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
-  restarted(member: Member, voter: Voter, why: string | undefined): void {
+  /** §8: a log is suspect only if something happened to it. */
+  setAside(member: Member, why: string): void {
     if (this.#world.cloned === member) return;
-    const setAside = why !== undefined;
+    if (!this.isForgetful(member)) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
+    this.mayForget(member);
+  }
+
+  /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
+  restarted(member: Member, voter: Voter): void {
+    if (this.#world.cloned === member) return;
     const { vote, promised, mayHaveForgotten } = this.#signed[member];
-    if (setAside && !mayHaveForgotten) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
-    if (setAside || mayHaveForgotten) return this.mayForget(member);
+    if (mayHaveForgotten) return;
     const kept = voter.signedHigh?.accept;
     if (vote !== undefined && (kept === undefined || isBelow(kept, vote)))
       this.fault(`9.4 L${member} has forgotten its vote in epoch ${vote.epoch} for entry ${vote.index}`);

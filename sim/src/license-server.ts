@@ -75,6 +75,7 @@ export class LicenseServer {
       if (opened.suspect !== undefined) {
         why = opened.suspect;
         this.#world.count('log set aside');
+        checks.setAside(this.member, why);
         this.memory = new MemoryDisk(this.#random.fork().unit);
         opened = await open();
       }
@@ -85,7 +86,7 @@ export class LicenseServer {
     if (life !== this.life) return;
     if (opened.suspect !== undefined) throw new Error(`an empty disk is suspect: ${opened.suspect}`);
     const { voter } = opened.opened;
-    checks.restarted(this.member, voter, why);
+    checks.restarted(this.member, voter);
     const runtime = new VoterRuntime({
       ...opened.opened,
       container,

@@ -28,14 +28,33 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
   fc.record({ kind: fc.constant('segment' as const) }),
 );
+const faultKind = fc.constantFrom('power' as const, 'io' as const, 'no-space' as const);
+const restart = fc.constantFrom('power' as const, 'process' as const);
 const life: fc.Arbitrary<Life> = fc.record({
   actions: fc.array(action, { minLength: 1, maxLength: 12 }),
   fault: fc.record({
     step: fc.integer({ min: 1, max: 30 }),
-    kind: fc.constantFrom('power' as const, 'io' as const, 'no-space' as const),
+    kind: faultKind,
   }),
-  restart: fc.constantFrom('power' as const, 'process' as const),
+  restart,
 });
+
+/** Openings that may be interrupted, then a life. */
+const brokenOpening = fc.record({
+  openings: fc.array(
+    fc.record({
+      fault: fc.record({ step: fc.integer({ min: 1, max: 6 }), kind: faultKind }),
+      restart,
+    }),
+    { maxLength: 3 },
+  ),
+  life,
+});
+
+function restartAfter(disk: MemoryDisk, fault: Fault['kind'], restart: Life['restart']): void {
+  if (restart === 'power' || fault === 'power') disk.restartAfterPowerLoss();
+  else disk.restartProcess();
+}
 
 /** What was asked of the log, call by call, and which calls were confirmed. */
 interface History {
@@ -92,8 +111,7 @@ test('what was confirmed survives any row of power losses and failures; nothing 
         checkRecovered(opened.texts, history);
         disk.failAt({ step: disk.steps + fault.step, kind: fault.kind });
         await live(opened.store, actions, history);
-        if (restart === 'power' || fault.kind === 'power') disk.restartAfterPowerLoss();
-        else disk.restartProcess();
+        restartAfter(disk, fault.kind, restart);
       }
       checkRecovered((await openStore(disk)).texts, history);
     }),
@@ -102,27 +120,33 @@ test('what was confirmed survives any row of power losses and failures; nothing 
   assert.ok(tornEnds > 50, `the property is worth nothing if it never meets a torn end (${tornEnds})`);
 });
 
-test('a power loss while the log is opened and repaired loses nothing either', async () => {
+test('a power loss or a failing disk while the log is opened and repaired loses nothing either', async () => {
+  let failedTwice = 0;
   await fc.assert(
-    fc.asyncProperty(life, fc.nat(), fc.array(fc.integer({ min: 1, max: 6 })), async (first, seed, steps) => {
+    fc.asyncProperty(fc.array(brokenOpening, { minLength: 1, maxLength: 5 }), fc.nat(), async (lives, seed) => {
       const disk = new MemoryDisk(seededRandom(seed));
       const history: History = { calls: [] };
-      const { store } = await openStore(disk);
-      disk.failAt({ step: disk.steps + first.fault.step, kind: 'power' });
-      await live(store, first.actions, history);
-      for (const step of steps) {
-        disk.restartAfterPowerLoss();
-        disk.failAt({ step: disk.steps + step, kind: 'power' });
-        await openStore(disk).then(
-          ({ texts }) => checkRecovered(texts, history),
-          () => undefined,
-        );
+      for (const { openings, life: next } of lives) {
+        let failed = 0;
+        for (const { fault, restart } of openings) {
+          disk.failAt({ step: disk.steps + fault.step, kind: fault.kind });
+          const opened = await openStore(disk).catch(onlyStoreError);
+          if (opened === undefined) failed += 1;
+          else checkRecovered(opened.texts, history);
+          restartAfter(disk, fault.kind, restart);
+        }
+        if (failed > 1) failedTwice += 1;
+        const { store, texts } = await openStore(disk);
+        checkRecovered(texts, history);
+        disk.failAt({ step: disk.steps + next.fault.step, kind: next.fault.kind });
+        await live(store, next.actions, history);
+        restartAfter(disk, next.fault.kind, next.restart);
       }
-      disk.restartAfterPowerLoss();
       checkRecovered((await openStore(disk)).texts, history);
     }),
-    { numRuns: 400, seed: 20261125 },
+    { numRuns: 1500, seed: 20261125 },
   );
+  assert.ok(failedTwice > 50, `the property is worth nothing if openings don't fail (${failedTwice})`);
 });
 
 test('after a failed sync the store is dead: the same error for every later call, and no second try', async () => {

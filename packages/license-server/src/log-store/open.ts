@@ -160,8 +160,7 @@ function checkJoint(previous: ScannedSegment, next: ScannedSegment): void {
  */
 async function repair(disk: Disk, file: DiskFile, { newest, previous }: VerifiedChain): Promise<void> {
   if (previous !== undefined && newest.recordFrames === 0) await sealAgain(disk, previous, newest);
-  await eraseTorn(file, newest);
-  await refillLastChunk(file, newest);
+  await refillUnwritten(file, newest);
   await rewriteLastFrame(file, newest);
   await file.sync();
 }
@@ -179,15 +178,14 @@ async function sealAgain(disk: Disk, previous: ScannedSegment, next: ScannedSegm
   }
 }
 
-async function eraseTorn(file: DiskFile, segment: ScannedSegment): Promise<void> {
-  const bytes = (segment.tornEnd - segment.endSector) * SECTOR_BYTES;
-  if (bytes > 0) await file.write(segment.endSector * SECTOR_BYTES, patternBytes(bytes));
-}
-
-/** A last chunk without records may be the rest of a growth that a power loss or a failed fsync interrupted. */
-async function refillLastChunk(file: DiskFile, { header, sizeBytes, endSector }: ScannedSegment): Promise<void> {
-  const start = Math.floor((sizeBytes - 1) / header.chunkBytes) * header.chunkBytes;
-  if (endSector * SECTOR_BYTES <= start) await file.write(start, patternBytes(header.chunkBytes));
+/**
+ * All of it, not only what was seen to be torn or unfinished: if the fsync of an earlier repair failed, remains may lie
+ * on the disk that the page cache no longer shows, and would stand behind a later record after a power loss.
+ */
+async function refillUnwritten(file: DiskFile, { header, sizeBytes, endSector }: ScannedSegment): Promise<void> {
+  const start = endSector * SECTOR_BYTES;
+  const end = Math.ceil(sizeBytes / header.chunkBytes) * header.chunkBytes;
+  if (end > start) await file.write(start, patternBytes(end - start));
 }
 
 async function rewriteLastFrame(file: DiskFile, { lastFrame }: ScannedSegment): Promise<void> {
