@@ -103,7 +103,9 @@ export class SoftwareContainer implements Container {
   }
 
   async #rewrite(constituents: readonly StoredConstituent[]): Promise<void> {
-    const contents = { ...this.#contents, constituents, watermark: this.watermark ?? this.#contents.watermark };
+    // Never above the mark file: a process killed between the two would find its mark fallen.
+    const watermark = (await this.#keeper.flush()) ?? this.#contents.watermark;
+    const contents = { ...this.#contents, constituents, watermark };
     await writeContainer(this.#parts, contents);
     this.#contents = contents;
   }

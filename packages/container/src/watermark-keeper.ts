@@ -16,6 +16,7 @@ export class WatermarkKeeper {
   readonly #file: WatermarkFile;
   readonly #delay: Delay;
   #mark: Watermark | undefined;
+  #stored: Watermark | undefined;
   #fault: WatermarkFault | undefined;
   /** Set from the first change until its write begins. Invariant: #mark newer than the file ⇒ #pending or #writing. */
   #pending: { cancel(): void } | undefined;
@@ -26,7 +27,7 @@ export class WatermarkKeeper {
     this.#file = file;
     this.#delay = delay;
     if (typeof stored === 'string') this.#fault = stored;
-    else this.#mark = stored;
+    else this.#mark = this.#stored = stored;
   }
 
   get mark(): Watermark | undefined {
@@ -49,10 +50,16 @@ export class WatermarkKeeper {
     this.#pending ??= this.#delay(CONTAINER_LIMITS.watermarkDelayMs, () => this.#write());
   }
 
-  /** Writes what isn't on the disk yet. @throws ContainerError `unwritable` */
-  async finish(): Promise<void> {
+  /** Writes what isn't on the disk yet, if it can. @returns what is there now; undefined if there is no sound mark. */
+  async flush(): Promise<Watermark | undefined> {
     if (this.#pending !== undefined) this.#write();
     await this.#writing;
+    return this.#stored;
+  }
+
+  /** Writes what isn't on the disk yet. @throws ContainerError `unwritable` */
+  async finish(): Promise<void> {
+    await this.flush();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -63,9 +70,11 @@ export class WatermarkKeeper {
   }
 
   async #store(): Promise<void> {
-    if (this.#mark === undefined || this.#failure !== undefined) return;
+    const mark = this.#mark;
+    if (mark === undefined || this.#failure !== undefined) return;
     try {
-      await this.#file.write(this.#mark);
+      await this.#file.write(mark);
+      this.#stored = mark;
     } catch (error) {
       if (!(error instanceof ContainerError)) throw error;
       this.#failure = error;

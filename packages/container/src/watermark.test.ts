@@ -55,6 +55,24 @@ test('while it changes it is stored once a second; a crash loses at most what ca
   assert.deepEqual(again.watermark, { epoch: 2, index: 100 });
 });
 
+test('killed right after an update was stored: the container is sound, however much it had signed before', async (t) => {
+  const file = await temporaryFile(t);
+  const time = new FakeDelay();
+  await using container = (await createSoftwareContainer({ file, traits: TRAITS, delay: time.delay })).container;
+  const crashed = `${file}.crashed`;
+  for (let index = 1; index <= 5; index++) {
+    container.raiseWatermark({ epoch: 4 * index, index });
+    const stored = container.putConstituent({ license: 'cad', version: index, document: 'd' });
+    container.raiseWatermark({ epoch: 4 * index + 1, index }); // it goes on signing meanwhile
+    await stored;
+    await copyFile(file, crashed);
+    await copyFile(`${file}.mark`, `${crashed}.mark`);
+    await using again = await openSoftwareContainer({ file: crashed, traits: TRAITS });
+    assert.equal(again.watermarkFault, undefined);
+    assert.equal(again.constituents.length, index);
+  }
+});
+
 /** The write runs in the background: wait until the file says index 100. */
 async function settled(file: string): Promise<void> {
   for (let i = 0; i < 500; i++) {
