@@ -45,6 +45,12 @@ export const BUGS: readonly Bug[] = [
     replace: 'true',
   },
   {
+    name: 'an old start is believed again',
+    file: `${VOTER}/rejoin.ts`,
+    find: '!equalBytes(incarnations[member - 1] as Uint8Array, replaces)',
+    replace: 'equalBytes(incarnations[member - 1] as Uint8Array, incarnation)',
+  },
+  {
     name: 'a suspect server votes',
     file: `${VOTER}/rejoin.ts`,
     find: `if (rejoin === undefined || voter.withholding !== CLEAN_RESTART) return [];`,

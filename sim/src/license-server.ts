@@ -98,8 +98,7 @@ export class LicenseServer {
       },
     });
     this.runtime = runtime;
-    const rejoin = why ?? opened.rejoin;
-    if (rejoin !== undefined) runtime.rejoin(rejoin);
+    runtime.rejoin(why ?? opened.rejoin);
     this.#tick(life);
     this.#keepMark(life);
     for (const id of ['A', 'B'] as const) this.#world.tmrServers[id].dial(this.member);

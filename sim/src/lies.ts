@@ -95,8 +95,8 @@ export class Liar {
     if (message.kind === 'promise') this.remember(this.promises, message.promise);
     if (message.kind === 'promise') this.remember(this.shown, message.promise);
     if (message.kind === 'vote' && this.random.chance(0.1)) this.remember(this.shown, message.vote);
-    if (message.kind === 'status' && message.rejoin !== undefined && this.random.chance(0.1))
-      this.remember(this.rejoins, message.rejoin);
+    if (message.kind === 'status' && this.random.chance(0.1))
+      for (const rejoin of message.rejoins) this.remember(this.rejoins, rejoin);
   }
 
   remember(list: Signed[], signed: Signed): void {

@@ -25,6 +25,13 @@ const { values, positionals } = parseArgs({
   },
 });
 
+function wholeNumber(what: string, text: string | undefined): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  process.stderr.write(`${what} has to be a whole number above 0, not "${text}"\n`);
+  process.exit(2);
+}
+
 async function one(seed: number): Promise<void> {
   process.stdout.write(`seed ${seed}\n`);
   const result = await run(seed);
@@ -58,7 +65,13 @@ async function many(from: number, seeds: number): Promise<void> {
     const done = result.seed - from + 1;
     if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${seeds}, ${failedSoFar} failed `);
   };
-  const plan = { from, seeds, workers: Number(values.workers), stopAtFirst: values['stop-at-first'], onResult };
+  const plan = {
+    from,
+    seeds,
+    workers: wholeNumber('--workers', values.workers),
+    stopAtFirst: values['stop-at-first'],
+    onResult,
+  };
   const totals = await runMany(plan);
   tell(totals.counts);
   const hours = (totals.simulatedMs / 3_600_000).toFixed(1);
@@ -81,7 +94,8 @@ async function comeBack(clients: number): Promise<void> {
 
 if (values.help || (positionals.length === 0 && values.seeds === undefined && values.crowd === undefined))
   process.stdout.write(`${HELP}\n`);
-else if (values.crowd !== undefined) await comeBack(Number(values.crowd));
-else if (values.seeds !== undefined) await many(Number(values.from), Number(values.seeds));
-else await one(Number(positionals[0]));
+else if (values.crowd !== undefined) await comeBack(wholeNumber('--crowd', values.crowd));
+else if (values.seeds !== undefined)
+  await many(wholeNumber('--from', values.from), wholeNumber('--seeds', values.seeds));
+else await one(wholeNumber('the seed', positionals[0]));
 process.exit();

@@ -83,13 +83,29 @@ describe('the base of a new epoch (PROTOCOL §4.3)', () => {
     assert.equal(base(log(4, 'x a'), log(2, 'x a b'), log(2, 'x')), 'x a');
   });
 
-  test('nothing from too few, or from promises that know other incarnations', () => {
+  test('nothing from too few', () => {
     assert.equal(chooseBase([], 1).kind, 'none');
     assert.equal(chooseBase([promiseOf(1, log(2, 'x'))], 2).kind, 'none');
     assert.equal(chooseBase([promiseOf(1, log(2, 'x'))], 1).kind, 'base');
-    const fresh = [new Uint8Array(16), new Uint8Array(16).fill(1), new Uint8Array(16)] as const;
-    const promises = [promiseOf(1, log(2, 'x')), promiseOf(3, log(2, 'x'), { incarnations: fresh })];
-    assert.equal(chooseBase(promises, 2).kind, 'none');
+  });
+
+  test('nothing from one whom the other knows by another start; what they know of a third does not matter', () => {
+    const nothing = new Uint8Array(16);
+    const fresh = new Uint8Array(16).fill(1);
+    const whom = { incarnations: [nothing, fresh, nothing] as const };
+    const kindOf = (...promises: LogPromise[]): string => chooseBase(promises, 2).kind;
+    const [first, second, third] = MEMBERS.map((member) => promiseOf(member, log(2, 'x'))) as [
+      LogPromise,
+      LogPromise,
+      LogPromise,
+    ];
+    const thirdKnows = promiseOf(3, log(2, 'x'), whom);
+    assert.equal(kindOf(second, thirdKnows), 'none');
+    assert.equal(kindOf(thirdKnows, second), 'none');
+    assert.equal(kindOf(first, second, thirdKnows), 'none');
+    assert.equal(kindOf(promiseOf(2, log(2, 'x'), whom), third), 'none');
+    assert.equal(kindOf(promiseOf(2, log(2, 'x'), whom), thirdKnows), 'base');
+    assert.equal(kindOf(first, thirdKnows), 'base');
   });
 });
 

@@ -32,7 +32,7 @@ export function chooseBase(promises: readonly LogPromise[], quorum: 1 | 2): Base
   const first = promises[0];
   if (first === undefined || promises.length < quorum) return { kind: 'none', why: 'too few promises' };
   for (const promise of promises)
-    if (!sameIncarnations(promise, first))
+    if (!promises.every((other) => isOfThisStart(promise, other)))
       return { kind: 'none', why: 'the promises differ in the incarnations they know' };
   const logEpoch = Math.max(...promises.map((one) => one.logEpoch));
   const newest = promises.filter((one) => one.logEpoch === logEpoch);
@@ -71,8 +71,10 @@ function distinctHeads(promises: readonly LogPromise[]): Uint8Array[] {
   return heads.sort(compareBytes);
 }
 
-function sameIncarnations(a: LogPromise, b: LogPromise): boolean {
-  return a.incarnations.every((incarnation, i) => equalBytes(incarnation, b.incarnations[i] as Uint8Array));
+/** `other` was made in the start by which `promise` knows its signer, and not before a rollback. */
+function isOfThisStart(promise: LogPromise, other: LogPromise): boolean {
+  const place = other.member - 1;
+  return equalBytes(promise.incarnations[place] as Uint8Array, other.incarnations[place] as Uint8Array);
 }
 
 /** The promises of a justification, each checked; undefined = the justification proves nothing. */

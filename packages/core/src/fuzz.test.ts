@@ -34,6 +34,7 @@ const TO_VOTER: readonly ToVoter[] = [
   snapshot,
   { kind: 'fetch', from: 9 },
   { kind: 'rejoin', member: 2, rejoin: signed },
+  { kind: 'knownAs', incarnation: bytes(16) },
   { kind: 'shown', vote: signed },
 ];
 
@@ -49,7 +50,12 @@ const TO_PROPOSER: readonly ToProposer[] = [
       logClock: 5,
       wallMs: 6,
     },
-    ...{ ownerSilentMs: 4, incarnations: [bytes(16), bytes(16), bytes(16)], rejoin: signed, withholding: 'why' },
+    ...{
+      ownerSilentMs: 4,
+      incarnations: [bytes(16), bytes(16), bytes(16)],
+      rejoins: [signed, signed],
+      withholding: 'why',
+    },
     unanchored: true,
   },
   { kind: 'vote', vote: signed, logClock: 12 },

@@ -55,6 +55,9 @@ export const LIMITS = {
   feedBytes: 128 * 1024,
   /** How long a restarted software container waits for both peers before it goes on unanchored. */
   rejoinWaitMs: 2_000,
+  /** REJOINs of one start that are shown, and how often one TMR server may ask for another: two peers need two at most. */
+  rejoinsShown: 4,
+  rejoinAgainMs: 200,
   deferredMessages: 32,
   queuedCommands: 20_000,
   /** A TMR server that follows compares its outcomes with the certified ones this often: it costs half of its hashing. */

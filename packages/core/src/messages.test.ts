@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LicenseError, type Member } from '@trefoil/license';
 import fc from 'fast-check';
+import { LIMITS } from './limits.ts';
 import {
   decodeToProposer,
   decodeToVoter,
@@ -44,6 +45,7 @@ const toVoter: fc.Arbitrary<ToVoter> = fc.oneof(
   snapshot,
   shape({ kind: kind('fetch'), from: u64 }),
   shape({ kind: kind('rejoin'), member, rejoin: signed }),
+  shape({ kind: kind('knownAs'), incarnation: exactly(16) }),
   shape({ kind: kind('shown'), vote: signed }),
 );
 
@@ -53,7 +55,7 @@ const toProposer: fc.Arbitrary<ToProposer> = fc.oneof(
     ...{ promised: u64, logEpoch: u64, certifiedIndex: u64, lastIndex: u64, certificate: bytes, logClock: u64 },
     ...{ wallMs: u64, ownerSilentMs: u32, incarnations: fc.tuple(exactly(16), exactly(16), exactly(16)) },
     ...{
-      rejoin: fc.option(signed, { nil: undefined }),
+      rejoins: fc.array(signed, { maxLength: LIMITS.rejoinsShown }),
       withholding: fc.string({ maxLength: 50 }),
       unanchored: fc.boolean(),
     },

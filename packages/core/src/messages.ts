@@ -48,6 +48,8 @@ export type ToVoter =
   | { readonly kind: 'fetch'; readonly from: number }
   /** A re-join of another member, to be stored. */
   | { readonly kind: 'rejoin'; readonly member: Member; readonly rejoin: Signed }
+  /** By what a peer knows this very license server: it should sign a REJOIN that replaces it. */
+  | { readonly kind: 'knownAs'; readonly incarnation: Uint8Array }
   /** The newest vote, or the newest promise, that the TMR server has of this very license server (PROTOCOL §7.2). */
   | { readonly kind: 'shown'; readonly vote: Signed };
 
@@ -91,8 +93,8 @@ export interface VoterStatus {
   /** ms since the owner of `promised` was heard; NEVER_HEARD when its link is closed. */
   readonly ownerSilentMs: number;
   readonly incarnations: readonly [Uint8Array, Uint8Array, Uint8Array];
-  /** Of its last start; absent if it never started anew, or has not signed yet. */
-  readonly rejoin: Signed | undefined;
+  /** REJOINs of this start, each for peers that know it by another one; none before the first is signed. */
+  readonly rejoins: readonly Signed[];
   /** '' = votes. */
   readonly withholding: string;
   readonly unanchored: boolean;
@@ -129,6 +131,7 @@ const TO_VOTER = [
   'fetch',
   'rejoin',
   'shown',
+  'knownAs',
 ] as const;
 const TO_PROPOSER = ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot'] as const;
 
@@ -162,6 +165,9 @@ export function encodeToVoter(message: ToVoter): Uint8Array {
       break;
     case 'rejoin':
       writeSigned(writer.u8(message.member), message.rejoin);
+      break;
+    case 'knownAs':
+      writer.raw(message.incarnation);
       break;
     case 'shown':
       writeSigned(writer, message.vote);
@@ -204,6 +210,8 @@ function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
       return { kind, from: reader.u64() };
     case 'rejoin':
       return { kind, member: readMember(reader), rejoin: readSigned(reader) };
+    case 'knownAs':
+      return { kind, incarnation: reader.raw(INCARNATION_BYTES) };
     case 'shown':
       return { kind, vote: readSigned(reader) };
   }
@@ -292,8 +300,8 @@ function writeStatus(writer: Writer, status: VoterStatus): void {
     .u64(status.wallMs)
     .u32(status.ownerSilentMs);
   for (const incarnation of status.incarnations) writer.raw(incarnation);
-  writer.u8(status.rejoin === undefined ? 0 : 1);
-  if (status.rejoin !== undefined) writeSigned(writer, status.rejoin);
+  writer.u8(status.rejoins.length);
+  for (const rejoin of status.rejoins) writeSigned(writer, rejoin);
   writer.text(status.withholding).u8(status.unanchored ? 1 : 0);
 }
 
@@ -309,7 +317,7 @@ function readStatus(reader: Reader): VoterStatus {
     wallMs: reader.u64(),
     ownerSilentMs: reader.u32(),
     incarnations: [reader.raw(INCARNATION_BYTES), reader.raw(INCARNATION_BYTES), reader.raw(INCARNATION_BYTES)],
-    rejoin: reader.code(0, 1, 'flag') === 1 ? readSigned(reader) : undefined,
+    rejoins: readMany(reader, reader.code(0, LIMITS.rejoinsShown, 'count'), readSigned),
     withholding: reader.text(1024),
     unanchored: reader.code(0, 1, 'flag') === 1,
   };

@@ -18,8 +18,8 @@ export interface OpenedVoter {
   readonly container: Container;
   readonly store: LogStore;
   readonly disk: Disk;
-  /** Why it has to re-join before it votes; undefined = nothing was ever signed here. */
-  readonly rejoin: string | undefined;
+  /** Why it has to re-join before it votes. */
+  readonly rejoin: string;
 }
 
 const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
@@ -87,7 +87,7 @@ export type OpenedLog =
   | {
       readonly suspect: undefined;
       readonly opened: Pick<OpenedVoter, 'voter' | 'store' | 'disk'>;
-      readonly rejoin: string | undefined;
+      readonly rejoin: string;
     };
 
 export async function openLog(
@@ -121,8 +121,9 @@ export async function openLog(
     await opened.store.close();
     return { suspect: why };
   }
-  const rejoin = why ?? (records.length > 0 ? CLEAN_RESTART : undefined);
-  return { suspect: undefined, opened: { voter: recovered.voter, store: opened.store, disk }, rejoin };
+  // Also with an empty log: it may have been emptied, and the container's files put back to what they were before.
+  const opening = { voter: recovered.voter, store: opened.store, disk };
+  return { suspect: undefined, opened: opening, rejoin: why ?? CLEAN_RESTART };
 }
 
 /** By index; two where a crash left the old log file before the new one (PROTOCOL §8.4). */

@@ -88,7 +88,7 @@ async function startVoter(
     fail: (error) => running.fail(error),
   });
   running.resources.use(runtime);
-  if (opened.rejoin !== undefined) runtime.rejoin(opened.rejoin);
+  runtime.rejoin(opened.rejoin);
   const { replica } = opened.voter;
   log.info(
     { set: toBase64url(context.configuration.set), entries: replica.lastIndex, rejoin: opened.rejoin },

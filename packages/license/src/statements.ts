@@ -175,6 +175,36 @@ export function decodePrepare(bytes: Uint8Array): Prepare {
   return prepare;
 }
 
+/** "I have started anew; what I signed before this start I may have forgotten." */
+export interface Rejoin {
+  readonly set: Uint8Array;
+  readonly configVersion: number;
+  readonly member: Member;
+  /** Drawn at this start. */
+  readonly incarnation: Uint8Array;
+  /** The one by which a peer knows it: only that peer takes this statement, so an old one never counts again. */
+  readonly replaces: Uint8Array;
+}
+
+export function encodeRejoin(rejoin: Rejoin): Uint8Array {
+  const writer = new Writer().raw(TAGS.rejoin).raw(rejoin.set).u32(rejoin.configVersion).u8(rejoin.member);
+  return writer.raw(rejoin.incarnation).raw(rejoin.replaces).done();
+}
+
+export function decodeRejoin(bytes: Uint8Array): Rejoin {
+  const reader = new Reader(bytes);
+  reader.expect(TAGS.rejoin, 'tag');
+  const rejoin = {
+    set: reader.raw(SET_ID_BYTES),
+    configVersion: reader.u32(),
+    member: readMember(reader),
+    incarnation: reader.raw(INCARNATION_BYTES),
+    replaces: reader.raw(INCARNATION_BYTES),
+  };
+  reader.end();
+  return rejoin;
+}
+
 /** What the signature of a PROPOSE covers; certificate and justification are outside, or an honest re-send would look like a lie. */
 export function encodePropose(propose: {
   set: Uint8Array;

@@ -131,6 +131,9 @@ export class Adversary {
     const steps: Step[] = [...known.steps];
     for (const certified of known.certificates)
       if (certified.accept.index > local.certifiedIndex) steps.push(...this.#tellCertified(certified, local));
+    // Its peers know it by its first start; if it remembers that, it has signed for it already.
+    const { incarnation } = local;
+    if (local.putBack) steps.push(this.#say('is told of its first start', 'A', { kind: 'knownAs', incarnation }));
     if (rollbacksLeft && !local.putBack)
       for (let records = 0; records < local.records; records++)
         steps.push({ kind: 'put back', name: `its store is put back to ${records} records`, records });

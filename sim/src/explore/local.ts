@@ -1,4 +1,5 @@
 import {
+  CLEAN_RESTART,
   decodeRecord,
   encodeRecord,
   type LedgerContext,
@@ -11,7 +12,7 @@ import {
   type Voter,
   type VoterEffect,
 } from '@trefoil/core';
-import { bytesKey, encodeUtf8, type Member, type TmrServer } from '@trefoil/license';
+import { bytesKey, encodeRejoin, encodeUtf8, INCARNATION_BYTES, type Member, type TmrServer } from '@trefoil/license';
 import type { Fixture } from '@trefoil/license/fixtures';
 import { incarnationOf, type Renaming, type Teller } from './renaming.ts';
 
@@ -35,6 +36,8 @@ export interface Local {
   readonly signedKey: string;
   readonly records: number;
   readonly putBack: boolean;
+  /** Of its first start. */
+  readonly incarnation: Uint8Array;
   readonly certifiedIndex: number;
   readonly withholding: string;
 }
@@ -79,6 +82,14 @@ export class Locals {
   }
 }
 
+function firstStart(fixture: Fixture, context: LedgerContext, member: Member): Signed {
+  const { set, containers } = fixture;
+  const incarnation = incarnationOf(context, member, 1);
+  const replaces = new Uint8Array(INCARNATION_BYTES);
+  const bytes = encodeRejoin({ set, configVersion: 1, member, incarnation, replaces });
+  return { bytes, signature: containers[member - 1]?.sign(bytes) as Uint8Array };
+}
+
 /** Characters; 96 bits of a digest are enough to tell some millions apart. */
 const NAME_LENGTH = 12;
 
@@ -92,20 +103,29 @@ class Life {
   #voter: Voter;
   #starts = 0;
 
+  /** Its first start is over, and all three know each other's. */
   constructor(fixture: Fixture, context: LedgerContext, member: Member) {
     this.#fixture = fixture;
     this.#context = context;
     this.#member = member;
     this.#voter = newVoter(context, member, START);
+    this.#rejoin(CLEAN_RESTART);
+    for (const other of [1, 2, 3] as const)
+      if (other !== member)
+        this.#hears('A', { kind: 'rejoin', member: other, rejoin: firstStart(fixture, context, other) });
+    this.#carryOut(stepVoter(this.#voter, { kind: 'tick' }, NOW));
   }
 
   take(step: Step): void {
-    if (step.kind === 'hears')
-      return this.#carryOut(stepVoter(this.#voter, { kind: 'message', from: step.from, message: step.message }, NOW));
+    if (step.kind === 'hears') return this.#hears(step.from, step.message);
     this.#records = this.#records.slice(0, step.records);
     const stored = { records: this.#records.map(decodeRecord), snapshot: undefined };
     this.#voter = recoverVoter(this.#context, this.#member, stored, START).voter;
-    this.#rejoin('re-joining after a start');
+    this.#rejoin(CLEAN_RESTART);
+  }
+
+  #hears(from: TmrServer, message: ToVoter): void {
+    this.#carryOut(stepVoter(this.#voter, { kind: 'message', from, message }, NOW));
   }
 
   #rejoin(why: string): void {
@@ -176,7 +196,8 @@ class Life {
       history,
       signed,
       records: records.length,
-      putBack: starts > 0,
+      putBack: starts > 1,
+      incarnation: incarnationOf(this.#context, this.#member, 1),
       certifiedIndex: replica.certifiedIndex,
       withholding,
     };

@@ -3,6 +3,7 @@ import {
   decodeAccept,
   decodeCertificate,
   decodePromise,
+  decodeRejoin,
   encodeUtf8,
   equalBytes,
   INCARNATION_BYTES,
@@ -76,8 +77,10 @@ export class Teller {
       const { epoch, head } = decodeAccept(bytes);
       return `vote ${epoch} ${this.entries(head, renaming)}`;
     }
-    if (!equalBytes(tag, TAGS.promise))
-      return `start ${this.#starts.find(({ incarnation }) => Buffer.from(bytes).includes(Buffer.from(incarnation)))?.start}`;
+    if (equalBytes(tag, TAGS.rejoin)) {
+      const { incarnation, replaces } = decodeRejoin(bytes);
+      return `start ${this.#start(incarnation)} after ${this.#start(replaces)}`;
+    }
     const { epoch, logEpoch, lastHead, incarnations } = decodePromise(bytes);
     const known = this.incarnations(incarnations, renaming);
     return `promise ${epoch} ${logEpoch} ${this.entries(lastHead, renaming)} ${known}`;

@@ -90,7 +90,8 @@ function isStuck(proposer: Proposer, now: Now): boolean {
 function rejoinDue(proposer: Proposer): boolean {
   return ([1, 2, 3] as const).some((member) => {
     const status = proposer.members[member].status;
-    if (status?.rejoin === undefined || (status.withholding === '' && !status.unanchored)) return false;
+    if (status === undefined || status.rejoins.length === 0) return false;
+    if (status.withholding === '' && !status.unanchored) return false;
     const own = status.incarnations[member - 1] as Uint8Array;
     if (takenIn(proposer, member, own)) return false;
     return ([1, 2, 3] as const).every((other) => {

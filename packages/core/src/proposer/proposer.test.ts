@@ -132,10 +132,11 @@ describe('the queue (PROTOCOL §5.14)', () => {
     const { scenario, tell } = group();
     const { world } = scenario;
     const order: number[] = [];
+    const { epoch } = world.proposers.A as Proposer;
     // No license server is shown the entry; A itself asks for a fresh epoch, as it does when an entry is stuck.
     world.tamper = (_from, _to, message) => {
       if (message.kind !== 'propose') return message;
-      if (message.epoch === 2) return undefined;
+      if (message.epoch === epoch) return undefined;
       for (const bytes of decodeEntry(message.entry).commands) {
         const command = decodeCommand(bytes);
         if ('requestId' in command && !order.includes(command.requestId)) order.push(command.requestId);

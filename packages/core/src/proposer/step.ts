@@ -1,6 +1,6 @@
-import { epochOwner, type Member } from '@trefoil/license';
+import { decodeRejoin, epochOwner, equalBytes, type Member } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import type { ToProposer, VoterStatus } from '../messages.ts';
+import { parsed, type Signed, type ToProposer, type VoterStatus } from '../messages.ts';
 import type { Now } from '../voter/state.ts';
 import { attemptTick, onPromise, onRefused, onSuperseded } from './attempt.ts';
 import { onEntries, onSnapshot } from './fed.ts';
@@ -85,7 +85,7 @@ function onMessage(proposer: Proposer, member: Member, message: ToProposer, now:
       return onSuperseded(proposer, message.prepare, now);
     case 'handOver':
       // Somebody has clients that can't reach this server; if it has some itself, it stays.
-      return proposer.clients === 0 ? onSuperseded(proposer, message.prepare, now) : [];
+      return proposer.clients === 0 ? handOver(proposer, message.prepare, now) : [];
     case 'entries':
       return onEntries(proposer, member, message, now);
     case 'snapshot':
@@ -99,30 +99,52 @@ function onStatus(proposer: Proposer, member: Member, status: VoterStatus, now: 
     ...status,
     incarnations: status.incarnations.map((one) => new Uint8Array(one)),
   } as unknown as VoterStatus;
-  const rejoin = status.rejoin;
   link.status = {
     ...copy,
     certificate: new Uint8Array(status.certificate),
-    rejoin: rejoin && { bytes: new Uint8Array(rejoin.bytes), signature: new Uint8Array(rejoin.signature) },
+    rejoins: status.rejoins.map(({ bytes, signature }) => ({
+      bytes: new Uint8Array(bytes),
+      signature: new Uint8Array(signature),
+    })),
   };
   link.statusAt = now.monotonicMs;
   link.heardAt = now.monotonicMs;
   link.logClock = status.logClock;
   link.logClockAt = now.monotonicMs;
-  const effects: ProposerEffect[] = [];
-  if (link.status.rejoin !== undefined)
-    for (const other of upMembers(proposer))
-      if (other !== member && !knows(proposer, other, member, link.status))
-        effects.push({ kind: 'send', member: other, message: { kind: 'rejoin', member, rejoin: link.status.rejoin } });
+  const effects = makeKnown(proposer, member, link.status);
   effects.push(...decidedElsewhere(proposer, link.status, now));
   effects.push(...feed(proposer, member, now), ...follow(proposer, now));
   return effects;
 }
 
-function knows(proposer: Proposer, other: Member, member: Member, status: VoterStatus): boolean {
-  const theirs = proposer.members[other].status?.incarnations[member - 1];
-  const own = status.incarnations[member - 1] as Uint8Array;
-  return theirs !== undefined && theirs.every((byte, i) => byte === own[i]);
+/** The other one asks again within this time; this one must not be sooner and have the lead back. */
+function handOver(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
+  const effects = onSuperseded(proposer, prepare, now);
+  if (effects.length > 0) proposer.nextAttemptAt += 2 * LIMITS.takeoverAfterMs;
+  return effects;
+}
+
+/** PROTOCOL §7.3: passes a REJOIN on to the peers that know this server by the one before it, or has it sign another. */
+function makeKnown(proposer: Proposer, member: Member, { incarnations, rejoins }: VoterStatus): ProposerEffect[] {
+  const effects: ProposerEffect[] = [];
+  const own = incarnations[member - 1] as Uint8Array;
+  if (rejoins.length === 0) return effects;
+  for (const other of upMembers(proposer)) {
+    const known = proposer.members[other].status?.incarnations[member - 1];
+    if (other === member || known === undefined || equalBytes(known, own)) continue;
+    const rejoin = rejoins.find(({ bytes }) => replacedBy(bytes, known));
+    effects.push(
+      rejoin === undefined
+        ? { kind: 'send', member, message: { kind: 'knownAs', incarnation: known } }
+        : { kind: 'send', member: other, message: { kind: 'rejoin', member, rejoin } },
+    );
+  }
+  return effects;
+}
+
+function replacedBy(rejoin: Uint8Array, incarnation: Uint8Array): boolean {
+  const replaces = parsed(decodeRejoin, rejoin)?.replaces;
+  return replaces !== undefined && equalBytes(replaces, incarnation);
 }
 
 function beat(proposer: Proposer, now: Now): ProposerEffect[] {

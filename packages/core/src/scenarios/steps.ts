@@ -20,7 +20,7 @@ function start(scenario: Scenario, list: string): void {
     isTmrServer(name) ? world.startProposer(name) : world.startVoter(memberOf(name));
   if (list !== 'all') return names(list).forEach(one);
   for (const name of ['L1', 'L2', 'L3', 'A']) one(name);
-  world.clockwork.run(300); // so that A leads: easier to follow
+  world.clockwork.run(2_300); // so that A leads: easier to follow
   one('B');
   world.clockwork.run(200);
 }

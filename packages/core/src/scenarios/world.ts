@@ -119,15 +119,12 @@ export class World {
     node.life++;
     node.noted = [];
     const empty = (): Voter => newVoter(this.context, member, this.clock(member), this.#options.recentBytes);
-    if (node.store.records.length === 0) node.voter = empty();
-    else {
-      const recovered = this.recover(member);
-      const suspect = recovered.kind === 'suspect';
-      if (suspect) node.store = { records: [], snapshots: new Map() }; // set aside
-      node.voter = suspect ? empty() : recovered.voter;
-      const why = suspect ? `damaged: ${recovered.why}` : CLEAN_RESTART;
-      this.#voterEffects(member, startRejoin(node.voter, this.#bytes(16), why, this.clock(member)));
-    }
+    const recovered = this.recover(member);
+    const suspect = recovered.kind === 'suspect';
+    if (suspect) node.store = { records: [], snapshots: new Map() }; // set aside
+    node.voter = suspect ? empty() : recovered.voter;
+    const why = suspect ? `damaged: ${recovered.why}` : CLEAN_RESTART;
+    this.#voterEffects(member, startRejoin(node.voter, this.#bytes(16), why, this.clock(member)));
     this.#tickVoter(member, node.life);
     for (const id of ['A', 'B'] as const) if (this.proposers[id] !== undefined) this.link(id, member);
   }

@@ -1,4 +1,12 @@
-import { encodePrepare, encodePropose, epochOf, type Member, type Prepare, type TmrServer } from '@trefoil/license';
+import {
+  encodeCertificate,
+  encodePrepare,
+  encodePropose,
+  epochOf,
+  type Member,
+  type Prepare,
+  type TmrServer,
+} from '@trefoil/license';
 import { fixture } from '@trefoil/license/fixtures';
 import { encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
 import type { Signed, ToProposer, ToVoter } from '../messages.ts';
@@ -141,4 +149,14 @@ export function voted(): { benches: [Bench, Bench, Bench]; justification: Signed
   for (const bench of benches)
     if (bench.say('A', propose)[0]?.kind !== 'vote') throw new Error('no vote for the first entry');
   return { benches, justification, propose };
+}
+
+/** Of the entry that two of them have voted for last. */
+export function certificateOf(voters: readonly Bench[]): Uint8Array {
+  const statement = voters[0]?.voter.signedHigh?.statement as Uint8Array;
+  const votes = voters.map(({ member }) => ({
+    member,
+    signature: (one.containers[member - 1] as typeof one.root).sign(statement),
+  }));
+  return encodeCertificate({ statement, votes });
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Signed, ToVoter } from '../messages.ts';
-import { Bench, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
-import { startRejoin } from './rejoin.ts';
+import { Bench, certificateOf, group, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
+import { CLEAN_RESTART, startRejoin } from './rejoin.ts';
+
+/** A second entry. */
+const BEHIND = { index: 2, utc: START + 1 };
 
 describe('re-joining (PROTOCOL §7)', () => {
   const shown = (bench: Bench, what: 'vote' | 'promise'): ToVoter => {
@@ -49,7 +52,7 @@ describe('re-joining (PROTOCOL §7)', () => {
     const incarnation = new Uint8Array(16).fill(7);
     const theirs = new Uint8Array(16).fill(2);
     for (const effect of startRejoin(empty.voter, incarnation, 'wiped', empty.clock)) empty.carryOut(effect);
-    const rejoin = empty.voter.rejoin?.signed as Signed;
+    const rejoin = empty.voter.rejoin?.signed[0] as Signed;
     assert.equal(refusalOf(empty.say('A', proposeOf(empty, 2, { justification }))), 'withholding'); // old promises
     for (const peer of [second, third]) {
       peer.voter.incarnations[1] = theirs;
@@ -63,5 +66,36 @@ describe('re-joining (PROTOCOL §7)', () => {
     assert.equal(empty.voter.withholding, '');
     assert.deepEqual(empty.voter.incarnations[1], theirs);
     assert.ok(empty.alarms.includes('rejoined'));
+  });
+
+  test('an old start shown to a peer again makes nothing count that was promised before a rollback', () => {
+    const [first, second, third] = group();
+    const putBack = new Bench(3); // what the third will be again: it hears all but the promise for epoch 101
+    const startAnew = (bench: Bench, number: number): Signed => {
+      const incarnation = new Uint8Array(16).fill(number);
+      for (const effect of startRejoin(bench.voter, incarnation, CLEAN_RESTART, bench.clock)) bench.carryOut(effect);
+      const rejoin = bench.voter.rejoin?.signed[0] as Signed;
+      for (const peer of [first, second]) peer.say('A', { kind: 'rejoin', member: 3, rejoin });
+      return rejoin;
+    };
+    const firstStart = startAnew(third, 1);
+    startAnew(putBack, 1);
+    const justification = promisesFor(1, 'A', [first, second]);
+    const x = proposeOf(first, 2, { justification });
+    for (const bench of [first, second, third, putBack]) assert.equal(bench.say('A', x)[0]?.kind, 'vote');
+    const certificate = certificateOf([first, second]);
+    const [forgotten] = promisesFor(50, 'B', [third]) as [Signed];
+
+    startAnew(putBack, 2);
+    const fresh = promisesFor(2, 'A', [first, second]);
+    const y = proposeOf(second, 4, { ...BEHIND, previous: x.head, certificate, justification: fresh });
+    for (const bench of [second, putBack]) assert.equal(bench.say('A', y)[0]?.kind, 'vote', 'y is certified');
+
+    for (const peer of [first, second]) peer.say('B', { kind: 'rejoin', member: 3, rejoin: firstStart });
+    const [fooled] = promisesFor(50, 'B', [first]) as [Signed];
+    second.prepare(50, 'B');
+    const z = { ...BEHIND, utc: START + 9, previous: x.head, certificate, justification: [fooled, forgotten] };
+    for (const bench of [first, second])
+      assert.equal(refusalOf(bench.say('B', proposeOf(bench, 101, z))), 'bad-justification', `L${bench.member}`);
   });
 });

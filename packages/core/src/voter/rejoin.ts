@@ -1,20 +1,18 @@
 import {
-  concatBytes,
   decodeAccept,
   decodePromise,
+  decodeRejoin,
+  encodeRejoin,
   equalBytes,
-  INCARNATION_BYTES,
   type LogPromise,
   type Member,
-  Reader,
-  SET_ID_BYTES,
   TAGS,
-  Writer,
+  type TmrServer,
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import type { Signed } from '../messages.ts';
+import { parsed, type Signed } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
-import { persistThenSign } from './sign.ts';
+import { persistThenSign, signAgain } from './sign.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
 
 /**
@@ -24,18 +22,30 @@ import type { Now, Voter, VoterEffect } from './state.ts';
 export function startRejoin(voter: Voter, incarnation: Uint8Array, why: string, now: Now): VoterEffect[] {
   // A further start makes a suspect server no less suspect.
   if (!isSuspect(voter)) voter.withholding = why.slice(0, MAX_REASON);
+  // The peers know it by the last one, unless the store was put back: then they say so.
+  const replaces = voter.incarnations[voter.member - 1] as Uint8Array;
   voter.incarnations[voter.member - 1] = incarnation;
-  voter.rejoin = { incarnation, signed: undefined, startedAt: now.monotonicMs };
+  const askedAt = { A: -Infinity, B: -Infinity };
+  voter.rejoin = { incarnation, signed: [], startedAt: now.monotonicMs, askedAt };
   voter.unanchored = false;
-  const statement = concatBytes(
-    TAGS.rejoin,
-    voter.configuration.set,
-    new Writer().u32(voter.configuration.version).u8(voter.member).done(),
-    incarnation,
-  );
+  const statement = rejoinStatement(voter, incarnation, replaces);
   const records: LogRecord[] = [{ kind: 'incarnation', member: voter.member, incarnation }];
   if (isSuspect(voter)) records.push({ kind: 'suspect', why: voter.withholding });
   return persistThenSign(voter, { what: 'rejoin', statement, to: undefined }, records);
+}
+
+function rejoinStatement({ configuration, member }: Voter, incarnation: Uint8Array, replaces: Uint8Array): Uint8Array {
+  return encodeRejoin({ set: configuration.set, configVersion: configuration.version, member, incarnation, replaces });
+}
+
+/** A peer knows this server by another start, for which nothing was signed yet. */
+export function onKnownAs(voter: Voter, from: TmrServer, replaces: Uint8Array, now: Now): VoterEffect[] {
+  const { rejoin, pending } = voter;
+  if (rejoin === undefined || pending !== undefined || equalBytes(replaces, rejoin.incarnation)) return [];
+  if (rejoin.signed.some((one) => equalBytes(decodeRejoin(one.bytes).replaces, replaces))) return [];
+  if (now.monotonicMs - rejoin.askedAt[from] < LIMITS.rejoinAgainMs) return [];
+  rejoin.askedAt[from] = now.monotonicMs;
+  return signAgain(voter, 'rejoin', rejoinStatement(voter, rejoin.incarnation, replaces), undefined);
 }
 
 export const CLEAN_RESTART = 're-joining after a start';
@@ -54,13 +64,11 @@ export function rejoinTick(voter: Voter, now: Now): VoterEffect[] {
   if (now.monotonicMs - rejoin.startedAt < LIMITS.rejoinWaitMs) return [];
   voter.withholding = '';
   voter.unanchored = true;
-  return [
-    {
-      kind: 'alarm',
-      alarm: 'unanchored',
-      detail: 'started without both peers: a copied-back store would not have been noticed',
-    },
-  ];
+  const detail =
+    voter.promised === 0
+      ? 'an empty store, and the peers could not be asked'
+      : 'started without both peers: a copied-back store would not have been noticed';
+  return [{ kind: 'alarm', alarm: 'unanchored', detail }];
 }
 
 /** Both peers' promises name this start's incarnation: from here on a rolled-back store would be noticed again. */
@@ -75,18 +83,17 @@ export function isTakenIn(voter: Voter, promises: readonly LogPromise[]): boolea
 }
 
 /**
- * The re-join is over; durable with the vote that ends it. What the peers know of each other's incarnations is taken over: a
- * wiped store knows none of them, and its promises would agree with nobody's.
+ * The re-join is over; durable with the vote that ends it. What the peers say of their own incarnations is taken over: a wiped
+ * store knows none of them, and its promises would agree with nobody's.
  */
 export function endRejoin(voter: Voter, promises: readonly LogPromise[]): { records: LogRecord[]; alarm: VoterEffect } {
   const was = voter.withholding;
   voter.withholding = '';
   voter.unanchored = false;
   const records: LogRecord[] = [];
-  const known = promises.find((one) => one.member !== voter.member)?.incarnations;
-  for (const member of [1, 2, 3] as const) {
-    const incarnation = known?.[member - 1];
-    if (incarnation === undefined || equalBytes(incarnation, voter.incarnations[member - 1] as Uint8Array)) continue;
+  for (const { member, incarnations } of promises) {
+    const incarnation = incarnations[member - 1] as Uint8Array;
+    if (member === voter.member || equalBytes(incarnation, voter.incarnations[member - 1] as Uint8Array)) continue;
     voter.incarnations[member - 1] = new Uint8Array(incarnation);
     records.push({ kind: 'incarnation', member, incarnation: new Uint8Array(incarnation) });
   }
@@ -94,29 +101,23 @@ export function endRejoin(voter: Voter, promises: readonly LogPromise[]): { reco
   return { records, alarm: { kind: 'alarm', alarm: 'rejoined', detail } };
 }
 
-/** A peer re-joins: its new incarnation is stored before anything is promised on top of it. */
-export function onRejoin(voter: Voter, member: Member, rejoin: Signed): VoterEffect[] {
-  if (member === voter.member) return [];
+/**
+ * A peer re-joins: its new incarnation is stored before anything is promised on top of it. Only in the place of the one that
+ * the statement names: so none ever comes back, and what was promised before a rollback agrees with nobody's promise.
+ */
+export function onRejoin(voter: Voter, member: Member, signed: Signed): VoterEffect[] {
   const container = voter.configuration.containers.find((one) => one.member === member);
-  const incarnation = readRejoin(voter, member, rejoin.bytes);
-  if (container === undefined || incarnation === undefined) return [];
-  if (!voter.crypto.verify(container.signingKey, rejoin.bytes, rejoin.signature)) return [];
-  if (equalBytes(voter.incarnations[member - 1] as Uint8Array, incarnation)) return [];
+  const rejoin = parsed(decodeRejoin, signed.bytes);
+  if (member === voter.member || container === undefined || rejoin === undefined) return [];
+  const { set, configVersion, incarnation, replaces } = rejoin;
+  const { configuration, incarnations } = voter;
+  const mine = equalBytes(set, configuration.set) && configVersion === configuration.version;
+  if (!mine || rejoin.member !== member || !equalBytes(incarnations[member - 1] as Uint8Array, replaces)) return [];
+  if (!voter.crypto.verify(container.signingKey, signed.bytes, signed.signature)) return [];
   voter.incarnations[member - 1] = new Uint8Array(incarnation);
   voter.nextStatusAt = -Infinity;
   // Durable at the latest with the promise that names it, which is appended behind it.
   return [{ kind: 'note', records: [{ kind: 'incarnation', member, incarnation: new Uint8Array(incarnation) }] }];
-}
-
-function readRejoin(voter: Voter, member: Member, bytes: Uint8Array): Uint8Array | undefined {
-  if (bytes.length !== 16 + SET_ID_BYTES + 5 + INCARNATION_BYTES) return undefined;
-  const reader = new Reader(bytes);
-  const fits =
-    equalBytes(reader.raw(16), TAGS.rejoin) &&
-    equalBytes(reader.raw(SET_ID_BYTES), voter.configuration.set) &&
-    reader.u32() === voter.configuration.version &&
-    reader.u8() === member;
-  return fits ? reader.raw(INCARNATION_BYTES) : undefined;
 }
 
 /**

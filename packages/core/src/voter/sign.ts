@@ -1,4 +1,5 @@
 import type { TmrServer } from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
 import { readLogClock } from '../log-clock.ts';
 import type { Signed } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
@@ -18,8 +19,13 @@ export function persistThenSign(
   return [{ kind: 'persist', ticket: voter.ticket, records }];
 }
 
-/** For a statement that is durable already: its signature alone was lost in a restart. */
-export function signAgain(voter: Voter, what: Pending['what'], statement: Uint8Array, to: TmrServer): VoterEffect[] {
+/** For a statement that says nothing that is not durable already. */
+export function signAgain(
+  voter: Voter,
+  what: Pending['what'],
+  statement: Uint8Array,
+  to: Pending['to'],
+): VoterEffect[] {
   if (voter.pending !== undefined) throw new Error('one statement at a time');
   voter.pending = { what, statement, to, ticket: ++voter.ticket };
   return signPending(voter, voter.ticket);
@@ -48,7 +54,8 @@ export function finishPending(voter: Voter, ticket: number, signature: Uint8Arra
       if (voter.storedPromise !== undefined) voter.storedPromise.signature = signature;
       return pending.to === undefined ? [] : [sendPromise(voter, pending.to)];
     case 'rejoin':
-      if (voter.rejoin !== undefined) voter.rejoin.signed = signed;
+      if (voter.rejoin !== undefined)
+        voter.rejoin.signed = [...voter.rejoin.signed, signed].slice(-LIMITS.rejoinsShown);
       voter.nextStatusAt = -Infinity; // tell both at once
       return [];
   }

@@ -74,6 +74,15 @@ export interface Peer {
   waitingFetch: number | undefined;
 }
 
+export interface Rejoining {
+  readonly incarnation: Uint8Array;
+  readonly startedAt: number;
+  /** One for each incarnation by which a peer knew it, newest last. */
+  signed: readonly Signed[];
+  /** When each TMR server asked last. */
+  readonly askedAt: Record<TmrServer, number>;
+}
+
 /** A license server's whole state. Durable part: what `records` say. */
 export interface Voter {
   readonly context: LedgerContext;
@@ -92,7 +101,7 @@ export interface Voter {
   signedHigh: { statement: Uint8Array; accept: Accept; signature: Uint8Array | undefined } | undefined;
   readonly incarnations: [Uint8Array, Uint8Array, Uint8Array];
   /** Of this start; shown to the peers for ever, so that one who missed it learns of it (PROTOCOL §7.3). */
-  rejoin: { incarnation: Uint8Array; signed: Signed | undefined; startedAt: number } | undefined;
+  rejoin: Rejoining | undefined;
   /** Why it neither votes nor promises; '' = it does. */
   withholding: string;
   /** Votes although its peers have not both taken it in: a copied-back store would not have been noticed. */

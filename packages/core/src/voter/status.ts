@@ -21,7 +21,7 @@ export function statusTo(voter: Voter, to: TmrServer, now: Now): VoterEffect {
       wallMs: now.wallMs,
       ownerSilentMs: ownerSilentMs(voter, now),
       incarnations: voter.incarnations,
-      rejoin: voter.rejoin?.signed,
+      rejoins: voter.rejoin?.signed ?? [],
       withholding: voter.withholding,
       unanchored: voter.unanchored,
     },

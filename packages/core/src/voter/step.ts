@@ -4,7 +4,7 @@ import type { ToVoter } from '../messages.ts';
 import { onCertified, onEntries, onFetch, onSnapshot, onSnapshotWritten } from './catch-up.ts';
 import { onPrepare } from './prepare.ts';
 import { onPropose } from './propose.ts';
-import { onRejoin, onShown, rejoinTick } from './rejoin.ts';
+import { onKnownAs, onRejoin, onShown, rejoinTick } from './rejoin.ts';
 import { finishPending, signPending } from './sign.ts';
 import { type Now, refuse, type Voter, type VoterEffect, type VoterEvent } from './state.ts';
 import { forgiveOwnPause, statusTick, statusTo } from './status.ts';
@@ -65,6 +65,8 @@ function onMessage(voter: Voter, from: TmrServer, message: ToVoter, now: Now): V
       return onRejoin(voter, message.member, message.rejoin);
     case 'shown':
       return onShown(voter, message.vote);
+    case 'knownAs':
+      return onKnownAs(voter, from, message.incarnation, now);
   }
 }
 
