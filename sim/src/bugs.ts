@@ -33,10 +33,16 @@ export const BUGS: readonly Bug[] = [
     replace: 'const index = Math.min(...newest.map((one) => one.lastIndex));',
   },
   {
-    name: 're-join from one peer',
-    file: `${VOTER}/rejoin.ts`,
-    find: 'peers.length === 2 &&',
-    replace: 'peers.length >= 1 &&',
+    name: 'one that has forgotten promises',
+    file: `${VOTER}/prepare.ts`,
+    find: `if (voter.withholding !== '') return [refuse(from, 'prepare', prepare.epoch, 'withholding')];`,
+    replace: '',
+  },
+  {
+    name: 'what a re-joiner reports of itself counts',
+    file: `${VOTER}/propose.ts`,
+    find: 'rejoining ? verified.filter((one) => one.member !== member) : verified',
+    replace: 'verified',
   },
   {
     name: 're-join without incarnation',

@@ -6,7 +6,7 @@ import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import { Random } from './random.ts';
-import { World } from './world.ts';
+import { FIRST_START_MS, World } from './world.ts';
 
 const PATIENCE_MS = 1_000;
 const ANSWERS_LOST = ['A>C0', 'B>C0'];
@@ -19,6 +19,7 @@ class Hall {
   static async open(seats: number): Promise<Hall> {
     const hall = new Hall();
     await hall.world.start(0);
+    await hall.pass(FIRST_START_MS);
     hall.world.sell('hot-1', 'hot', seats);
     hall.world.sell('units-1', 'units', 0, 100);
     await hall.pass(1_000);

@@ -3,7 +3,7 @@ import type { TmrServer } from '@trefoil/license';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import { Random } from './random.ts';
-import { World } from './world.ts';
+import { FIRST_START_MS, World } from './world.ts';
 
 export interface CrowdResult {
   readonly faults: readonly string[];
@@ -22,8 +22,9 @@ export async function crowd(clients: number, seed = 1): Promise<CrowdResult> {
   const world = new World(seed);
   const { agenda } = world;
   await world.start(0);
+  await agenda.runUntil(FIRST_START_MS);
   world.sell('hot-1', 'hot', clients);
-  await agenda.runUntil(1_000);
+  await agenda.runUntil(FIRST_START_MS + 1_000);
   const verifier = new WatchedVerifier(world);
   const seats = await together(world, clients, async (i) => {
     await agenda.sleep((i * ARRIVING_MS) / clients);

@@ -45,6 +45,9 @@ const ENOUGH_ENTRIES = 450;
 const SELDOM = 3;
 const MEMBERS = [1, 2, 3] as const;
 
+/** Until a group that starts for the first time has taken in all three: it waits for two seconds (PROTOCOL §7.5). */
+export const FIRST_START_MS = 4_000;
+
 /** Five servers, their clients and all that lies between, in one process and one order. */
 export class World {
   readonly agenda = new Agenda();
