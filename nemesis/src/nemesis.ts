@@ -113,9 +113,14 @@ export class Nemesis {
   #lookForDeaths(): void {
     for (const server of this.#group.all()) {
       if (server.running || server.hurt !== undefined) continue;
-      this.#told.found(`${server.name} has ended by itself`);
       server.hurt = 'ended by itself';
-      void this.#safely(`the start of ${server.name}`, () => server.start()).finally(() => {
+      void this.#safely(`the start of ${server.name}`, async () => {
+        const words = await server.lastWords();
+        // Its disk has room again, but it had given up before, and waited for a connection to close.
+        if (/disk is full/i.test(words)) this.#told.count('ended after its disk was full');
+        else this.#told.found(`${server.name} has ended by itself: ${words}`);
+        await server.start();
+      }).finally(() => {
         server.hurt = undefined;
       });
     }

@@ -21,6 +21,8 @@ export class TestedServer implements AsyncDisposable {
   /** What is being done to its process: one thing at a time. */
   hurt: string | undefined;
   #ending = false;
+  /** How often its log was damaged or put back. */
+  timesHarmed = 0;
 
   private constructor(parts: {
     folder: ServerFolder;
@@ -85,6 +87,14 @@ export class TestedServer implements AsyncDisposable {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
+  /** The end of its log since its last start. */
+  async lastWords(): Promise<string> {
+    const log = await this.log();
+    const since = log.slice(1 + log.findLastIndex((line) => line['msg'] === 'ready'));
+    const last = since.slice(-6).map((line) => JSON.stringify(line));
+    return last.join(' ');
+  }
+
   /** Directory of its only virtual container's log. */
   async store(): Promise<string> {
     const data = join(dirname(this.#folder.configFile), 'data');
@@ -97,6 +107,7 @@ export class TestedServer implements AsyncDisposable {
 
   /** While it doesn't run: one bit of the newest file of its log. `at` in [0, 1). */
   async flipBit(at: number): Promise<void> {
+    this.timesHarmed++;
     const store = await this.store();
     const segments = (await readdir(store)).filter((name) => !name.startsWith('snapshot')).sort();
     const handle = await open(join(store, segments.at(-1) as string), 'r+');
@@ -119,6 +130,7 @@ export class TestedServer implements AsyncDisposable {
   }
 
   async putStoreBack(): Promise<void> {
+    this.timesHarmed++;
     const store = await this.store();
     await rm(store, { recursive: true, force: true });
     await mkdir(store, { mode: 0o700 });
