@@ -40,13 +40,13 @@ interface Link {
 
 const LOOK_AT_LINKS_MS = 100;
 /** What the load of a busy group can show it has shown by then. */
-const ENOUGH_ENTRIES = 450;
-/** A pace at which clients act a few times a second. */
-const SELDOM = 3;
+const ENOUGH_ENTRIES = 300;
+/** A pace at which each client acts about twice a second. */
+const SELDOM = 8;
 const MEMBERS = [1, 2, 3] as const;
 
 /** Until a group that starts for the first time has taken in all three: it waits for two seconds (PROTOCOL §7.5). */
-export const FIRST_START_MS = 4_000;
+export const FIRST_START_MS = 3_000;
 
 /** Five servers, their clients and all that lies between, in one process and one order. */
 export class World {
