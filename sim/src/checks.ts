@@ -65,6 +65,8 @@ export class Checks {
       if (before !== undefined && !equalBytes(before, statement))
         this.fault(`9.4 two votes of L${member} in epoch ${epoch} for entry ${index}`);
       this.#votes.set(place, statement);
+      // What it promised before it forgot binds nobody any more: its peers know it by another start (§7.3).
+      if (signed.mayHaveForgotten) signed.promised = epoch;
       if (epoch < signed.promised)
         this.fault(`9.4 L${member} votes in epoch ${epoch}, below its promise of ${signed.promised}`);
       if (signed.vote === undefined || isBelow(signed.vote, accept)) signed.vote = accept;
