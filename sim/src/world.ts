@@ -81,6 +81,8 @@ export class World {
   clone: { readonly server: LicenseServer; readonly reachedBy: Id } | undefined;
   /** The one license server of which there may be two. */
   cloned: Member | undefined;
+  /** The one license server whose clock may run wild. */
+  wild: Member | undefined;
   /** Two entries are certified at one index, as a clone can bring about: from there on nothing is promised but the proof. */
   forked = false;
   /** Nobody asks for anything new. */

@@ -1,6 +1,5 @@
 import {
   decodePrepare,
-  decodePromise,
   encodePrepare,
   epochCounter,
   epochOf,
@@ -16,6 +15,7 @@ import { parsed, type Signed, type ToProposer } from '../messages.ts';
 import { appendEntry } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { follow } from './follow.ts';
+import { isStuck, noteOvertaking, rejoinDue, wantsFreshEpoch } from './fresh-epoch.ts';
 import { leadTick, proposeTail } from './lead.ts';
 import { activeElsewhere, ownerSilent } from './queue.ts';
 import {
@@ -51,12 +51,13 @@ export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
 }
 
 function leadingTick(proposer: Proposer, now: Now): ProposerEffect[] {
-  const overtaken = isOvertaken(proposer, now);
-  if (proposer.proposal !== undefined) return isStuck(proposer, now) ? startAttempt(proposer, now) : [];
-  if (overtaken) return startAttempt(proposer, now);
-  if (now.monotonicMs < proposer.nextRejoinAt || !rejoinDue(proposer)) return [];
-  proposer.nextRejoinAt = now.monotonicMs + LIMITS.idleEntryMs;
-  proposer.wantAll = true;
+  noteOvertaking(proposer, now);
+  if (isStuck(proposer, now)) return startAttempt(proposer, now);
+  if (proposer.proposal !== undefined || !wantsFreshEpoch(proposer, now)) return [];
+  if (rejoinDue(proposer)) {
+    proposer.nextRejoinAt = now.monotonicMs + LIMITS.idleEntryMs;
+    proposer.wantAll = true;
+  }
   return startAttempt(proposer, now);
 }
 
@@ -66,48 +67,6 @@ function isDeposed(proposer: Proposer, now: Now): boolean {
     (member) => (proposer.members[member].status?.promised ?? 0) > proposer.epoch,
   );
   return higher.length > proposer.configuration.containers.length - proposer.configuration.threshold;
-}
-
-/**
- * One promised a higher epoch to somebody who doesn't lead: it never votes here again, and if one of the others fails, nobody
- * could go on. A fresh epoch takes it back, unless the other TMR server is about to take over.
- */
-function isOvertaken(proposer: Proposer, now: Now): boolean {
-  if (highestPromised(proposer) <= proposer.epoch) {
-    proposer.overtakenSince = undefined;
-    return false;
-  }
-  proposer.overtakenSince ??= now.monotonicMs;
-  return now.monotonicMs - proposer.overtakenSince > 2 * LIMITS.takeoverAfterMs;
-}
-
-/** Enough license servers are heard, and yet the open entry gets no certificate. */
-function isStuck(proposer: Proposer, now: Now): boolean {
-  return proposer.proposal !== undefined && now.monotonicMs - proposer.proposal.startedAt > LIMITS.stuckMs;
-}
-
-/** Somebody re-joins, and both peers can promise and have stored its new incarnation: a fresh epoch takes it in (PROTOCOL §7.3). */
-function rejoinDue(proposer: Proposer): boolean {
-  return ([1, 2, 3] as const).some((member) => {
-    const status = proposer.members[member].status;
-    if (status === undefined || status.rejoins.length === 0) return false;
-    if (status.withholding === '' && !status.unanchored) return false;
-    const own = status.incarnations[member - 1] as Uint8Array;
-    if (takenIn(proposer, member, own)) return false;
-    return ([1, 2, 3] as const).every((other) => {
-      const peer = proposer.members[other].status;
-      const theirs = peer?.incarnations[member - 1];
-      return other === member || (theirs !== undefined && equalBytes(theirs, own) && peer?.withholding === '');
-    });
-  });
-}
-
-/** The epoch stands on both peers' promises that know this incarnation already: its next vote takes the server in. */
-function takenIn(proposer: Proposer, member: Member, incarnation: Uint8Array): boolean {
-  const peers = proposer.justification.map(({ bytes }) => decodePromise(bytes)).filter((one) => one.member !== member);
-  return (
-    peers.length === 2 && peers.every((one) => equalBytes(one.incarnations[member - 1] as Uint8Array, incarnation))
-  );
 }
 
 function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {

@@ -14,6 +14,7 @@ import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToVoter, type VoterStatus } from '../messages.ts';
 import { appendEntry, certify, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
+import { wantsFreshEpoch } from './fresh-epoch.ts';
 import { nextLogTime, nextUtc } from './proposed-time.ts';
 import { takeBatch } from './queue.ts';
 import {
@@ -36,6 +37,7 @@ export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (proposer.role !== 'leading') return [];
   const { proposal } = proposer;
   if (proposal !== undefined) return resend(proposer, proposal, now);
+  if (wantsFreshEpoch(proposer, now)) return [];
   if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
   const waiting = queueLength(proposer);
   const idle = now.monotonicMs - proposer.lastEntryAt >= LIMITS.idleEntryMs;
@@ -270,7 +272,14 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
   link.fedAt = now.monotonicMs;
   if (chunk !== undefined) {
     link.fedTo = from + chunk.entries.length - 1;
-    return [{ kind: 'send', member, message: { kind: 'entries', from, ...chunk } }];
+    const { proposal } = proposer;
+    // The open entry again, behind what it needs for it: it came when that was missing. Else, under load, the next one is open
+    // whenever the feed arrives, and the server lags for ever.
+    const open = link.fedTo === target && proposal !== undefined && !proposal.votes.has(member);
+    return [
+      { kind: 'send', member, message: { kind: 'entries', from, ...chunk } },
+      ...(open ? [sendProposal(proposer, member)] : []),
+    ];
   }
   link.fedTo = from;
   return askPeer(proposer, member, from);
