@@ -39,12 +39,6 @@ export const BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'what a re-joiner reports of itself counts',
-    file: `${VOTER}/propose.ts`,
-    find: 'rejoining ? verified.filter((one) => one.member !== member) : verified',
-    replace: 'verified',
-  },
-  {
     name: 're-join without incarnation',
     file: `${VOTER}/rejoin.ts`,
     find: 'peers.every((one) => equalBytes(one.incarnations[member - 1] as Uint8Array, rejoin.incarnation))',

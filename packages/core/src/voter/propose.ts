@@ -96,15 +96,14 @@ interface Adoption {
 
 /** The first entry of an epoch that this server sees has to prove that it builds on the right log. */
 function readAdoption(voter: Voter, propose: Propose): Refusal | Adoption {
-  const { configuration, member, replica } = voter;
+  const { configuration, replica } = voter;
   const verified = verifyJustification(voter.crypto, configuration, propose.epoch, propose.justification);
   if (verified === undefined) return 'bad-justification';
   const rejoining = isRejoining(voter);
-  // Old promises shown to a rolled-back server would fork the log: only those count that know its new incarnation, and its
-  // own report doesn't.
+  // Old promises shown to a rolled-back server would fork the log: only those count that know its new incarnation. Its own
+  // from before its start does not agree with them (PROTOCOL §4.3).
   if (rejoining && !isTakenIn(voter, verified)) return 'withholding';
-  const counted = rejoining ? verified.filter((one) => one.member !== member) : verified;
-  const base = chooseBase(counted, configuration.threshold);
+  const base = chooseBase(verified, configuration.threshold);
   if (base.kind !== 'base') return 'bad-justification';
   const again = base.head !== undefined && propose.index === base.index && equalBytes(propose.head, base.head);
   const next = propose.index === base.index + 1;
