@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -29,6 +30,29 @@ describe('the command line on a running group', { timeout: 180_000 }, () => {
     child.kill('SIGTERM');
     assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 128 + 15);
     await eventually('the seat is free', 3_000, async () => (await running.hands.used()) === 0);
+  });
+
+  test('run passes signals that end nothing, and those that only a program itself gives a meaning', async () => {
+    const script =
+      'trap "echo one" USR1; trap "echo two" USR2; trap "echo cont" CONT; echo ready; while :; do sleep 0.1; done';
+    const child = spawn(process.execPath, [trefoilMain, 'run', '--product', 'cad', '--', 'sh', '-c', script], {
+      env: { ...process.env, TREFOIL_CLIENT: running.group.clientFile },
+    });
+    let said = '';
+    child.stdout.on('data', (data: Buffer) => (said += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (said += data.toString()));
+    await eventually('it runs', 5_000, async () => said.includes('ready'));
+    for (const [signal, word] of [
+      ['SIGUSR1', 'one'],
+      ['SIGUSR2', 'two'],
+      ['SIGCONT', 'cont'],
+    ] as const) {
+      child.kill(signal);
+      await eventually(`${signal} arrives`, 3_000, async () => said.includes(word));
+    }
+    child.kill('SIGTERM');
+    await new Promise((resolve) => child.once('exit', resolve));
+    assert.equal(said, 'ready\none\ntwo\ncont\n', 'and no debugger is opened');
   });
 
   test('run: a seat comes back by itself when even kill −9 ends it', async () => {
@@ -113,6 +137,32 @@ describe('the command line on a running group', { timeout: 180_000 }, () => {
     assert.match(String(told['reason']), /^no TMR server answers/);
   });
 
+  test('status tells a standby from a TMR server that is gone', async () => {
+    const { stdout } = await running.trefoil('status');
+    assert.match(stdout, /active/);
+    assert.match(stdout, /standby/);
+    const leader = await running.hands.waitForLeader();
+    const name = leader.folder.name === 'tmr-server-A' ? 'tmr-server-B' : 'tmr-server-A';
+    await running.hands.server(name).kill();
+    const without = await running.trefoil('status');
+    assert.equal(without.code, 0);
+    assert.match(without.stdout, /NOT REACHABLE from here/);
+    await running.hands.server(name).start();
+  });
+
+  test('a saved seat that was given back already is said to be free', async () => {
+    const [file, copy] = ['saved.json', 'copy.json'].map((name) => join(running.group.directory, name)) as [
+      string,
+      string,
+    ];
+    await running.trefoil('acquire', 'cad', '--save', file);
+    await copyFile(file, copy);
+    assert.equal((await running.trefoil('release', file)).code, 0);
+    const again = await running.trefoil('release', copy);
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stdout, /given back|had ended before/);
+  });
+
   test('client add checks what it writes, and overwrites nothing', async () => {
     const { directory, vendorRoot } = running.group;
     const add = ['client', 'add', '--group', 'g', '--address', '127.0.0.1', '--output', join(directory, 'added.json')];
@@ -194,8 +244,7 @@ async function evictWhoHolds(running: RunningGroup): Promise<void> {
 }
 
 test('from keys to an update file by the command line alone', async (t) => {
-  const { mkdtemp, rm } = await import('node:fs/promises');
-  const directory = await mkdtemp(join((await import('node:os')).tmpdir(), 'trefoil-vendor-'));
+  const directory = await mkdtemp(join(tmpdir(), 'trefoil-vendor-'));
   t.after(() => rm(directory, { recursive: true }));
   const at = (name: string): string => join(directory, name);
   const ok = async (...args: string[]): Promise<string> => {
@@ -239,4 +288,21 @@ test('from keys to an update file by the command line alone', async (t) => {
   const bad = await trefoil([...issue, '--terms', at('terms')]);
   assert.equal(bad.code, 1);
   assert.match(bad.stderr, /terms\.features\[0\]\.quantity is above the license's quantity/);
+});
+
+test('rebind opens a container by its recovery code, once', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'trefoil-rebind-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const [container, codeFile] = [join(directory, 'container.tfc'), join(directory, 'code.txt')];
+  const made = await trefoil(['request', '--container', container]);
+  const recoveryCode = /shown only now: (\S+)/.exec(made.stderr)?.[1] ?? '';
+  await writeFile(codeFile, `${recoveryCode}\n`, { mode: 0o600 });
+  const rebind = ['rebind', '--container', container, '--recovery-code-file', codeFile];
+  const bound = await trefoil(rebind);
+  assert.equal(bound.code, 0, bound.stderr);
+  assert.match(bound.stderr, /The new one, shown only now: (?!.*undefined)\S+/);
+  const again = await trefoil(rebind);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /The recovery code does not open .*container\.tfc/);
+  assert.equal((await trefoil(['request', '--container', container])).stdout, made.stdout, 'it is the same container');
 });

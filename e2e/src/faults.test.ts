@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -116,6 +116,16 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
       kept.some((name) => name.includes('.suspect-')),
       'the damaged log is kept for inspection',
     );
+  });
+
+  test('a store that is removed under a running server: it stops and says why, and comes back through both peers', async () => {
+    const server = running.hands.server('license-server-2');
+    await rm(join(dirname(server.folder.configFile), 'data'), { recursive: true });
+    await eventually('it stops', 10_000, async () => !server.running);
+    const lines = await running.log('license-server-2');
+    assert.ok(lines.some((line) => String(line['msg']).includes('was removed while it was in use')));
+    await server.start();
+    await running.hands.waitForRedundancy();
   });
 
   test('a client that dials a license server gets no application byte', async () => {

@@ -35,6 +35,7 @@ export class SlowDisk implements Disk {
       read: (offset, length) => this.#take(0, () => file.read(offset, length)),
       write: (offset, bytes) => this.#take(0.05, () => file.write(offset, bytes)),
       sync: () => this.#take(0.5, () => file.sync()),
+      isInPlace: () => this.#take(0, () => file.isInPlace()),
       close: () => this.#take(0, () => file.close()),
     };
   }

@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { type Client, type ClientFile, connect, Group, readClientFile, systemMachine, Verifier } from '@trefoil/client';
-import { fromBinary, type Method, toBinary } from '@trefoil/api';
+import { fromBinary, type Method, parseAddress, PORTS, toBinary } from '@trefoil/api';
+import { LicenseError } from '@trefoil/license';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './terminal.ts';
 
@@ -27,7 +30,13 @@ export async function trust(options: ClientOptions): Promise<{ clientFile: Clien
   const root = options.vendorRoot ?? clientFile.vendorRoot;
   if (root === undefined)
     throw new CliError(EXIT.usage, "the client file doesn't name the vendor's root key: give it with --vendor-root");
-  return { clientFile, verifier: new Verifier(root) };
+  try {
+    return { clientFile, verifier: new Verifier(root) };
+  } catch (error) {
+    if (error instanceof LicenseError && options.vendorRoot !== undefined)
+      throw new CliError(EXIT.usage, `--vendor-root: ${error.message}`);
+    throw error;
+  }
 }
 
 /** With a session: for what takes seats. */
@@ -40,6 +49,23 @@ export async function connectClient(options: ClientOptions, program: string): Pr
 export async function findGroup(options: ClientOptions): Promise<Group> {
   const { clientFile, verifier } = await trust(options);
   return Group.find({ file: clientFile, verifier, machine: systemMachine, patienceMs: PATIENCE_MS });
+}
+
+const REACH_MS = 2_000;
+
+/** Whether a TMR server answers at this address, with a certificate of the group. */
+export async function reaches({ authority, certificate, key }: ClientFile, address: string): Promise<boolean> {
+  const place = parseAddress(address, PORTS.clients);
+  if (place === undefined) return false;
+  const socket = connectTls({ ...place, ca: authority, ALPNProtocols: ['trefoil/1'], cert: certificate, key });
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(REACH_MS) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** One read of the service, in and out of protobuf. */

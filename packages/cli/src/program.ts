@@ -9,7 +9,7 @@ import { evictCommand, updateCommand } from './commands/admin.ts';
 import { demoCommand } from './commands/demo.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
-import { clientCommand, requestCommand } from './commands/set-up.ts';
+import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
 import { vendorCommand } from './commands/vendor.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { licensesCommand, sessionsCommand, statusCommand } from './commands/views.ts';
@@ -27,7 +27,14 @@ function program(): Command {
   const commands = [
     ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
     ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
-    ...[clientCommand(), requestCommand(), vendorCommand(), licenseServerCommand(), tmrServerCommand()],
+    ...[
+      clientCommand(),
+      requestCommand(),
+      rebindCommand(),
+      vendorCommand(),
+      licenseServerCommand(),
+      tmrServerCommand(),
+    ],
   ];
   for (const command of commands) trefoil.addCommand(command);
   return allExitByError(trefoil);

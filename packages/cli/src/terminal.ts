@@ -82,7 +82,8 @@ export function time(ms: bigint | number): string {
 export function wholeNumber(text: string, what: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
   const value = /^[0-9]{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
-  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min} on` : `from ${min} to ${max}`;
+  const open = max === Number.MAX_SAFE_INTEGER && !/^[0-9]{16,}$/.test(text);
+  const range = open ? `from ${min} on` : `from ${min} to ${max}`;
   throw new CliError(EXIT.usage, `${what} has to be a whole number ${range}, not "${printable(text.slice(0, 40))}"`);
 }
 

@@ -12,7 +12,7 @@ import { Renewals } from './renewals.ts';
 import { type AcquireResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
 import type { ReleaseResult, Seat } from './seat.ts';
 import { notAnAnswer, type RenewResult, SeatKeeper } from './seat-keeper.ts';
-import { type Answer, type SavedSession, Session, type SessionRequest } from './session.ts';
+import { type Answer, FORGOTTEN, type SavedSession, Session, type SessionRequest } from './session.ts';
 import { Verifier } from './verifier.ts';
 
 export interface ConnectOptions {
@@ -218,6 +218,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     const session = Session.resume(this.group, saved.session);
     const { patienceMs } = this.#session;
     const answer = await session.request({ kind: 'renew' }, patienceMs);
+    if (answer.kind === 'unknown' && answer.reason === FORGOTTEN)
+      throw new ClientError('session-ended', 'the session was used since it was saved: its seats were given back then');
     if (answer.kind === 'unknown') throw new ClientError('not-reachable', answer.reason);
     const { outcome } = answer;
     if (outcome.kind === 'refused' && outcome.code === 'evicted') {

@@ -69,7 +69,7 @@ function denialSentence({ code, product, feature, quantity, free, holders }: Out
     case 'configuration-expired':
       return `The container set's configuration has expired: the vendor has to renew it.`;
     case 'units':
-      return `Not enough units are left for ${what}.`;
+      return `The license for ${what} does not have that many units left, if it has any.`;
     case 'seats': {
       if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity)}.`;
       if (free > 0) return `Only ${free} of ${counted(quantity)} of ${what} are free.`;

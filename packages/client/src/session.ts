@@ -52,6 +52,9 @@ interface SessionParts {
   readonly nextRequest: number;
 }
 
+/** Its number is below those that the group still knows: others were asked in this session since. */
+export const FORGOTTEN = 'too much was asked since; its outcome is forgotten';
+
 /** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
 export class Session {
   readonly id: Uint8Array;
@@ -144,8 +147,7 @@ export class Session {
       if (answer.kind === 'outcome' && !forgotten) return answer;
       // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
       const again = (): Promise<Answer> => this.#send(requestId, bytes, patienceMs, sentAt);
-      if (answer.kind === 'outcome')
-        return { kind: 'unknown', reason: 'too much was asked since; its outcome is forgotten', requestId, again };
+      if (answer.kind === 'outcome') return { kind: 'unknown', reason: FORGOTTEN, requestId, again };
       answered = false;
       return { ...answer, requestId, again };
     } finally {

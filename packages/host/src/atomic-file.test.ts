@@ -22,7 +22,7 @@ describe('a file written atomically', () => {
 
   test('keeps the old content when it cannot be written', async () => {
     const file = join(directory, 'missing', 'keys');
-    const message = `cannot write ${file}: there is no such file`;
+    const message = `cannot write ${file}: there is no such file or folder`;
     await assert.rejects(writeFileAtomically(file, 'x'), { code: 'file-unwritable', message });
     const taken = mkdtempSync(join(directory, 'taken-'));
     writeFileSync(join(taken, 'inside'), '');

@@ -94,7 +94,7 @@ describe('a configuration file', () => {
     t.after(() => rmSync(directory, { recursive: true }));
     const file = join(directory, 'server.yaml');
     const load = () => loadConfiguration(file, schema);
-    assert.throws(load, { code: 'file-unreadable', message: `cannot read ${file}: there is no such file` });
+    assert.throws(load, { code: 'file-unreadable', message: `cannot read ${file}: there is no such file or folder` });
     writeFileSync(file, good);
     assert.equal(load().name, 'a');
     writeFileSync(file, 'x'.repeat(1_048_577));

@@ -29,7 +29,7 @@ export class HostError<C extends HostErrorCode = HostErrorCode> extends Error {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'there is no such file or folder',
   EACCES: 'no permission',
   EPERM: 'no permission',
   EISDIR: 'it is a directory',

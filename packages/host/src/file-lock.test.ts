@@ -94,7 +94,7 @@ describe('a lock', () => {
     const file = join(directory, 'nowhere', 'lock');
     assert.throws(() => lockFile(file), {
       code: 'file-unwritable',
-      message: `cannot write ${file}: there is no such file`,
+      message: `cannot write ${file}: there is no such file or folder`,
     });
   });
 });

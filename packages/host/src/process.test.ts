@@ -36,8 +36,17 @@ describe('a process', () => {
     assert.deepEqual(ending, { code: 0, out: 'ready\nsecond\nfirst\n', err: '' });
   });
 
-  test('stops on SIGINT and when it asks to', async () => {
+  test('opens no debugger and does not die of signals that mean nothing', async () => {
+    const ending = await runMain("say('ready'); setTimeout(() => running.stop('enough'), 500);", [
+      'SIGUSR1',
+      'SIGUSR2',
+    ]);
+    assert.deepEqual(ending, { code: 0, out: 'ready\n', err: '' });
+  });
+
+  test('stops on SIGINT, on SIGHUP and when it asks to', async () => {
     assert.equal((await runMain("say('ready');", ['SIGINT'])).code, 0);
+    assert.equal((await runMain("say('ready');", ['SIGHUP'])).code, 0);
     assert.deepEqual(await runMain(`${twoResources} running.stop('done');`), {
       code: 0,
       out: 'second\nfirst\n',

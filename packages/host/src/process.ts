@@ -27,7 +27,7 @@ export interface Running {
 }
 
 /**
- * Builds a process, keeps it until SIGTERM, SIGINT, `stop` or `fail`, and disposes of its resources in reverse order.
+ * Builds a process, keeps it until SIGTERM, SIGINT, SIGHUP, `stop` or `fail`, and disposes of its resources in reverse order.
  * Exit code 0 after a stop; 1 after an operational failure, with one sentence on stderr; 70 after anything unexpected,
  * which is logged with its stack. A second signal ends the process at once. It ends the process itself: nothing that
  * was forgotten may keep it alive.
@@ -41,6 +41,9 @@ export async function runUntilStopped(
   setInterval(() => undefined, 2 ** 30);
   process.on('SIGTERM', (signal) => run.onSignal(signal));
   process.on('SIGINT', (signal) => run.onSignal(signal));
+  process.on('SIGHUP', (signal) => run.onSignal(signal));
+  // Without a listener Node opens a debugger at the one, into a process that holds keys, and dies of the other.
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => run.ignores(signal));
   // After an assert nothing is sure any more, so nothing more is done than to say so.
   process.on('uncaughtException', (error) => run.exitAfter(error));
   process.on('unhandledRejection', (error) => run.exitAfter(error));
@@ -89,6 +92,10 @@ class Run implements Running {
   onSignal(signal: NodeJS.Signals): void {
     if (this.#stopping) process.exit(exitCodes.operationalFailure);
     this.stop(signal);
+  }
+
+  ignores(signal: NodeJS.Signals): void {
+    this.#log?.info({ signal }, 'a signal that means nothing here');
   }
 
   exitAfter(error: unknown): never {

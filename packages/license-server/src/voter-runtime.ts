@@ -17,7 +17,7 @@ import type { Disk, LogStore } from './log-store/index.ts';
 import { snapshotName } from './open-voter.ts';
 
 /** How often the container is compared with the ledger. */
-const KEEP_CONSTITUENTS_MS = 1_000;
+const LOOK_AT_FILES_MS = 1_000;
 /** Notes above this go to the disk without waiting for the next vote. */
 const MAX_NOTED_BYTES = 1024 * 1024;
 
@@ -42,7 +42,7 @@ export class VoterRuntime implements AsyncDisposable {
   readonly links: Partial<Record<TmrServer, Pick<FrameConnection, 'send' | 'close'>>> = {};
   readonly alarms = new Map<string, string>();
   readonly #constituents: ConstituentKeeper;
-  #constituentsAt = 0;
+  #lookedAt = 0;
   #notes: Uint8Array[] = [];
   #noteBytes = 0;
   #queue: VoterEvent[] = [];
@@ -68,7 +68,7 @@ export class VoterRuntime implements AsyncDisposable {
 
   handle(event: VoterEvent): void {
     if (this.#stopped) return;
-    if (event.kind === 'tick') this.#keepConstituents();
+    if (event.kind === 'tick') this.#lookAfterFiles();
     this.#queue.push(event);
     if (this.#running) return; // a step in a step: it comes after
     this.#running = true;
@@ -80,10 +80,11 @@ export class VoterRuntime implements AsyncDisposable {
     }
   }
 
-  #keepConstituents(): void {
-    const { clock, log } = this.parts;
-    if (clock.monotonicMs() - this.#constituentsAt < KEEP_CONSTITUENTS_MS) return;
-    this.#constituentsAt = clock.monotonicMs();
+  #lookAfterFiles(): void {
+    const { clock, log, store } = this.parts;
+    if (clock.monotonicMs() - this.#lookedAt < LOOK_AT_FILES_MS) return;
+    this.#lookedAt = clock.monotonicMs();
+    store.checkInPlace().catch((error: unknown) => this.#diskFailed(error));
     // A copy for the container's sake; the ledger has them all, so the group goes on without.
     this.#constituents.keep(this.voter.replica.ledger).catch((error: unknown) => {
       log.error({ err: error }, 'the constituents could not be written to the container');

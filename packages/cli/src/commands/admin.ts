@@ -104,6 +104,7 @@ function quantityOf(quantity: number): string {
 }
 
 async function findSession(group: Group, prefix: string): Promise<Uint8Array> {
+  if (prefix === '') throw new CliError(EXIT.usage, 'which session? Give its id, or the beginning of it');
   if (!/^[0-9a-f]{1,32}$/i.test(prefix))
     throw new CliError(EXIT.usage, `not (the beginning of) a session's id: ${printable(prefix.slice(0, 40))}`);
   const request = create(ListSessionsRequestSchema, { set: group.configuration.set });

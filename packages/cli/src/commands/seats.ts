@@ -56,7 +56,9 @@ export function runCommand(): Command {
     });
 }
 
-const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+/** Mean nothing where there is no command yet. */
+const OTHERS = ['SIGCONT', 'SIGWINCH'] as const;
 
 /** To whoever sits in front of it: what becomes of the seat that it holds. */
 function tellWhatHappens(client: Client): void {
@@ -72,11 +74,12 @@ class PassedSignals {
   #early: NodeJS.Signals | undefined;
 
   constructor() {
-    for (const signal of PASSED_ON)
+    for (const signal of ENDING)
       process.on(signal, () => {
         if (this.#target === undefined) this.#early ??= signal;
         else this.#target(signal);
       });
+    for (const signal of OTHERS) process.on(signal, () => this.#target?.(signal));
   }
 
   get early(): NodeJS.Signals | undefined {

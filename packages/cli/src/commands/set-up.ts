@@ -4,7 +4,12 @@ import { homedir, hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
 import { ClientError, type ClientFile, decodeClientFile, encodeClientFile, Verifier } from '@trefoil/client';
-import { createSoftwareContainer, openSoftwareContainer, readPassphraseFile } from '@trefoil/container';
+import {
+  createSoftwareContainer,
+  openSoftwareContainer,
+  readPassphraseFile,
+  rebindSoftwareContainer,
+} from '@trefoil/container';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { containerRequest } from '@trefoil/vendor';
 import { Command } from 'commander';
@@ -38,8 +43,32 @@ export function requestCommand(): Command {
       const made = await createSoftwareContainer({ file, ...secret });
       await using container = made.container;
       note(`made ${file}. Its recovery code, shown only now: ${made.recoveryCode}`);
-      note('Keep it apart from this machine: with it the container opens on other hardware.');
+      note('Keep it apart from this machine: with it "trefoil rebind" opens the container on other hardware.');
       return writeResult(options.output, await containerRequest(container, options.name));
+    });
+}
+
+export function rebindCommand(): Command {
+  return new Command('rebind')
+    .description(
+      'Bind a container to this machine by its recovery code: after a move to other hardware, or with a lost passphrase.',
+    )
+    .requiredOption('--container <file>', 'the software container; its license server must not run')
+    .requiredOption('--recovery-code-file <file>', 'a file (mode 0600) with the code that "trefoil request" has shown')
+    .option('--passphrase-file <file>', 'protects it from now on; none unless given')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil rebind --container /var/lib/trefoil/container.tfc --recovery-code-file code.txt',
+    )
+    .action(async (options: { container: string; recoveryCodeFile: string; passphraseFile?: string }) => {
+      const { container: file, recoveryCodeFile, passphraseFile } = options;
+      // Neither in argv nor in the history of a shell.
+      const recoveryCode = Buffer.from(await readPassphraseFile(recoveryCodeFile)).toString('latin1');
+      const secret = passphraseFile === undefined ? {} : { passphrase: await readPassphraseFile(passphraseFile) };
+      const bound = await rebindSoftwareContainer({ file, recoveryCode, ...secret });
+      await bound.container[Symbol.asyncDispose]();
+      print(`${file} is bound to this machine`);
+      note(`The old recovery code is spent. The new one, shown only now: ${bound.recoveryCode}`);
     });
 }
 

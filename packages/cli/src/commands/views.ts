@@ -9,7 +9,8 @@ import {
   StatusRequestSchema,
 } from '@trefoil/api';
 import { Command } from 'commander';
-import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
+import type { ClientFile } from '@trefoil/client';
+import { type ClientOptions, findGroup, reaches, read, withClientOptions } from '../connection.ts';
 import { duration, EXIT, print, printable, printJson, table, time } from '../terminal.ts';
 
 export function statusCommand(): Command {
@@ -28,8 +29,10 @@ export function statusCommand(): Command {
           { request: StatusRequestSchema, reply: StatusReplySchema },
           create(StatusRequestSchema, { set: group.configuration.set }),
         );
-        if (options.json) printJson(status);
-        else print(statusText(status));
+        const reached = await reachedServers(group.file, status);
+        const tmrServers = status.tmrServers.map((one) => ({ ...one, reachable: reached.has(one.server) }));
+        if (options.json) printJson({ ...status, tmrServers });
+        else print(statusText(status, reached));
         if (status.redundancy < 0) process.exitCode = EXIT.notReachable;
       } finally {
         group.close();
@@ -37,7 +40,20 @@ export function statusCommand(): Command {
     });
 }
 
-function statusText(status: StatusReply): string {
+/** The one that answers is one of them; the others are called. */
+async function reachedServers(file: ClientFile, status: StatusReply): Promise<ReadonlySet<string>> {
+  const reached = await Promise.all(
+    status.tmrServers.map(async (one) => one.server === status.server || (await reaches(file, one.address))),
+  );
+  return new Set(status.tmrServers.filter((_, i) => reached[i]).map((one) => one.server));
+}
+
+function roleOf(one: StatusReply['tmrServers'][0], reached: ReadonlySet<string>): string {
+  if (one.active) return 'active';
+  return reached.has(one.server) ? 'standby' : 'NOT REACHABLE from here: no other one could take over';
+}
+
+function statusText(status: StatusReply, reached: ReadonlySet<string>): string {
   const { redundancy } = status;
   const health =
     redundancy < 0
@@ -47,7 +63,7 @@ function statusText(status: StatusReply): string {
         : `working; ${redundancy} more license server may fail`;
   const tmr = table(
     ['TMR server', 'address', 'role'],
-    status.tmrServers.map((one) => [one.server, one.address, one.active ? 'active' : 'not active']),
+    status.tmrServers.map((one) => [one.server, one.address, roleOf(one, reached)]),
     '',
   );
   const voters = table(

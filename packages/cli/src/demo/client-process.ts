@@ -59,14 +59,14 @@ class DemoClient {
       case 'report':
         return { kind: 'report', figures: { calls: this.#calls, failed: this.#failed, maxGapMs: this.#maxGapMs } };
       case 'rest':
-        this.#stop = true;
-        await this.#loading;
+        await this.#stopLoad();
         return { kind: 'resting', holds: this.#seat !== undefined };
       case 'proof':
         return { kind: 'proof', bundle: this.#seat?.proof() };
       case 'end':
+        await this.#stopLoad();
         await this.#client.close();
-        process.disconnect();
+        process.disconnect?.();
         return undefined;
     }
   }
@@ -83,6 +83,11 @@ class DemoClient {
     }
     const sentence = result.kind === 'denied' ? (result satisfies Denied).sentence : result.kind;
     return { kind: 'acquired', granted: false, sentence };
+  }
+
+  async #stopLoad(): Promise<void> {
+    this.#stop = true;
+    await this.#loading;
   }
 
   async #load(everyMs: number): Promise<void> {
@@ -116,7 +121,8 @@ class DemoClient {
 /** `node client-process.ts CLIENT-FILE VENDOR-ROOT USER HOST`, with a channel to its parent. */
 async function main(): Promise<void> {
   const [clientFile, vendor, user, host] = process.argv.slice(2) as [string, string, string, string];
-  const say = (said: Said): void => void process.send?.(said);
+  // Whoever started it may be gone before it has spoken.
+  const say = (said: Said): void => void process.send?.(said, undefined, undefined, () => undefined);
   try {
     const client = new DemoClient(
       await connect({ clientFile, vendor, user, host, program: 'cad', patienceMs: PATIENCE_MS }),
@@ -131,7 +137,7 @@ async function main(): Promise<void> {
     say({ kind: 'connected' });
   } catch (error) {
     say({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
-    process.disconnect();
+    process.disconnect?.();
   }
 }
 

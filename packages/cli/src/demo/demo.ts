@@ -5,6 +5,7 @@ import { createLoopbackGroup, type LoopbackGroup } from '../group/loopback-group
 import { ServerProcess } from '../group/server-process.ts';
 import { ClientHandle } from './client-handle.ts';
 import { GroupHands } from './group-hands.ts';
+import { CliError, EXIT } from '../terminal.ts';
 import type { LoadFigures } from './client-process.ts';
 import type { Narrator } from './narrator.ts';
 import { verifyApart, withOneVote } from './proofs.ts';
@@ -39,7 +40,9 @@ export interface Told {
 /** The whole story, told step by step. Returns its figures; the group stays up until `stack` is disposed. */
 export async function runDemo(stack: AsyncDisposableStack, narrator: Narrator): Promise<Told> {
   const startedAt = performance.now();
-  const directory = await mkdtemp(join(tmpdir(), 'trefoil-demo-'));
+  const directory = await mkdtemp(join(tmpdir(), 'trefoil-demo-')).catch((error: unknown) => {
+    throw new CliError(EXIT.failure, `the demo can't make a folder in ${tmpdir()}: ${String(error)}`);
+  });
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   narrator.step('A vendor, a customer and five servers on this machine');
   const group = await createLoopbackGroup(directory);

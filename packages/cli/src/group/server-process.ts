@@ -7,12 +7,14 @@ import { CliError, EXIT } from '../terminal.ts';
 import type { ServerFolder } from './loopback-group.ts';
 
 const READY_MS = 20_000;
+const END_WITH_PARENT = new URL('./end-with-parent.ts', import.meta.url).href;
 
 /** One of the five servers as a process of its own. Its JSON log goes to `log.jsonl` in its folder. */
 export class ServerProcess implements AsyncDisposable {
   readonly folder: ServerFolder;
   readonly #environment: Readonly<Record<string, string>>;
   #child: ChildProcess | undefined;
+  #disposed = false;
   #exited: Promise<number | null> = Promise.resolve(null);
 
   /** `environment` is added to that of this process. */
@@ -32,8 +34,9 @@ export class ServerProcess implements AsyncDisposable {
   /** Resolves when it has said that it is ready. Rejects with its own words if it ends before. */
   async start(readyWithinMs = READY_MS): Promise<void> {
     const main = fileURLToPath(import.meta.resolve(`@trefoil/${this.folder.kind}`).replace(/index\.ts$/, 'main.ts'));
-    const child = spawn(process.execPath, [main, this.folder.configFile], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    if (this.#disposed) throw new CliError(EXIT.failure, `${this.folder.name} is not started any more`);
+    const child = spawn(process.execPath, ['--import', END_WITH_PARENT, main, this.folder.configFile], {
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...this.#environment },
     });
     this.#child = child;
@@ -80,6 +83,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
     await this.stop();
   }
 }

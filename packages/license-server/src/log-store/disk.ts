@@ -23,6 +23,8 @@ export interface DiskFile {
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** fdatasync: what was written, and the size if it grew, survives a power loss from here on. */
   sync(): Promise<void>;
+  /** False once it was removed while it is open: then what is written is gone with the process. */
+  isInPlace(): Promise<boolean>;
   close(): Promise<void>;
 }
 

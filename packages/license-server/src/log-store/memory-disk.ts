@@ -93,6 +93,7 @@ export class MemoryDisk implements Disk {
       read: async (offset, length) => this.#read(name, offset, length),
       write: async (offset, bytes) => this.#write(name, offset, bytes),
       sync: async () => this.#sync(name),
+      isInPlace: async () => this.#files.has(name),
       close: async () => undefined,
     };
   }

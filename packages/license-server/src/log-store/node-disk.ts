@@ -118,6 +118,10 @@ class NodeFile implements DiskFile {
     return naming(this.#path, 'sync', () => this.#handle.datasync());
   }
 
+  isInPlace(): Promise<boolean> {
+    return naming(this.#path, 'measure', async () => (await this.#handle.stat()).nlink > 0);
+  }
+
   async close(): Promise<void> {
     if (this.#handle.fd === -1) return;
     await naming(this.#path, 'close', () => this.#handle.close());

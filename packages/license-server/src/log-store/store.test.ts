@@ -97,6 +97,17 @@ test('on a real disk: the same, files 0600 in a directory 0700, records of every
   for (const name of await readdir(directory)) assert.equal((await stat(join(directory, name))).mode & 0o777, 0o600);
 });
 
+test('a log that is removed while it is in use is noticed, and nothing more is appended', async (t) => {
+  const directory = await temporary(t);
+  const { store } = await openStore(await NodeDisk.at(directory));
+  await store.append([record('kept', 100)]);
+  await store.checkInPlace();
+  await rm(directory, { recursive: true });
+  await assert.rejects(store.checkInPlace(), { code: 'missing', message: /was removed while it was in use/ });
+  await assert.rejects(store.append([record('lost', 100)]), { code: 'missing' });
+  await store.close();
+});
+
 test('errors of the real disk are one sentence that names the file', async (t) => {
   const directory = await temporary(t);
   const disk = await NodeDisk.at(directory);

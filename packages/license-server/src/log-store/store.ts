@@ -20,6 +20,11 @@ export interface LogStore {
   append(records: readonly Uint8Array[]): Promise<void>;
   /** Ends the present segment and begins a new file, chained to it. Resolves to the new segment's number. */
   startSegment(): Promise<number>;
+  /**
+   * Rejects if the file that is written was removed meanwhile, and fails every later call: what is appended to it would be lost
+   * with the process.
+   */
+  checkInPlace(): Promise<void>;
   /** Removes older segments, durably. The segment that is being written always stays. */
   dropSegmentsBefore(segment: number): Promise<void>;
   /**
@@ -94,6 +99,18 @@ export class Log implements LogStore {
 
   startSegment(): Promise<number> {
     return this.#other(() => this.#startSegment());
+  }
+
+  checkInPlace(): Promise<void> {
+    return this.#other(async () => {
+      if (await this.#file.isInPlace()) return;
+      const name = segmentName(this.segment);
+      throw new StoreError(
+        'missing',
+        name,
+        `${name} was removed while it was in use: what was signed since is not kept.`,
+      );
+    });
   }
 
   dropSegmentsBefore(segment: number): Promise<void> {
