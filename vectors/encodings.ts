@@ -7,6 +7,7 @@ import {
   encodePrepare,
   encodePromise,
   encodePropose,
+  encodeRejoin,
   merklePath,
   merkleTree,
   type Outcome,
@@ -71,7 +72,14 @@ export function statementVectors(): EncodingVectors {
   };
   const prepare = { ...head, clientsWait: true, nonce: fill(9, 16) };
   const propose = { ...head, index: 42, head: fill(2, 32) };
-  const bytes = { accept: encodeAccept(accept), promise: encodePromise(promise), prepare: encodePrepare(prepare) };
+  const { set, configVersion } = head;
+  const rejoin = { set, configVersion, member: 3 as const, incarnation: fill(10, 16), replaces: fill(11, 16) };
+  const bytes = {
+    accept: encodeAccept(accept),
+    promise: encodePromise(promise),
+    prepare: encodePrepare(prepare),
+    rejoin: encodeRejoin(rejoin),
+  };
   return {
     description: 'FORMATS §3: what servers sign',
     valid: [
@@ -83,6 +91,7 @@ export function statementVectors(): EncodingVectors {
       ),
       entry('promise', { kind: 'promise', ...promise }, bytes.promise),
       entry('prepare', { kind: 'prepare', ...prepare }, bytes.prepare),
+      entry('rejoin', { kind: 'rejoin', ...rejoin }, bytes.rejoin),
       entry('propose', { kind: 'propose', ...propose }, encodePropose(propose)),
     ],
     invalid: [
@@ -97,6 +106,8 @@ export function statementVectors(): EncodingVectors {
       wrong('promise-of-member-4', bytes.promise.with(44, 4), 'promise'),
       wrong('promise-truncated', cut(bytes.promise), 'promise'),
       wrong('prepare-flag-2', bytes.prepare.with(44, 2), 'prepare'),
+      wrong('rejoin-of-member-0', bytes.rejoin.with(36, 0), 'rejoin'),
+      wrong('rejoin-that-replaces-nothing', bytes.rejoin.subarray(0, 53), 'rejoin'),
     ],
   };
 }

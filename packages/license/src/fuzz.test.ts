@@ -17,9 +17,11 @@ import {
   decodeAccept,
   decodePrepare,
   decodePromise,
+  decodeRejoin,
   encodeAccept,
   encodePrepare,
   encodePromise,
+  encodeRejoin,
 } from './statements.ts';
 import { parseTerms } from './terms.ts';
 
@@ -49,6 +51,8 @@ describe('binary forms: a value with one encoding, or a LicenseError', () => {
     fuzz({ valid: vectors('statements', 'promise'), read: (b) => encodePromise(decodePromise(b)), refuses }));
   test('questions for an epoch', () =>
     fuzz({ valid: vectors('statements', 'prepare'), read: (b) => encodePrepare(decodePrepare(b)), refuses }));
+  test('new starts', () =>
+    fuzz({ valid: vectors('statements', 'rejoin'), read: (b) => encodeRejoin(decodeRejoin(b)), refuses }));
   test('certificates', () => {
     const { certificate } = bundle();
     return fuzz({ valid: [certificate], read: (b) => encodeCertificate(decodeCertificate(b)), refuses });

@@ -7,9 +7,11 @@ import {
   decodeAccept,
   decodePrepare,
   decodePromise,
+  decodeRejoin,
   encodeAccept,
   encodePrepare,
   encodePromise,
+  encodeRejoin,
   encodePropose,
   epochCounter,
   epochOf,
@@ -55,6 +57,15 @@ const statements = {
     encode: encodePrepare,
     decode: decodePrepare,
     length: 61,
+  },
+  REJOIN: {
+    values: fc.record({
+      ...{ set: bytes(16), configVersion: u32, member: fc.constantFrom<Member>(1, 2, 3) },
+      ...{ incarnation: bytes(16), replaces: bytes(16) },
+    }),
+    encode: encodeRejoin,
+    decode: decodeRejoin,
+    length: 69,
   },
 } as const;
 

@@ -16,9 +16,11 @@ import {
   decodeAccept,
   decodePrepare,
   decodePromise,
+  decodeRejoin,
   encodeAccept,
   encodePrepare,
   encodePromise,
+  encodeRejoin,
 } from './statements.ts';
 
 const crypto = nodeCrypto();
@@ -125,6 +127,7 @@ const statements: Record<string, { decode: (bytes: Uint8Array) => object; again:
     accept: { decode: decodeAccept, again: (bytes) => encodeAccept(decodeAccept(bytes)) },
     promise: { decode: decodePromise, again: (bytes) => encodePromise(decodePromise(bytes)) },
     prepare: { decode: decodePrepare, again: (bytes) => encodePrepare(decodePrepare(bytes)) },
+    rejoin: { decode: decodeRejoin, again: (bytes) => encodeRejoin(decodeRejoin(bytes)) },
   };
 
 describe('encodings', () => {
