@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { decodeRejoin, encodeRejoin, type Member, type Rejoin, type TmrServer } from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
 import type { Signed, ToVoter } from '../messages.ts';
 import { Bench, certificateOf, group, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
 import { CLEAN_RESTART, startRejoin } from './rejoin.ts';
@@ -97,5 +99,53 @@ describe('re-joining (PROTOCOL §7)', () => {
     const z = { ...BEHIND, utc: START + 9, previous: x.head, certificate, justification: [fooled, forgotten] };
     for (const bench of [first, second])
       assert.equal(refusalOf(bench.say('B', proposeOf(bench, 101, z))), 'bad-justification', `L${bench.member}`);
+  });
+
+  test('told by what a peer knows it, it signs for that once; one TMR server can’t keep it busy', () => {
+    const bench = new Bench(1);
+    const start = new Uint8Array(16).fill(1);
+    const knownAs = (from: TmrServer, incarnation: Uint8Array): number => {
+      const before = bench.voter.rejoin?.signed.length ?? 0;
+      bench.say(from, { kind: 'knownAs', incarnation });
+      return (bench.voter.rejoin?.signed.length ?? 0) - before;
+    };
+    assert.equal(knownAs('A', new Uint8Array(16).fill(9)), 0, 'it has not started anew');
+    for (const effect of startRejoin(bench.voter, start, CLEAN_RESTART, bench.clock)) bench.carryOut(effect);
+    assert.equal(knownAs('A', start), 0, 'they know it as it is');
+    assert.equal(knownAs('A', new Uint8Array(16)), 0, 'signed when it started');
+    assert.equal(knownAs('A', new Uint8Array(16).fill(2)), 1);
+    assert.equal(knownAs('A', new Uint8Array(16).fill(3)), 0, 'too soon');
+    assert.equal(knownAs('B', new Uint8Array(16).fill(3)), 1, 'the other one has a turn of its own');
+    for (let i = 10; i < 30; i++) {
+      bench.now += LIMITS.rejoinAgainMs;
+      knownAs('A', new Uint8Array(16).fill(i));
+    }
+    assert.equal(bench.voter.rejoin?.signed.length, LIMITS.rejoinsShown);
+    for (const { bytes } of bench.voter.rejoin?.signed ?? [])
+      assert.deepEqual(decodeRejoin(bytes).incarnation, start, 'always of this start');
+  });
+
+  test('a peer takes a new incarnation in the place of the one it knows, from the server itself, in this set', () => {
+    const peer = new Bench(2);
+    const of = (number: number): Uint8Array => new Uint8Array(16).fill(number);
+    const hears = (member: Member, incarnation: number, replaces: number, change: Partial<Rejoin> = {}): Uint8Array => {
+      const fields = { set: one.set, configVersion: 1, member, incarnation: of(incarnation), replaces: of(replaces) };
+      const bytes = encodeRejoin({ ...fields, ...change });
+      const signature = (one.containers[member - 1] as typeof one.root).sign(bytes);
+      peer.say('A', { kind: 'rejoin', member, rejoin: { bytes, signature } });
+      return peer.voter.incarnations[member - 1] as Uint8Array;
+    };
+    assert.deepEqual(hears(1, 1, 0), of(1));
+    assert.deepEqual(hears(1, 2, 0), of(1), 'it knows it by another one');
+    assert.deepEqual(hears(1, 2, 1), of(2));
+    assert.deepEqual(hears(1, 1, 0), of(2), 'an old one again');
+    assert.deepEqual(hears(1, 3, 2, { set: of(9) }), of(2), 'of another set');
+    assert.deepEqual(hears(1, 3, 2, { configVersion: 2 }), of(2), 'of another configuration');
+    assert.deepEqual(hears(1, 3, 2, { member: 3 }), of(2), 'of another member');
+    assert.deepEqual(hears(2, 3, 0), of(0), 'nobody tells it of itself');
+    const bytes = encodeRejoin({ set: one.set, configVersion: 1, member: 1, incarnation: of(3), replaces: of(2) });
+    const signature = (one.containers[2] as typeof one.root).sign(bytes);
+    peer.say('A', { kind: 'rejoin', member: 1, rejoin: { bytes, signature } });
+    assert.deepEqual(peer.voter.incarnations[0], of(2), 'signed by another');
   });
 });
