@@ -142,7 +142,7 @@ export class ProposerRuntime implements AsyncDisposable {
         this.#finish(effect.token, { kind: 'unavailable', reason: effect.reason, retryAfterMs: effect.retryAfterMs });
         return;
       case 'role':
-        log.info({ role: effect.role, epoch: effect.epoch }, 'role changed');
+        log.info({ role: effect.role, epoch: effect.epoch, why: effect.why }, 'role changed');
         for (const watcher of this.watchers) watcher({ role: effect.role, epoch: effect.epoch });
         return;
       case 'certified':

@@ -34,7 +34,8 @@ import { shelve, stepDown } from './step-down.ts';
 
 /** PROTOCOL §4.5: who tries. Epochs decide who can. */
 export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
-  if (proposer.role === 'leading' && isDeposed(proposer, now)) return stepDown(proposer, now);
+  if (proposer.role === 'leading' && isDeposed(proposer, now))
+    return stepDown(proposer, now, 'the license servers have promised a higher epoch');
   if (now.monotonicMs < proposer.nextAttemptAt) return [];
   if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
   switch (proposer.role) {
@@ -43,22 +44,24 @@ export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
     case 'preparing':
       // The last one didn't get its promises. Where somebody else did, there is nothing to take over.
       return activeElsewhere(proposer, now) !== undefined && now.monotonicMs >= proposer.stuckUntil
-        ? stepDown(proposer, now)
-        : startAttempt(proposer, now);
+        ? stepDown(proposer, now, 'the other one leads')
+        : startAttempt(proposer, now, 'the last attempt got too few promises');
     case 'follower':
-      return ownerSilent(proposer, now) || now.monotonicMs < proposer.stuckUntil ? startAttempt(proposer, now) : [];
+      if (ownerSilent(proposer, now)) return startAttempt(proposer, now, 'nobody who leads is heard');
+      return now.monotonicMs < proposer.stuckUntil
+        ? startAttempt(proposer, now, 'clients wait here that cannot reach the active one')
+        : [];
   }
 }
 
 function leadingTick(proposer: Proposer, now: Now): ProposerEffect[] {
   noteOvertaking(proposer, now);
-  if (isStuck(proposer, now)) return startAttempt(proposer, now);
+  if (isStuck(proposer, now)) return startAttempt(proposer, now, 'an entry gets no certificate');
   if (proposer.proposal !== undefined || !wantsFreshEpoch(proposer, now)) return [];
-  if (rejoinDue(proposer)) {
-    proposer.nextRejoinAt = now.monotonicMs + LIMITS.idleEntryMs;
-    proposer.wantAll = true;
-  }
-  return startAttempt(proposer, now);
+  if (!rejoinDue(proposer)) return startAttempt(proposer, now, 'a license server has promised a higher epoch');
+  proposer.nextRejoinAt = now.monotonicMs + LIMITS.idleEntryMs;
+  proposer.wantAll = true;
+  return startAttempt(proposer, now, 'to take in a license server that has started anew');
 }
 
 /** Enough license servers say that they promised a higher epoch: nothing of this one's can be certified any more. */
@@ -69,7 +72,7 @@ function isDeposed(proposer: Proposer, now: Now): boolean {
   return higher.length > proposer.configuration.containers.length - proposer.configuration.threshold;
 }
 
-function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
+function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect[] {
   const { configuration, key, random } = proposer;
   const epoch = nextEpoch(proposer, now);
   const nonce = random(NONCE_BYTES);
@@ -95,7 +98,7 @@ function startAttempt(proposer: Proposer, now: Now): ProposerEffect[] {
   proposer.overtakenSince = undefined;
   proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(random);
   for (const member of [1, 2, 3] as const) proposer.members[member].adopted = false;
-  return [{ kind: 'role', role: 'preparing', epoch }, ...toAll(proposer, { kind: 'prepare', prepare })];
+  return [{ kind: 'role', role: 'preparing', epoch, why }, ...toAll(proposer, { kind: 'prepare', prepare })];
 }
 
 /**
@@ -170,7 +173,8 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
   const uncertified = holder !== undefined && holder.tail.length > 0;
   const certifiedTarget = uncertified ? base.index - 1 : base.index;
   if (replica.certifiedIndex < certifiedTarget) return follow(proposer, now); // comes back here with the entries
-  if (replica.certifiedIndex > base.index) return [...beyondBase(proposer, base.index), ...stepDown(proposer, now)];
+  if (replica.certifiedIndex > base.index)
+    return [...beyondBase(proposer, base.index), ...stepDown(proposer, now, 'more is certified already')];
   const choice = { base, tail: uncertified ? holder.tail : undefined, used: used.map((one) => one.signed) };
   if (
     choice.tail !== undefined &&
@@ -242,7 +246,9 @@ function lead(
   proposer.following = undefined;
   proposer.stuckUntil = -Infinity;
   proposer.lastEntryAt = -Infinity; // an entry at once: it makes the epoch stand
-  const effects: ProposerEffect[] = [{ kind: 'role', role: 'leading', epoch: proposer.epoch }];
+  const effects: ProposerEffect[] = [
+    { kind: 'role', role: 'leading', epoch: proposer.epoch, why: 'enough have promised' },
+  ];
   const { orphans } = proposer;
   proposer.orphans = undefined;
   // The base's last entry has no certificate yet: it is signed again under this epoch.
@@ -302,7 +308,7 @@ export function onRefused(
 /** The active one lives after all: back to following, for a while. */
 function backOff(proposer: Proposer, now: Now): ProposerEffect[] {
   if (now.monotonicMs < proposer.stuckUntil) return []; // with stranded clients it keeps asking
-  return stepDown(proposer, now);
+  return stepDown(proposer, now, 'the active one lives');
 }
 
 export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
@@ -313,5 +319,5 @@ export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): Pro
   const { epoch, set } = decoded;
   if (epoch <= proposer.epoch || epochOwner(epoch) !== other.id || !equalBytes(set, proposer.configuration.set))
     return [];
-  return proposer.role === 'follower' ? [] : stepDown(proposer, now);
+  return proposer.role === 'follower' ? [] : stepDown(proposer, now, 'the other one was promised a higher epoch');
 }

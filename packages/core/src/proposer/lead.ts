@@ -191,7 +191,10 @@ function commitIfDecided(proposer: Proposer, proposal: Proposal, now: Now): Prop
     if (same.length < threshold) continue;
     // The group decided something else than this server computed: it is the odd one, and may not answer (PROTOCOL §3.4).
     if (!equalBytes(candidate.bytes, proposal.expected))
-      return [ownOutcomesDiffer(proposal.index), ...stepDown(proposer, now)];
+      return [
+        ownOutcomesDiffer(proposal.index),
+        ...stepDown(proposer, now, 'it computed other outcomes than the others'),
+      ];
     const odd = [...proposal.votes].filter(([, vote]) => !equalBytes(vote.bytes, candidate.bytes));
     const votes = same
       .map(([member, vote]) => ({ member, signature: vote.signature }))
@@ -251,9 +254,13 @@ export function decidedElsewhere(proposer: Proposer, status: VoterStatus, now: N
   if (proposal === undefined || proposer.role !== 'leading' || status.certifiedIndex !== proposal.index) return [];
   const accept = checkCertificate(proposer.configuration, replica, status.certificate);
   if (accept === undefined || accept.index !== proposal.index) return [];
-  if (!equalBytes(accept.head, proposal.head)) return stepDown(proposer, now); // somebody else's entry stands there
+  if (!equalBytes(accept.head, proposal.head))
+    return stepDown(proposer, now, 'another entry is certified in the place of its own');
   if (!equalBytes(accept.outcomesRoot, proposal.tail.tree.root))
-    return [ownOutcomesDiffer(proposal.index), ...stepDown(proposer, now)];
+    return [
+      ownOutcomesDiffer(proposal.index),
+      ...stepDown(proposer, now, 'it computed other outcomes than the others'),
+    ];
   return commit(proposer, proposal, { certificate: new Uint8Array(status.certificate), accept }, now);
 }
 

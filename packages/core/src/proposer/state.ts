@@ -46,7 +46,8 @@ export type ProposerEffect =
   | { readonly kind: 'redirect'; readonly token: Token; readonly to: TmrServer }
   /** Not done and will not be by this server: the client may ask again after `retryAfterMs`. */
   | { readonly kind: 'unavailable'; readonly token: Token; readonly reason: Unavailable; readonly retryAfterMs: number }
-  | { readonly kind: 'role'; readonly role: Role; readonly epoch: number }
+  /** `why` is for those who read the log. */
+  | { readonly kind: 'role'; readonly role: Role; readonly epoch: number; readonly why: string }
   /** For those who watch. `certificate` is empty where an entry was proved by a later one's. */
   | { readonly kind: 'certified'; readonly tail: Tail; readonly certificate: Uint8Array }
   | { readonly kind: 'alarm'; readonly alarm: string; readonly detail: string };

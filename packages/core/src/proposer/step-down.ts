@@ -13,7 +13,7 @@ export function shelve(proposer: Proposer): void {
   dropTail(proposer.replica);
 }
 
-export function stepDown(proposer: Proposer, now: Now): ProposerEffect[] {
+export function stepDown(proposer: Proposer, now: Now, why: string): ProposerEffect[] {
   shelve(proposer);
   const open = [...(proposer.orphans?.commands ?? []), ...takeAll(proposer)];
   proposer.orphans = undefined;
@@ -23,7 +23,7 @@ export function stepDown(proposer: Proposer, now: Now): ProposerEffect[] {
   proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(proposer.random);
   const to = proposer.id === 'A' ? 'B' : 'A';
   return [
-    { kind: 'role', role: 'follower', epoch: proposer.epoch },
+    { kind: 'role', role: 'follower', epoch: proposer.epoch, why },
     ...open.map(({ token }) => ({ kind: 'redirect', token, to }) as const),
     ...follow(proposer, now),
   ];
