@@ -173,6 +173,16 @@ test('sectors that changed places, within a record, between records and between 
   }
 });
 
+test('a segment in the middle cut to whole chunks: suspect, and no record behind the damage is given', async () => {
+  for (let chunks = 1; chunks < 4; chunks++) {
+    const disk = await writtenLog();
+    disk.damage(segmentName(2), (bytes) => bytes.subarray(0, chunks * CHUNK_BYTES));
+    const { opened, texts } = await open(disk);
+    assert.equal(opened.kind, 'suspect');
+    assert.ok('abcdefg'.startsWith(texts.join('')), texts.join());
+  }
+});
+
 test('a file cut short anywhere: suspect', async () => {
   const disk = await writtenLog();
   for (const segment of [1, 2, 3]) {
@@ -309,7 +319,10 @@ test('a record altered with a right checksum breaks the chain: suspect', async (
 test('an empty segment in the place of the one that its forerunner names: suspect', async () => {
   const disk = await writtenLog();
   const name = segmentName(2);
-  const { recordsChain } = await scanSegment(await disk.open(name), name, () => undefined);
+  const { recordsChain } = await scanSegment(await disk.open(name), name, {
+    check: () => undefined,
+    onRecord: () => undefined,
+  });
   await createSegment(disk, 3, { storeId: STORE_ID, chunkBytes: 2 * CHUNK_BYTES }, recordsChain);
   assert.match((await assertSuspect(disk, 'replaced')).reason, /not the one/);
 });

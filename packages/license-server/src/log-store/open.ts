@@ -5,7 +5,7 @@ import { FrameEncoder, START_OF_CHAIN } from './frame.ts';
 import { FRAME_KIND, SECTOR_BYTES } from './layout.ts';
 import { type RecordSink, type ScannedSegment, scanSegment } from './scan-segment.ts';
 import { patternBytes } from './sector.ts';
-import { encodeSeal, segmentName, segmentNumber, STORE_ID_BYTES } from './segment.ts';
+import { encodeSeal, type SegmentHeader, segmentName, segmentNumber, STORE_ID_BYTES } from './segment.ts';
 import { Log, type LogStore } from './store.ts';
 
 export interface OpenOptions {
@@ -105,8 +105,8 @@ async function verifyChain(disk: Disk, options: OpenOptions): Promise<VerifiedCh
   let newest: ScannedSegment | undefined;
   for (const segment of segments) {
     previous = newest;
-    newest = await scanFile(disk, segment, options);
-    if (previous !== undefined) checkJoint(previous, newest);
+    newest = await scanFile(disk, segment, previous, options);
+    if (previous !== undefined && previous.seal === undefined) checkUnsealed(previous, newest);
   }
   if (newest === undefined) throw new Error('verifyChain needs a segment');
   if (newest.seal !== undefined) {
@@ -115,42 +115,59 @@ async function verifyChain(disk: Disk, options: OpenOptions): Promise<VerifiedCh
   return { segments, newest, previous, torn: newest.tornEnd > newest.endSector };
 }
 
-async function scanFile(disk: Disk, segment: number, options: OpenOptions): Promise<ScannedSegment> {
+/** Gives no record of a file that does not belong behind the one before it. */
+async function scanFile(
+  disk: Disk,
+  segment: number,
+  previous: ScannedSegment | undefined,
+  options: OpenOptions,
+): Promise<ScannedSegment> {
   const name = segmentName(segment);
   const file = await disk.open(name);
-  try {
-    const scanned = await scanSegment(file, name, options.onRecord ?? (() => undefined));
-    if (scanned.header.segment !== segment) throw new Damage(name, 0, 'the file holds another segment of the log');
-    if (Buffer.compare(scanned.header.storeId, options.storeId) !== 0) {
+  const check = (header: SegmentHeader, headerChain: Buffer): void => {
+    if (header.segment !== segment) throw new Damage(name, 0, 'the file holds another segment of the log');
+    if (Buffer.compare(header.storeId, options.storeId) !== 0) {
       throw new Damage(name, 0, 'the log belongs to another license server');
     }
-    return scanned;
+    if (previous !== undefined) checkJoint(previous, header, headerChain);
+  };
+  const onRecord: RecordSink = (record) => {
+    if (previous !== undefined && previous.seal === undefined) throw endMissing(previous);
+    options.onRecord?.(record);
+  };
+  try {
+    return await scanSegment(file, name, { check, onRecord });
   } finally {
     await file.close();
   }
 }
 
-/**
- * Both sides name each other: the header names the chain before it, the seal the header behind it. `startSegment` makes
- * the new file first and the seal second, so the seal may be missing only while the new segment has no record. A seal is
- * one sector: it can't be torn.
- */
-function checkJoint(previous: ScannedSegment, next: ScannedSegment): void {
-  const name = segmentName(next.header.segment);
-  if (!next.header.previousChain.equals(previous.recordsChain)) {
+/** Both sides name each other: the header names the chain before it, the seal the header behind it. */
+function checkJoint(previous: ScannedSegment, header: SegmentHeader, headerChain: Buffer): void {
+  const name = segmentName(header.segment);
+  if (!header.previousChain.equals(previous.recordsChain)) {
     throw new Damage(name, 0, 'the segment does not continue the one before it');
   }
-  const afterEnd = previous.endSector * SECTOR_BYTES;
   if (previous.tornEnd !== previous.endSector) {
+    const afterEnd = previous.endSector * SECTOR_BYTES;
     throw new Damage(segmentName(previous.header.segment), afterEnd, 'a segment that was ended has a torn end');
   }
-  if (previous.seal === undefined) {
-    if (next.recordFrames === 0 && next.tornEnd === next.endSector && next.seal === undefined) return;
-    throw new Damage(segmentName(previous.header.segment), afterEnd, 'the end of the segment is missing');
-  }
-  if (!previous.seal.nextChain.equals(next.headerChain)) {
+  if (previous.seal !== undefined && !previous.seal.nextChain.equals(headerChain)) {
     throw new Damage(name, 0, 'the segment is not the one that the segment before it names');
   }
+}
+
+/**
+ * `startSegment` makes the new file first and the seal second, so the seal may be missing only while the new segment has no
+ * record. A seal is one sector: it can't be torn.
+ */
+function checkUnsealed(previous: ScannedSegment, next: ScannedSegment): void {
+  if (next.recordFrames !== 0 || next.tornEnd !== next.endSector || next.seal !== undefined) throw endMissing(previous);
+}
+
+function endMissing(previous: ScannedSegment): Damage {
+  const afterEnd = previous.endSector * SECTOR_BYTES;
+  return new Damage(segmentName(previous.header.segment), afterEnd, 'the end of the segment is missing');
 }
 
 /**

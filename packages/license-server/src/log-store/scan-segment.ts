@@ -12,6 +12,9 @@ export interface StoredRecord {
 
 export type RecordSink = (record: StoredRecord) => void;
 
+/** Told of the header, and the chain behind it, before any record; throws Damage if the segment does not belong there. */
+export type HeaderCheck = (header: SegmentHeader, headerChain: Buffer) => void;
+
 /** What a whole, verified segment turned out to be. */
 export interface ScannedSegment {
   readonly header: SegmentHeader;
@@ -33,13 +36,18 @@ export interface ScannedSegment {
  * Verifies a segment from its first to its last bit, giving each record to `onRecord` on the way.
  * @throws Damage for everything but a torn end; StoreError if the disk fails.
  */
-export async function scanSegment(file: DiskFile, name: string, onRecord: RecordSink): Promise<ScannedSegment> {
+export async function scanSegment(
+  file: DiskFile,
+  name: string,
+  { check, onRecord }: { check: HeaderCheck; onRecord: RecordSink },
+): Promise<ScannedSegment> {
   const sizeBytes = await file.size();
   const reader = new FrameReader(file, name, Math.floor(sizeBytes / SECTOR_BYTES));
   const first = await reader.next();
   if (!isFrame(first)) throw reader.damage(0, 'the segment has no header');
   const header = decodeHeader(name, first);
   const headerChain = reader.chain;
+  check(header, headerChain);
   let lastFrame: Frame = first;
   let recordsChain = headerChain;
   let recordFrames = 0;
