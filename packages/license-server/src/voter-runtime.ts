@@ -16,7 +16,7 @@ import { ConstituentKeeper } from './constituents.ts';
 import type { Disk, LogStore } from './log-store/index.ts';
 import { snapshotName } from './open-voter.ts';
 
-/** How often the container is compared with the ledger. */
+/** How often the container is compared with the ledger, and the log file looked for. */
 const LOOK_AT_FILES_MS = 1_000;
 /** Notes above this go to the disk without waiting for the next vote. */
 const MAX_NOTED_BYTES = 1024 * 1024;

@@ -161,7 +161,8 @@ class Life {
   }
 
   local(history: readonly Step[], teller: Teller): Local {
-    const { promised, logEpoch, replica, signedHigh, storedPromise, withholding, incarnations, frozen } = this.#voter;
+    const { promised, logEpoch, replica, signedHigh, storedPromise, incarnations } = this.#voter;
+    const { withholding, unanchored, frozen } = this.#voter;
     const signedKeys = [...this.#signed.keys()].sort();
     const signed = [...this.#signed.values()];
     const records = this.#records;
@@ -171,7 +172,7 @@ class Life {
       const told = (bytes: Uint8Array | undefined): string =>
         bytes === undefined ? '' : teller.statement(bytes, renaming);
       const lines = [
-        ...[promised, logEpoch, replica.certifiedIndex, starts, withholding, frozen],
+        ...[promised, logEpoch, replica.certifiedIndex, starts, withholding, unanchored, frozen],
         ...[teller.entries(replica.lastHead, renaming), teller.incarnations(incarnations, renaming)],
         ...[told(signedHigh?.statement), told(storedPromise?.promise)],
         ...signed.map(({ bytes }) => told(bytes)).sort(),
@@ -181,7 +182,7 @@ class Life {
     };
     const names: string[] = [];
     const parts = [
-      ...[promised, logEpoch, replica.lastIndex, replica.certifiedIndex, this.#starts, withholding, frozen],
+      ...[promised, logEpoch, replica.lastIndex, replica.certifiedIndex, this.#starts, withholding, unanchored, frozen],
       ...[replica.lastHead, signedHigh?.statement, storedPromise?.promise, ...incarnations].map((bytes) =>
         bytes === undefined ? '' : bytesKey(bytes),
       ),

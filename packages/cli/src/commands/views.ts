@@ -50,7 +50,7 @@ async function reachedServers(file: ClientFile, status: StatusReply): Promise<Re
 
 function roleOf(one: StatusReply['tmrServers'][0], reached: ReadonlySet<string>): string {
   if (one.active) return 'active';
-  return reached.has(one.server) ? 'standby' : 'NOT REACHABLE from here: no other one could take over';
+  return reached.has(one.server) ? 'standby' : 'NOT REACHABLE from here: if the active one fails, nobody takes over';
 }
 
 function statusText(status: StatusReply, reached: ReadonlySet<string>): string {
