@@ -163,6 +163,12 @@ describe('the command line on a running group', { timeout: 180_000 }, () => {
     assert.match(again.stdout, /given back|had ended before/);
   });
 
+  test('a root key that is none is a matter of usage', async () => {
+    const { code, stderr } = await running.trefoil('status', '--vendor-root', 'abc');
+    assert.equal(code, 2);
+    assert.match(stderr, /--vendor-root: the vendor's root key is not 32 bytes/);
+  });
+
   test('client add checks what it writes, and overwrites nothing', async () => {
     const { directory, vendorRoot } = running.group;
     const add = ['client', 'add', '--group', 'g', '--address', '127.0.0.1', '--output', join(directory, 'added.json')];

@@ -1,8 +1,16 @@
 import { once } from 'node:events';
 import { connect as connectTls } from 'node:tls';
-import { type Client, type ClientFile, connect, Group, readClientFile, systemMachine, Verifier } from '@trefoil/client';
+import {
+  type Client,
+  ClientError,
+  type ClientFile,
+  connect,
+  Group,
+  readClientFile,
+  systemMachine,
+  Verifier,
+} from '@trefoil/client';
 import { fromBinary, type Method, parseAddress, PORTS, toBinary } from '@trefoil/api';
-import { LicenseError } from '@trefoil/license';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './terminal.ts';
 
@@ -33,7 +41,7 @@ export async function trust(options: ClientOptions): Promise<{ clientFile: Clien
   try {
     return { clientFile, verifier: new Verifier(root) };
   } catch (error) {
-    if (error instanceof LicenseError && options.vendorRoot !== undefined)
+    if (error instanceof ClientError && options.vendorRoot !== undefined)
       throw new CliError(EXIT.usage, `--vendor-root: ${error.message}`);
     throw error;
   }
