@@ -103,7 +103,7 @@ class Life {
   #voter: Voter;
   #starts = 0;
 
-  /** Its first start is over, and all three know each other's. */
+  /** Its first start is over: all three know each other's, and are taken in. */
   constructor(fixture: Fixture, context: LedgerContext, member: Member) {
     this.#fixture = fixture;
     this.#context = context;
@@ -114,6 +114,7 @@ class Life {
       if (other !== member)
         this.#hears('A', { kind: 'rejoin', member: other, rejoin: firstStart(fixture, context, other) });
     this.#carryOut(stepVoter(this.#voter, { kind: 'tick' }, NOW));
+    this.#voter.unanchored = false;
   }
 
   take(step: Step): void {
