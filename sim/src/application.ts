@@ -22,6 +22,8 @@ export class Application {
   answers = 0;
   unknowns = 0;
   waitingSince: number | undefined;
+  /** Called once, when it asks for something. */
+  onceAsking: (() => void) | undefined;
 
   constructor(world: World, number: number, random: Random) {
     this.#world = world;
@@ -74,6 +76,9 @@ export class Application {
   /** Undefined if the process was killed meanwhile: then nobody waits any more. */
   async #waiting<T>(asked: Promise<T>): Promise<T | undefined> {
     this.waitingSince ??= this.#world.agenda.now;
+    const { onceAsking } = this;
+    this.onceAsking = undefined;
+    onceAsking?.();
     try {
       return await Promise.race([asked, this.#process?.ended.then(() => undefined)]);
     } finally {

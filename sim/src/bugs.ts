@@ -69,14 +69,12 @@ export const BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'a certificate raises the log to the promised epoch',
+    name: 'catching up raises the log to the promised epoch',
     file: `${VOTER}/catch-up.ts`,
-    find: `voter.logEpoch = Math.max(voter.logEpoch, accept.epoch);
-  voter.promised = Math.max(voter.promised, accept.epoch);
-  voter.lastCertificateAt`,
-    replace: `voter.promised = Math.max(voter.promised, accept.epoch);
-  voter.logEpoch = voter.promised;
-  voter.lastCertificateAt`,
+    find: `voter.logEpoch = Math.max(voter.logEpoch, chunk.accept.epoch);
+  voter.promised = Math.max(voter.promised, chunk.accept.epoch);`,
+    replace: `voter.promised = Math.max(voter.promised, chunk.accept.epoch);
+  voter.logEpoch = voter.promised;`,
   },
   {
     name: 'a replaced entry is gone although its successor got no vote',
@@ -111,11 +109,10 @@ export const BUGS: readonly Bug[] = [
     replace: 'clock.ceiling = logTime + LIMITS.clockSlackMs;',
   },
   {
-    name: 'an incarnation is not told to the peers again',
+    name: 'a start that a peer knows by another one is not signed for again',
     file: `${VOTER}/rejoin.ts`,
-    find: `voter.incarnations[member - 1] = new Uint8Array(incarnation);
-    records.push`,
-    replace: 'records.push',
+    find: `if (now.monotonicMs - rejoin.askedAt[from] < LIMITS.rejoinAgainMs) return [];`,
+    replace: `return [];`,
   },
   {
     name: 'any base is taken without justification',

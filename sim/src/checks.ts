@@ -7,6 +7,7 @@ import {
   decodeCertificate,
   decodeOutcome,
   decodePromise,
+  decodeRejoin,
   equalBytes,
   type Member,
   TAGS,
@@ -20,6 +21,8 @@ interface SignedSoFar {
   promised: number;
   /** Its store was put back or damaged: it may forget, and has to re-join before it signs again. */
   mayHaveForgotten: boolean;
+  /** Its log was set aside, and it has not voted since: its newest start, and the peers that have promised on top of it. */
+  suspect: { incarnation: Uint8Array; knownBy: Set<Member> } | undefined;
 }
 
 /**
@@ -43,7 +46,9 @@ export class Checks {
 
   constructor(world: World) {
     this.#world = world;
-    const signed = (): SignedSoFar => ({ vote: undefined, promised: 0, mayHaveForgotten: false });
+    const signed = (): SignedSoFar => ({
+      ...{ vote: undefined, promised: 0, mayHaveForgotten: false, suspect: undefined },
+    });
     this.#signed = { 1: signed(), 2: signed(), 3: signed() };
   }
 
@@ -60,6 +65,8 @@ export class Checks {
       if (this.#world.cloned === member) return; // one of two processes with one key doesn't know what the other signs
       const accept = decodeAccept(statement);
       const { epoch, index } = accept;
+      this.#mustBeTakenIn(member, `votes for entry ${index}`);
+      signed.suspect = undefined;
       const place = `${member}/${epoch}/${index}`;
       const before = this.#votes.get(place);
       if (before !== undefined && !equalBytes(before, statement))
@@ -74,11 +81,27 @@ export class Checks {
     } else if (isTagged(statement, TAGS.promise)) {
       this.#world.evidence.promised(member, { bytes: statement, signature });
       if (this.#world.cloned === member) return;
-      const { epoch } = decodePromise(statement);
+      const { epoch, incarnations } = decodePromise(statement);
+      this.#mustBeTakenIn(member, `promises epoch ${epoch}`);
+      for (const peer of ([1, 2, 3] as const).filter((one) => one !== member)) {
+        const { suspect } = this.#signed[peer];
+        if (suspect !== undefined && equalBytes(incarnations[peer - 1] as Uint8Array, suspect.incarnation))
+          suspect.knownBy.add(member);
+      }
       if (epoch < signed.promised && !signed.mayHaveForgotten)
         this.fault(`9.4 L${member} promises epoch ${epoch} after ${signed.promised}`);
       signed.promised = Math.max(signed.promised, epoch);
+    } else if (isTagged(statement, TAGS.rejoin) && signed.suspect !== undefined) {
+      const { incarnation } = decodeRejoin(statement);
+      if (!equalBytes(incarnation, signed.suspect.incarnation)) signed.suspect = { incarnation, knownBy: new Set() };
     }
+  }
+
+  /** §7.3: who knows that it has forgotten waits for both peers, however long that takes. */
+  #mustBeTakenIn(member: Member, what: string): void {
+    const { suspect } = this.#signed[member];
+    if (suspect !== undefined && suspect.knownBy.size < 2)
+      this.fault(`7.3 L${member} ${what} with a suspect log, before both peers know its start`);
   }
 
   mayForget(member: Member): void {
@@ -95,6 +118,7 @@ export class Checks {
     if (this.#world.cloned === member) return;
     if (!this.isForgetful(member)) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
     this.mayForget(member);
+    this.#signed[member].suspect = { incarnation: new Uint8Array(0), knownBy: new Set() };
   }
 
   /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
@@ -177,6 +201,12 @@ export class Checks {
     const head = this.#heads.get(this.newestCertified);
     if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);
     if (ledgers.size > 1) this.fault('9.7 logs of the same length are not the same');
+    const servers = Object.values(this.#world.licenseServers);
+    // With one of them away, one that has forgotten waits for it.
+    if (servers.every(({ up }) => up))
+      for (const { name, runtime } of servers)
+        if (runtime !== undefined && runtime.voter.withholding !== '')
+          this.fault(`9.9 ${name} still withholds: ${runtime.voter.withholding}`);
     if (newest.length < 3) this.fault(`9.9 only ${newest.length} servers have all that is certified`);
   }
 }

@@ -72,7 +72,8 @@ export class Evidence {
     }
   }
 
-  proposed(proposal: Proposal): void {
+  proposed({ epoch, index, head, signature }: Proposal): void {
+    const proposal = { epoch, index, head, signature };
     const place = `${proposal.epoch}/${proposal.index}`;
     const before = this.#proposals.get(place);
     if (before === undefined) this.#proposals.set(place, proposal);

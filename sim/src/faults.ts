@@ -1,5 +1,5 @@
 import type { Member, TmrServer as Id } from '@trefoil/license';
-import { lieNames } from './lies.ts';
+import { FORKS_AND_GOES, lieNames } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
 import { TREASONS, Traitor } from './traitor.ts';
@@ -14,8 +14,13 @@ const tmr = (random: Random): Id => random.pick(['A', 'B'] as const);
 export const FAULTS: Readonly<Record<string, Fault>> = {
   'license server killed': (world, random) => {
     const server = world.licenseServers[member(random)];
-    server.crash('process');
-    world.mend(random.between(20, 3_000), () => server.up || void server.start());
+    const kill = (): void => {
+      server.crash('process');
+      world.mend(random.between(20, 3_000), () => server.up || void server.start());
+    };
+    atOnceOr(world, random, kill, (then) => {
+      server.onceSigned = then;
+    });
   },
   'power loss of a license server': (world, random) => {
     const server = world.licenseServers[member(random)];
@@ -50,8 +55,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'TMR server killed': (world, random) => {
     const server = world.tmrServers[tmr(random)];
-    server.crash();
-    world.mend(random.between(20, 3_000), () => server.up || server.start());
+    const kill = (): void => {
+      server.crash();
+      world.mend(random.between(20, 3_000), () => server.up || server.start());
+    };
+    atOnceOr(world, random, kill, (then) => {
+      server.onceCertified = then;
+    });
   },
   'way cut in one direction': (world, random) => {
     const way = random.chance(0.5) ? `${tmr(random)}>L${member(random)}` : `L${member(random)}>${tmr(random)}`;
@@ -88,9 +98,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     world.mend(random.between(20, 4_000), () => machine.goOn());
   },
   'client asleep': (world, random) => {
-    const { machine } = random.pick(world.clients);
-    machine.sleep();
-    world.mend(random.between(1_000, 20_000), () => machine.goOn());
+    const client = random.pick(world.clients);
+    const sleep = (): void => {
+      client.machine.sleep();
+      world.mend(random.between(1_000, 20_000), () => client.machine.goOn());
+    };
+    atOnceOr(world, random, sleep, (then) => {
+      client.onceAsking = () => void world.agenda.later(random.between(0, 3), then);
+    });
   },
   'slow disk': (world, random) => {
     const server = world.licenseServers[member(random)];
@@ -132,16 +147,28 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     void flipBit(world, random, server.member);
   },
   'TMR server lies': (world, random) => {
-    const { liar } = world.tmrServers[tmr(random)];
+    // Who leads has more to lie about.
+    const leading = (['A', 'B'] as const).filter((id) => world.tmrServers[id].runtime?.proposer.role === 'leading');
+    const server = world.tmrServers[leading.length > 0 && random.chance(0.7) ? random.pick(leading) : tmr(random)];
+    const { liar } = server;
     world.lied.add(`TMR server ${liar.id}`);
     // Two logs of one epoch need the third server, which must not have forgotten its own.
-    const names = lieNames(world.burden === 'a server lies');
+    const mayEquivocate = world.burden === 'a server lies';
+    const names = lieNames(mayEquivocate);
     for (let i = 1 + random.below(3); i > 0; i--) {
-      const name = random.pick(names);
+      const name = mayEquivocate && random.chance(0.2) ? FORKS_AND_GOES : random.pick(names);
       world.count(`lie: ${name}`);
       liar.begin(name);
     }
     world.mend(random.between(200, 4_000), () => liar.lies.clear());
+    liar.onceForked = () =>
+      void world.agenda.later(random.between(1, 30), () => {
+        if (world.mended) return;
+        server.crash();
+        world.mend(random.between(500, 3_000), () => server.up || server.start());
+        // With one of three away, two logs that differ have to do.
+        if (random.chance(0.7)) FAULTS['power loss of a license server']?.(world, random);
+      });
   },
   'license server lies': (world, random) => {
     const traitor = (world.traitor ??= new Traitor(world, member(random), random.fork()));
@@ -201,6 +228,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     if (server !== undefined && link !== undefined) server.receive(from as Id, link, bytes);
   },
 };
+
+/** At any moment; or at the very one in which most is at stake: signed and not told, asked and not heard. */
+function atOnceOr(world: World, random: Random, act: () => void, when: (then: () => void) => void): void {
+  if (random.chance(0.5)) act();
+  else when(() => world.mended || act());
+}
 
 function setWallClocks(world: World): void {
   for (const one of [1, 2, 3] as const) world.licenseServers[one].machine.wallOffsetMs = world.wallOffsetMs;

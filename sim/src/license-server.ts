@@ -28,6 +28,8 @@ export class LicenseServer {
   /** Counts starts: what belongs to an earlier life is nobody's. */
   life = 0;
   up = false;
+  /** Called once, when something is signed and nobody has it yet. */
+  onceSigned: (() => void) | undefined;
 
   constructor(world: World, member: Member, random: Random) {
     this.#world = world;
@@ -61,7 +63,9 @@ export class LicenseServer {
     this.#container = container;
     const { member, machine } = this;
     const log = this.#world.logOf(this.name);
-    const options = { context, member, clock: machine, log };
+    // Back to the last snapshot, as the bounds of the product have it.
+    const recentBytes = 5_000 * this.#world.snapshotEveryEntries;
+    const options = { context, member, clock: machine, log, recentBytes };
     const open = (): ReturnType<typeof openLog> => {
       this.#disk = new SlowDisk(this.memory, this.#world.agenda, this.#random);
       this.#disk.slowness = this.slowness;
@@ -108,6 +112,9 @@ export class LicenseServer {
     const { checks, commitOrder } = this.#world;
     const { lastHead, tail } = this.runtime?.voter.replica ?? {};
     checks.signs(this.member, signed);
+    const { onceSigned } = this;
+    this.onceSigned = undefined;
+    if (onceSigned !== undefined) this.#world.agenda.later(0, onceSigned);
     if (tail === undefined || lastHead === undefined) return;
     const { entry, bytes, previousHead, outcomes } = tail;
     commitOrder.executed(lastHead, { index: entry.index, bytes, previousHead, outcomes });
@@ -170,6 +177,7 @@ export class LicenseServer {
       this.#world.count('malformed message');
       return runtime.links[from]?.close(); // as the process does
     }
+    this.#world.count(`a license server hears: ${message.kind}`);
     runtime.handle({ kind: 'message', from, message });
   }
 

@@ -48,6 +48,9 @@ export class Liar {
   readonly promises: Signed[] = [];
   readonly rejoins: Signed[] = [];
   readonly shown: Signed[] = [];
+  /** Where the one place is at which it tells another entry. */
+  forkAt: number | undefined;
+  onceForked: () => void = () => undefined;
   #told: { place: string; propose: Propose } | undefined;
   /** Of what is under way when it begins to lie, the truth may have been told already. */
   #liesFrom: number | undefined;
@@ -61,6 +64,7 @@ export class Liar {
   begin(lie: string): void {
     const { lastIndex = 0 } = this.world.tmrServers[this.id].runtime?.proposer.replica ?? {};
     this.#liesFrom ??= lastIndex + 1;
+    this.forkAt = undefined;
     this.lies.add(lie);
   }
 
@@ -69,6 +73,12 @@ export class Liar {
   }
 
   tell(message: ToVoter, member: Member): readonly ToVoter[] {
+    const told = this.#asItWishes(message, member);
+    for (const one of told) if (one.kind === 'propose') this.world.evidence.proposed(one);
+    return told;
+  }
+
+  #asItWishes(message: ToVoter, member: Member): readonly ToVoter[] {
     if (this.world.burden === 'a server lies') return this.#lie(message, member);
     // Two logs of one epoch need the third server, which may have forgotten its own: one entry at one place, whatever it is.
     if (message.kind === 'propose' && message.index < (this.#liesFrom ?? 0)) return [message];
@@ -84,7 +94,7 @@ export class Liar {
   #lie(message: ToVoter, member: Member): readonly ToVoter[] {
     let told: readonly ToVoter[] = [message];
     for (const name of this.lies) {
-      if (!this.random.chance(0.5)) continue;
+      if (name !== FORKS_AND_GOES && !this.random.chance(0.5)) continue;
       told = told.flatMap((one) => LIES[name]?.(this, one, member) ?? [one]);
     }
     return told;
@@ -121,7 +131,6 @@ export class Liar {
     const { epoch, index } = propose;
     const signed = encodePropose({ set, configVersion: configuration.version, epoch, index, head });
     const signature = tmrKeys[this.id].sign(signed);
-    this.world.evidence.proposed({ epoch, index, head, signature });
     return { ...propose, entry, head, signature };
   }
 
@@ -177,6 +186,9 @@ export class Liar {
   }
 }
 
+/** A plan: one of three is told another entry, nobody gets the certificate, and soon it will be gone. */
+export const FORKS_AND_GOES = 'another entry to one, then gone';
+
 const BENT_FRAMES = 'bent frames';
 const NO_ANSWERS = 'clients hear nothing';
 const SWAPPED_ANSWERS = 'clients hear the answers of others';
@@ -189,23 +201,30 @@ const ELSEWHERE = [BENT_FRAMES, NO_ANSWERS, SWAPPED_ANSWERS, SWAPPED_SECRETS];
 const LIES: Readonly<Record<string, Lie>> = {
   'two entries at one place': (liar, message, member) =>
     message.kind === 'propose' && member === 1 + (message.index % 3)
-      ? [liar.withEntry(message, ({ commands, logTime }) => ({ commands: commands.slice(1), logTime: logTime + 1 }))]
+      ? [liar.withEntry(message, (entry) => ({ ...laterBy(entry, 1), commands: entry.commands.slice(1) }))]
       : [message],
+  [FORKS_AND_GOES]: (liar, message, member) => {
+    if (message.kind === 'certified' || message.kind === 'entries') return [];
+    if (message.kind !== 'propose') return [message];
+    if (liar.forkAt === undefined) {
+      liar.forkAt = message.index;
+      liar.onceForked();
+    }
+    if (message.index > liar.forkAt) return []; // it would carry the certificate
+    if (message.index < liar.forkAt || member !== 1 + (message.index % 3)) return [message];
+    return [liar.withEntry(message, (entry) => ({ ...laterBy(entry, 1), commands: entry.commands.slice(1) }))];
+  },
   'both entries to everybody': (liar, message) =>
     message.kind === 'propose'
       ? [liar.withEntry(message, ({ commands }) => ({ commands: commands.toReversed() })), message]
       : [message],
   'log time too fast': (liar, message) =>
     message.kind === 'propose'
-      ? [
-          liar.withSameEntry(message, ({ logTime }) => ({
-            logTime: logTime + liar.random.pick([200, 3_000, 86_400_000]),
-          })),
-        ]
+      ? [liar.withSameEntry(message, (entry) => laterBy(entry, liar.random.pick([200, 3_000, 86_400_000])))]
       : [message],
   'log time as fast as is allowed': (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withSameEntry(message, ({ logTime }) => ({ logTime: logTime + liar.random.below(LIMITS.clockSlackMs) }))]
+      ? [liar.withSameEntry(message, (entry) => laterBy(entry, liar.random.below(LIMITS.clockSlackMs)))]
       : [message],
   'utc of another year': (liar, message) =>
     message.kind === 'propose'
@@ -261,6 +280,11 @@ const LIES: Readonly<Record<string, Lie>> = {
   'messages swallowed': (liar, message) => (liar.random.chance(0.3) ? [] : [message]),
 };
 
+/** Nobody may leave UTC behind log time: that would be noticed first (PROTOCOL §6.3). */
+function laterBy({ logTime, utc }: Entry, ms: number): Pick<Entry, 'logTime' | 'utc'> {
+  return { logTime: logTime + ms, utc: utc + ms };
+}
+
 function pick({ entry, head, signature }: Propose): Pick<Propose, 'entry' | 'head' | 'signature'> {
   return { entry, head, signature };
 }
@@ -294,7 +318,12 @@ function forged(liar: Liar): Uint8Array[] {
 }
 
 /** Leaves two logs in one epoch: then all three license servers are needed (PROTOCOL §4.3). */
-const EQUIVOCATIONS = ['two entries at one place', 'both entries to everybody', 'log time as fast as is allowed'];
+const EQUIVOCATIONS = [
+  FORKS_AND_GOES,
+  'two entries at one place',
+  'both entries to everybody',
+  'log time as fast as is allowed',
+];
 
 export function lieNames(mayEquivocate: boolean): string[] {
   const all = [...Object.keys(LIES), ...ELSEWHERE];

@@ -29,6 +29,8 @@ export class TmrServer {
   #witness: Uint8Array | undefined;
   readonly liar: Liar;
   life = 0;
+  /** Called once, when an entry is certified and nobody has been told. */
+  onceCertified: (() => void) | undefined;
 
   constructor(world: World, id: Id, random: Random) {
     this.#world = world;
@@ -53,10 +55,15 @@ export class TmrServer {
       random: { bytes: (count) => this.#random.bytes(count) },
       log: this.#world.logOf(this.id),
       snapshotEveryEntries: this.#world.snapshotEveryEntries,
+      recentBytes: this.#world.recentBytes,
     });
     if (this.#witness !== undefined) takeWitness(runtime.proposer, this.#witness);
     runtime.watchers.add((event) => {
-      if ('index' in event) checks.certifiedEntry(event);
+      if (!('index' in event)) return;
+      checks.certifiedEntry(event);
+      const { onceCertified } = this;
+      this.onceCertified = undefined;
+      if (onceCertified !== undefined) this.#world.agenda.later(0, onceCertified);
     });
     this.runtime = runtime;
     this.#service = new Service(new Map([[bytesKey(fixture.set), runtime]]), this.machine);
@@ -150,6 +157,8 @@ export class TmrServer {
   #hear(frame: Uint8Array, link: { close(): void }): ToProposer | undefined {
     try {
       const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
+      this.#world.count(`a TMR server hears: ${message.kind}`);
+      if (message.kind === 'refused') this.#world.count(`refused: ${message.reason}`);
       this.liar.hears(message);
       return message;
     } catch (error) {

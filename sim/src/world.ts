@@ -42,7 +42,7 @@ const LOOK_AT_LINKS_MS = 100;
 /** What the load of a busy group can show it has shown by then. */
 const ENOUGH_ENTRIES = 300;
 /** A pace at which each client acts about twice a second. */
-const SELDOM = 8;
+export const SELDOM = 8;
 const MEMBERS = [1, 2, 3] as const;
 
 /** Until a group that starts for the first time has taken in all three: it waits for two seconds (PROTOCOL §7.5). */
@@ -88,6 +88,8 @@ export class World {
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
+  /** Who remembers little feeds with snapshots. */
+  readonly recentBytes: number;
   /** Factor on the time that clients take to think: some groups are busy all the time, others seldom. */
   #pace: number;
   /** Nothing goes wrong any more, save what is broken for good. */
@@ -105,7 +107,8 @@ export class World {
     this.fixture = real ? fixture() : quickFixture();
     this.keyOf = real ? seedKey : quickKey;
     this.#pace = this.random.pick([0.02, 0.1, 1, 1]);
-    this.snapshotEveryEntries = 20 + this.random.below(400);
+    this.snapshotEveryEntries = this.random.chance(0.3) ? 10 + this.random.below(20) : 30 + this.random.below(400);
+    this.recentBytes = this.random.pick([2_000, 20_000, 2_000_000]);
     const { crypto, root, configuration, group, issuingKey } = this.fixture;
     this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
     this.checks = new Checks(this);
@@ -199,8 +202,11 @@ export class World {
 
   /** What a server would write into its log, at its place between all else that happens. */
   logOf(name: string): Log {
-    const say = (fields: LogFields, message: string): void =>
+    const say = (fields: LogFields, message: string): void => {
+      const { alarm, role } = fields as { alarm?: string; role?: string };
+      this.count(alarm === undefined ? `${message}${role === undefined ? '' : `: ${role}`}` : `alarm: ${alarm}`);
       this.note(`${name}: ${message} ${JSON.stringify(fields)}`);
+    };
     return { ...silentLog, info: say, warn: say, error: say, fatal: say, child: () => this.logOf(name) };
   }
 

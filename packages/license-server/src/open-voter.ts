@@ -37,6 +37,8 @@ export interface OpenVoterOptions {
   readonly dataDirectory: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** What is kept in memory to feed those who lag. Default: LIMITS.logBytesInMemory. */
+  readonly recentBytes?: number;
 }
 
 /**
@@ -91,7 +93,7 @@ export type OpenedLog =
     };
 
 export async function openLog(
-  options: Pick<OpenVoterOptions, 'context' | 'member' | 'clock' | 'log'>,
+  options: Pick<OpenVoterOptions, 'context' | 'member' | 'clock' | 'log' | 'recentBytes'>,
   container: Container,
   disk: Disk,
 ): Promise<OpenedLog> {
@@ -112,7 +114,13 @@ export async function openLog(
   if (opened.torn) options.log.warn({}, 'an unconfirmed write at the end of the log was cut');
   const snapshots = await readSnapshots(disk, records);
   const snapshot = (index: number): Uint8Array | undefined => snapshots.get(index);
-  const recovered = recoverVoter(options.context, options.member, { records, snapshot }, now(options.clock));
+  const recovered = recoverVoter(
+    options.context,
+    options.member,
+    { records, snapshot },
+    now(options.clock),
+    options.recentBytes,
+  );
   const why =
     faults[0] ??
     (recovered.kind === 'suspect' ? recovered.why : undefined) ??

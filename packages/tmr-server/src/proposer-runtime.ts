@@ -39,6 +39,8 @@ export interface ProposerParts {
   readonly log: Log;
   /** Default: LIMITS.snapshotEveryEntries. */
   readonly snapshotEveryEntries?: number;
+  /** Default: LIMITS.recentBytes. */
+  readonly recentBytes?: number;
 }
 
 /** One virtual container on this TMR server: the pure proposer, its links, and the clients that wait for answers. */
@@ -60,7 +62,7 @@ export class ProposerRuntime implements AsyncDisposable {
 
   constructor(parts: ProposerParts) {
     this.#parts = parts;
-    const { context, id, key, random, snapshotEveryEntries } = parts;
+    const { context, id, key, random, snapshotEveryEntries, recentBytes } = parts;
     this.proposer = newProposer(
       {
         context,
@@ -68,6 +70,7 @@ export class ProposerRuntime implements AsyncDisposable {
         key,
         random: (n) => random.bytes(n),
         ...(snapshotEveryEntries !== undefined && { snapshotEveryEntries }),
+        ...(recentBytes !== undefined && { recentBytes }),
       },
       this.#now(),
     );

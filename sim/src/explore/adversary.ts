@@ -37,9 +37,8 @@ interface Known {
 
 export interface Bounds {
   readonly epochs: readonly number[];
-  readonly entries: number;
-  /** What may stand in an entry: letters. */
-  readonly contents: string;
+  /** What may stand in each entry, one after the other: letters. */
+  readonly contents: readonly string[];
   readonly rollbacks: number;
 }
 
@@ -61,8 +60,7 @@ export class Adversary {
     const { crypto, set, configuration, group } = fixture;
     this.#add('', genesisHead(crypto, { set, configuration: configuration.text, group: group.text }));
     for (const [log, head] of this.#heads) {
-      if (log.length === bounds.entries) continue;
-      for (const content of bounds.contents)
+      for (const content of bounds.contents[log.length] ?? '')
         this.#add(log + content, headAfter(crypto, head, this.#entry(log.length + 1, content)));
     }
   }

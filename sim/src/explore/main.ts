@@ -8,10 +8,11 @@ Everything that lying TMR servers can do to three license servers within small b
 code 0 if no way leads to two certificates for one index; else the shortest one is printed.`;
 
 const CASES: Readonly<Record<string, Bounds>> = {
-  'two epochs, one entry': { epochs: [2, 3], entries: 1, contents: 'xy', rollbacks: 0 },
-  'two epochs, two entries': { epochs: [2, 3], entries: 2, contents: 'xy', rollbacks: 0 },
-  'two epochs, one entry, one rollback': { epochs: [2, 3], entries: 1, contents: 'xy', rollbacks: 1 },
-  'three epochs, one entry': { epochs: [2, 3, 4], entries: 1, contents: 'xy', rollbacks: 0 },
+  'two epochs, one entry': { epochs: [2, 3], contents: ['xy'], rollbacks: 0 },
+  'two epochs, two entries': { epochs: [2, 3], contents: ['xy', 'xy'], rollbacks: 0 },
+  'two epochs, one entry, one rollback': { epochs: [2, 3], contents: ['xy'], rollbacks: 1 },
+  'three epochs, two entries': { epochs: [2, 3, 4], contents: ['x', 'xy'], rollbacks: 0 },
+  'three epochs, one entry': { epochs: [2, 3, 4], contents: ['xy'], rollbacks: 0 },
 };
 
 const { values } = parseArgs({

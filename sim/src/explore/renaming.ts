@@ -19,9 +19,12 @@ export interface Renaming {
   readonly content: (letter: string) => string;
 }
 
-/** All of them; the contents are letters. */
-export function renamings(contents: string): Renaming[] {
-  const letters = permutations([...contents]);
+/** All of them, by what may stand in each entry. */
+export function renamings(entries: readonly string[]): Renaming[] {
+  const contents = [...new Set(entries.join(''))].join('');
+  const letters = permutations([...contents]).filter((renamed) =>
+    entries.every((some) => [...some].every((letter) => some.includes(renamed[contents.indexOf(letter)] as string))),
+  );
   return permutations([0, 1, 2]).flatMap((places, p) =>
     letters.map((renamed, l) => ({
       ...{ number: p * letters.length + l, places },
