@@ -9,6 +9,8 @@ export interface Bug {
   /** Occurs exactly once. */
   readonly find: string;
   readonly replace: string;
+  /** The explorer's case that has it, where chance hardly ever takes all the steps. */
+  readonly explored?: string;
 }
 
 const VOTER = 'packages/core/src/voter';
@@ -49,6 +51,7 @@ export const BUGS: readonly Bug[] = [
     file: `${VOTER}/rejoin.ts`,
     find: '!equalBytes(incarnations[member - 1] as Uint8Array, replaces)',
     replace: 'equalBytes(incarnations[member - 1] as Uint8Array, incarnation)',
+    explored: 'two epochs, one entry, one rollback',
   },
   {
     name: 'a suspect server votes',
@@ -75,6 +78,7 @@ export const BUGS: readonly Bug[] = [
   voter.promised = Math.max(voter.promised, chunk.accept.epoch);`,
     replace: `voter.promised = Math.max(voter.promised, chunk.accept.epoch);
   voter.logEpoch = voter.promised;`,
+    explored: 'three epochs, two entries',
   },
   {
     name: 'a replaced entry is gone although its successor got no vote',

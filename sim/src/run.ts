@@ -56,40 +56,52 @@ async function live(world: World): Promise<void> {
   // Mostly when the group is there; but things go wrong on the first day, too.
   const beginsAt = random.chance(0.1) ? 1_000 : FIRST_START_MS;
   await agenda.runUntil(beginsAt);
-  const names = Object.keys(FAULTS);
-  world.burden = random.pick(Object.keys(BURDENS) as Burden[]);
-  const unborne = Object.entries(BURDENS).flatMap(([burden, faults]) => (burden === world.burden ? [] : faults));
-  // Not all kinds in each run: what hides behind another is found where the other is missing.
-  const burden = BURDENS[world.burden];
-  const often = [...burden, 'TMR server lies'];
-  const chosen = names.filter((name) => !unborne.includes(name) && random.chance(often.includes(name) ? 0.7 : 0.35));
-  if (chosen.length === 0) chosen.push(random.pick(names));
-  const patient = random.chance(PATIENT);
-  if (patient) {
-    chosen.push('client asleep');
-    world.pace = SELDOM;
-  }
-  const everyMs = patient ? random.pick([1_500, 3_000]) : random.pick([60, 150, 600, 1_500]);
-  const longestMs = patient ? PATIENT_MS : LONGEST_MS;
+  const course = courseOf(world);
   for (
     let done = 0;
     checks.faults.length === 0 &&
     !world.forked &&
-    agenda.now < beginsAt + longestMs &&
-    (patient || checks.newestCertified < ENTRIES || done < FAULTS_AT_LEAST);
+    agenda.now < beginsAt + course.longestMs &&
+    (checks.newestCertified < course.entries || done < FAULTS_AT_LEAST);
     done++
   ) {
-    const name = random.pick(chosen);
+    const name = random.pick(course.faults);
     world.count(`fault: ${name}`);
     world.note(`fault: ${name}`);
     FAULTS[name]?.(world, random);
     if (random.chance(0.1)) world.sell('hot-1', 'hot', (world.sold.get('hot-1')?.quantity ?? 3) + 1);
-    await agenda.runUntil(agenda.now + random.between(0.2, 1.8) * everyMs);
+    await agenda.runUntil(agenda.now + random.between(0.2, 1.8) * course.everyMs);
     if (random.chance(0.04)) await pauseForBreath(world);
     checks.count();
   }
   if (checks.faults.length === 0 && !world.forked) await liveness(world);
   if (world.forked) forked(world);
+}
+
+interface Course {
+  readonly faults: readonly string[];
+  readonly everyMs: number;
+  readonly longestMs: number;
+  readonly entries: number;
+}
+
+/** Not all kinds in each run: what hides behind another is found where the other is missing. */
+function courseOf(world: World): Course {
+  const { random } = world;
+  const names = Object.keys(FAULTS);
+  world.burden = random.pick(Object.keys(BURDENS) as Burden[]);
+  const unborne = Object.entries(BURDENS).flatMap(([burden, faults]) => (burden === world.burden ? [] : faults));
+  const often = [...BURDENS[world.burden], 'TMR server lies'];
+  const faults = names.filter((name) => !unborne.includes(name) && random.chance(often.includes(name) ? 0.7 : 0.35));
+  if (random.chance(PATIENT)) {
+    world.pace = SELDOM;
+    return {
+      ...{ faults: [...faults, 'client asleep'], everyMs: random.pick([1_500, 3_000]) },
+      ...{ longestMs: PATIENT_MS, entries: Infinity },
+    };
+  }
+  if (faults.length === 0) faults.push(random.pick(names));
+  return { faults, everyMs: random.pick([60, 150, 600, 1_500]), longestMs: LONGEST_MS, entries: ENTRIES };
 }
 
 /** §7.4 and §10: three voters can't outvote a clone beside one who is away; then there has to be a proof of it. */

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { REFUSALS } from '@trefoil/core';
 import { BUGS } from './bugs.ts';
 import { FAULTS } from './faults.ts';
 import { lieNames } from './lies.ts';
@@ -18,6 +19,23 @@ test('a seed is the same run again, bit for bit', async () => {
 });
 
 const SEEDS = 500;
+
+/** Each branch of the protocol has a message, a refusal or an alarm of its own. */
+const MESSAGES = {
+  voter: ['beat', 'prepare', 'propose', 'certified', 'entries', 'snapshot', 'fetch', 'rejoin', 'shown', 'knownAs'],
+  proposer: ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot'],
+};
+const ALARMS = [
+  'unanchored',
+  'rolled-back',
+  'equivocation',
+  'double-vote',
+  'odd-vote',
+  'own-outcomes-differ',
+  'refused',
+];
+/** Nobody here writes by other rules, or writes an entry that can't be read. */
+const NEVER_REFUSED = ['rules-version', 'malformed', 'ledger-root'];
 
 test('some seeds: nothing is found, and everything that can go wrong does', async () => {
   const { failed, counts } = await runMany({
@@ -35,6 +53,12 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...Object.keys(TREASONS).map((name) => `treason: ${name}`),
     ...commands.map((name) => `command ${name}`),
     ...['proof: two-proposals', 'proof: two-votes', 'asked again after no answer'],
+    ...MESSAGES.voter.map((kind) => `a license server hears: ${kind}`),
+    ...MESSAGES.proposer.map((kind) => `a TMR server hears: ${kind}`),
+    ...REFUSALS.filter((reason) => !NEVER_REFUSED.includes(reason)).map((reason) => `refused: ${reason}`),
+    ...ALARMS.map((alarm) => `alarm: ${alarm}`),
+    ...['follower', 'preparing', 'leading'].map((role) => `role changed: ${role}`),
+    ...['re-joined', 'an unconfirmed write at the end of the log was cut', 'a store was put back'],
     ...['log set aside', 'log replayed in commit order', 'history linearizable'],
   ];
   assert.deepEqual(
