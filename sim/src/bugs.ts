@@ -109,8 +109,14 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'the ceiling of log time is given anew by each vote',
     file: 'packages/core/src/log-clock.ts',
-    find: 'clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.clockSlackMs);',
-    replace: 'clock.ceiling = logTime + LIMITS.clockSlackMs;',
+    find: 'clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.ceilingSlackMs);',
+    replace: 'clock.ceiling = logTime + LIMITS.ceilingSlackMs;',
+  },
+  {
+    name: 'a certificate never lowers the ceiling of log time',
+    file: 'packages/core/src/log-clock.ts',
+    find: 'voted ? most : Math.min(most, logTime + LIMITS.ceilingSlackMs)',
+    replace: 'voted ? most : most',
   },
   {
     name: 'a start that a peer knows by another one is not signed for again',
@@ -233,7 +239,11 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a stored promise is not repeated but made anew',
     file: `${VOTER}/prepare.ts`,
-    find: 'if (stored !== undefined && prepare.epoch === voter.promised && equalBytes(stored.prepare.bytes, signed.bytes))',
-    replace: 'if (stored !== undefined && prepare.epoch < 0)',
+    find: `    return stored.signature === undefined
+      ? signAgain(voter, 'promise', stored.promise, from)
+      : [sendPromise(voter, from)];
+  if (prepare.epoch <= voter.promised)`,
+    replace: `    return promise(voter, from, { prepare, signed }, now);
+  if (prepare.epoch <= voter.promised)`,
   },
 ];

@@ -1,4 +1,4 @@
-import type { Signed, Voter } from '@trefoil/core';
+import { CLEAN_RESTART, LIMITS, type Refusal, type Signed, type Voter } from '@trefoil/core';
 import type { CertifiedEvent } from '@trefoil/tmr-server';
 import {
   type Accept,
@@ -13,7 +13,11 @@ import {
   TAGS,
   verifyCertificate,
 } from '@trefoil/license';
+import { LogTimeCourse } from './log-time-course.ts';
 import type { World } from './world.ts';
+
+/** What nobody here can bring about, not even by lying: entries that can't be read or follow other rules, and other ledgers. */
+export const NEVER_REFUSED: readonly Refusal[] = ['rules-version', 'malformed', 'ledger-root'];
 
 interface SignedSoFar {
   /** Newest statement signed, by epoch, then index. */
@@ -34,11 +38,13 @@ export class Checks {
   readonly faults: string[] = [];
   readonly #world: World;
   readonly #votes = new Map<string, Uint8Array>();
+  readonly #promises = new Map<string, Uint8Array>();
   readonly #signed: Record<Member, SignedSoFar>;
   readonly #heads = new Map<number, string>();
   readonly #roots = new Map<number, Uint8Array>();
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
+  readonly #logTime = new LogTimeCourse();
   newestCertified = 0;
   /** Somebody has an answer of this entry. */
   newestAnswered = 0;
@@ -65,6 +71,7 @@ export class Checks {
       if (this.#world.cloned === member) return; // one of two processes with one key doesn't know what the other signs
       const accept = decodeAccept(statement);
       const { epoch, index } = accept;
+      this.#logTime.voted(member, accept, this.#world.agenda.now);
       this.#mustBeTakenIn(member, `votes for entry ${index}`);
       signed.suspect = undefined;
       const place = `${member}/${epoch}/${index}`;
@@ -81,20 +88,31 @@ export class Checks {
     } else if (isTagged(statement, TAGS.promise)) {
       this.#world.evidence.promised(member, { bytes: statement, signature });
       if (this.#world.cloned === member) return;
-      const { epoch, incarnations } = decodePromise(statement);
+      const { epoch, incarnations, logEpoch, lastIndex } = decodePromise(statement);
       this.#mustBeTakenIn(member, `promises epoch ${epoch}`);
+      if (!signed.mayHaveForgotten) this.#mustTellAll(member, epoch, statement, { epoch: logEpoch, index: lastIndex });
       for (const peer of ([1, 2, 3] as const).filter((one) => one !== member)) {
         const { suspect } = this.#signed[peer];
         if (suspect !== undefined && equalBytes(incarnations[peer - 1] as Uint8Array, suspect.incarnation))
           suspect.knownBy.add(member);
       }
-      if (epoch < signed.promised && !signed.mayHaveForgotten)
-        this.fault(`9.4 L${member} promises epoch ${epoch} after ${signed.promised}`);
       signed.promised = Math.max(signed.promised, epoch);
     } else if (isTagged(statement, TAGS.rejoin) && signed.suspect !== undefined) {
       const { incarnation } = decodeRejoin(statement);
       if (!equalBytes(incarnation, signed.suspect.incarnation)) signed.suspect = { incarnation, knownBy: new Set() };
     }
+  }
+
+  /** §11.2 (a) and (b): one promise for one epoch, none for a lower one, and it tells of every vote. */
+  #mustTellAll(member: Member, epoch: number, statement: Uint8Array, log: { epoch: number; index: number }): void {
+    const { promised, vote } = this.#signed[member];
+    if (epoch < promised) this.fault(`9.4 L${member} promises epoch ${epoch} after ${promised}`);
+    const before = this.#promises.get(`${member}/${epoch}`);
+    if (before !== undefined && equalBytes(before, statement)) return; // given before, and signed anew
+    if (before !== undefined) this.fault(`9.4 two promises of L${member} for epoch ${epoch}`);
+    this.#promises.set(`${member}/${epoch}`, statement);
+    if (vote !== undefined && isBelow(log, vote))
+      this.fault(`9.4 L${member} promises epoch ${epoch} and hides its vote for entry ${vote.index}`);
   }
 
   /** §7.3: who knows that it has forgotten waits for both peers, however long that takes. */
@@ -106,6 +124,12 @@ export class Checks {
 
   mayForget(member: Member): void {
     this.#signed[member].mayHaveForgotten = true;
+  }
+
+  /** Whatever it knew of itself, also that it was suspect, lies in what is gone. */
+  storePutBack(member: Member): void {
+    this.mayForget(member);
+    this.#signed[member].suspect = undefined;
   }
 
   /** Has not signed a vote since it lost something. */
@@ -122,11 +146,14 @@ export class Checks {
   }
 
   /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
-  restarted(member: Member, voter: Voter): void {
+  restarted(member: Member, voter: Voter, { mark, why }: { mark: Place; why: string }): void {
     if (this.#world.cloned === member) return;
     const { vote, promised, mayHaveForgotten } = this.#signed[member];
-    if (mayHaveForgotten) return;
     const kept = voter.signedHigh?.accept;
+    // §7.1: however alone it is.
+    if (why === CLEAN_RESTART && isBelow(kept ?? { epoch: 0, index: 0 }, mark))
+      this.fault(`7.1 L${member} believes a log that is older than its container`);
+    if (mayHaveForgotten) return;
     if (vote !== undefined && (kept === undefined || isBelow(kept, vote)))
       this.fault(`9.4 L${member} has forgotten its vote in epoch ${vote.epoch} for entry ${vote.index}`);
     if (voter.promised < promised) this.fault(`9.4 L${member} has forgotten its promise of epoch ${promised}`);
@@ -143,11 +170,19 @@ export class Checks {
       if (this.#world.cloned === undefined) this.fault(`9.3 two certified entries ${accept.index}`);
       else this.#world.forked = true;
     }
+    if (before === undefined) this.#logTime.certified(accept, this.#world.agenda.now);
     this.#heads.set(accept.index, head);
     this.#roots.set(accept.index, accept.outcomesRoot);
     this.newestCertified = Math.max(this.newestCertified, accept.index);
     this.newestLogTime = Math.max(this.newestLogTime, accept.logTime);
     return accept;
+  }
+
+  /** §9.7: whoever takes an entry up comes from the same log, and so from the same ledger. */
+  refused(reason: Refusal): void {
+    this.#world.count(`refused: ${reason}`);
+    if (NEVER_REFUSED.includes(reason) && this.#world.cloned === undefined)
+      this.fault(`9.7 an entry is refused: ${reason}`);
   }
 
   certifiedEntry(event: CertifiedEvent): void {
@@ -178,6 +213,18 @@ export class Checks {
     }
   }
 
+  logTimeAt(index: number): number | undefined {
+    return this.#logTime.at(index);
+  }
+
+  /** §11.6, where at most one license server lies or has a wrong clock, and no clone votes beside it. */
+  #checkLogTime(): void {
+    const { cloned, traitor, wild } = this.#world;
+    if (cloned !== undefined || (traitor !== undefined && wild !== undefined && traitor.member !== wild)) return;
+    const gained = this.#logTime.gainedMs;
+    if (gained > LIMITS.clockSlackMs + 1) this.fault(`6.5 log time has gained ${gained.toFixed(1)} ms`);
+  }
+
   /** The ledgers that have all that is certified, and nothing else. */
   complete(): ReturnType<World['ledgers']> {
     return this.#world.ledgers().filter(({ ledger }) => ledger.index >= this.newestCertified);
@@ -198,6 +245,7 @@ export class Checks {
       else if (other.hash !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
     this.#world.history.check();
+    this.#checkLogTime();
     const head = this.#heads.get(this.newestCertified);
     if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);
     if (ledgers.size > 1) this.fault('9.7 logs of the same length are not the same');
@@ -215,6 +263,11 @@ function isTagged(statement: Uint8Array, tag: Uint8Array): boolean {
   return equalBytes(statement.subarray(0, tag.length), tag);
 }
 
-function isBelow(a: Accept, b: Accept): boolean {
+interface Place {
+  readonly epoch: number;
+  readonly index: number;
+}
+
+function isBelow(a: Place, b: Place): boolean {
   return a.epoch < b.epoch || (a.epoch === b.epoch && a.index < b.index);
 }

@@ -136,7 +136,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       server.memory = copy;
       copy.restartAfterPowerLoss();
       if (random.chance(0.5)) server.mark = mark; // the container's file, too: only the peers can tell
-      world.checks.mayForget(server.member);
+      world.checks.storePutBack(server.member);
       void server.start();
     });
   },

@@ -79,6 +79,7 @@ export class LicenseServer {
       if (opened.suspect !== undefined) {
         why = opened.suspect;
         this.#world.count('log set aside');
+        this.#world.note(`${this.name} sets its log aside: ${why}`);
         checks.setAside(this.member, why);
         this.memory = new MemoryDisk(this.#random.fork().unit);
         opened = await open();
@@ -90,7 +91,8 @@ export class LicenseServer {
     if (life !== this.life) return;
     if (opened.suspect !== undefined) throw new Error(`an empty disk is suspect: ${opened.suspect}`);
     const { voter } = opened.opened;
-    checks.restarted(this.member, voter);
+    const reason = why ?? opened.rejoin;
+    checks.restarted(this.member, voter, { mark: this.mark, why: reason });
     const runtime = new VoterRuntime({
       ...opened.opened,
       container,
@@ -102,7 +104,7 @@ export class LicenseServer {
       },
     });
     this.runtime = runtime;
-    runtime.rejoin(why ?? opened.rejoin);
+    runtime.rejoin(reason);
     this.#tick(life);
     this.#keepMark(life);
     for (const id of ['A', 'B'] as const) this.#world.tmrServers[id].dial(this.member);

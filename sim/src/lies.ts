@@ -134,6 +134,12 @@ export class Liar {
     return { ...propose, entry, head, signature };
   }
 
+  /** From the entry before to this one, in log time. */
+  gap({ logTime, index }: Entry): number {
+    const before = this.world.checks.logTimeAt(index - 1);
+    return before === undefined ? 0 : logTime - before;
+  }
+
   /** Bytes that are no message any more, or another one. */
   bent(frame: Uint8Array): Uint8Array {
     if (!this.lies.has(BENT_FRAMES) || !this.random.chance(0.05)) return frame;
@@ -225,6 +231,14 @@ const LIES: Readonly<Record<string, Lie>> = {
   'log time as fast as is allowed': (liar, message) =>
     message.kind === 'propose'
       ? [liar.withSameEntry(message, (entry) => laterBy(entry, liar.random.below(LIMITS.clockSlackMs)))]
+      : [message],
+  'log time stands still, then jumps': (liar, message) =>
+    message.kind === 'propose'
+      ? [
+          liar.withSameEntry(message, (entry) =>
+            laterBy(entry, liar.world.agenda.now % 3_000 < 2_500 ? -liar.gap(entry) : 0),
+          ),
+        ]
       : [message],
   'utc of another year': (liar, message) =>
     message.kind === 'propose'

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { REFUSALS } from '@trefoil/core';
 import { BUGS } from './bugs.ts';
+import { NEVER_REFUSED } from './checks.ts';
 import { FAULTS } from './faults.ts';
 import { lieNames } from './lies.ts';
 import { runMany } from './many.ts';
@@ -34,13 +35,13 @@ const ALARMS = [
   'own-outcomes-differ',
   'refused',
 ];
-/** Nobody here writes by other rules, or writes an entry that can't be read. */
-const NEVER_REFUSED = ['rules-version', 'malformed', 'ledger-root'];
 
 test('some seeds: nothing is found, and everything that can go wrong does', async () => {
   const { failed, counts } = await runMany({
     ...{ from: 1, seeds: SEEDS, workers: availableParallelism() },
-    onResult: ({ seed, entries }) => assert.ok(entries >= 300, `seed ${seed} has ${entries} entries`),
+    // Where a clone has forked the log, nothing is promised from there on.
+    onResult: ({ seed, entries, counts: happened }) =>
+      assert.ok(entries >= 300 || happened.has('fork by a clone'), `seed ${seed} has ${entries} entries`),
   });
   assert.deepEqual(
     failed.map(({ seed, faults }) => `npm run -s sim -- ${seed}: ${faults.join('; ')}`),

@@ -158,7 +158,7 @@ export class TmrServer {
     try {
       const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
       this.#world.count(`a TMR server hears: ${message.kind}`);
-      if (message.kind === 'refused') this.#world.count(`refused: ${message.reason}`);
+      if (message.kind === 'refused') this.#world.checks.refused(message.reason);
       this.liar.hears(message);
       return message;
     } catch (error) {

@@ -43,6 +43,7 @@ const LOOK_AT_LINKS_MS = 100;
 const ENOUGH_ENTRIES = 300;
 /** A pace at which each client acts about twice a second. */
 export const SELDOM = 8;
+export const BUSY = 1;
 const MEMBERS = [1, 2, 3] as const;
 
 /** Until a group that starts for the first time has taken in all three: it waits for two seconds (PROTOCOL §7.5). */
@@ -180,8 +181,7 @@ export class World {
   }
 
   get pace(): number {
-    const isOver = this.mended || this.checks.newestCertified > ENOUGH_ENTRIES;
-    return isOver ? Math.max(this.#pace, SELDOM) : this.#pace;
+    return this.checks.newestCertified > ENOUGH_ENTRIES ? Math.max(this.#pace, SELDOM) : this.#pace;
   }
 
   set pace(pace: number) {

@@ -21,6 +21,7 @@ test('the limits fit each other', () => {
     ['the first held-back wish is granted before the pause', LIMITS.reluctantMs < LIMITS.reluctanceMinMs],
     ['a renewal fits a grant bundle', LIMITS.itemsPerSession <= FORMAT.licensesPerBundle],
     ['and a remembered outcome', LIMITS.itemsPerSession * GRANT_BYTES <= FORMAT.documentBytes],
+    ['a vote and a certificate together leave ε', 2 * LIMITS.ceilingSlackMs === LIMITS.clockSlackMs],
     ['a wall clock may jitter within ε', LIMITS.clockSlackMs < LIMITS.wallSlackMs],
   ];
   assert.deepEqual(

@@ -22,8 +22,10 @@ export const LIMITS = {
   stuckMs: 1_000,
   /** ρ: bound on the rate error of client and server clocks together (PROTOCOL §6.2, §6.7). */
   clockRate: 0.01,
-  /** ε: what a log clock may be ahead, once. */
+  /** ε: what log time may be ahead of true time, once. */
   clockSlackMs: 250,
+  /** ε/2: what a vote leaves to a ceiling, and a certificate to one that has not voted. One after the other they add up to ε. */
+  ceilingSlackMs: 125,
   /** δ: what a voter's wall clock may be behind the proposed UTC. */
   wallSlackMs: 2_000,
   /** A log clock doesn't run on alone for longer than this: an outage doesn't move time. */

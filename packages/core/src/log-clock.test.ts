@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { LIMITS } from './limits.ts';
 import {
   ceilingAt,
@@ -36,7 +37,7 @@ describe('the ceiling on log time (PROTOCOL §6.2)', () => {
 
   test('certificates raise it to their time, never above: ε does not add up through them', () => {
     const clock = startLogClock(0, 0);
-    for (let i = 1; i <= 1_000; i++) clockCertified(clock, i, 0);
+    for (let i = 1; i <= 1_000; i++) clockCertified(clock, i, 0, false);
     assert.equal(ceilingAt(clock, 0), 1_000);
   });
 
@@ -50,7 +51,7 @@ describe('the ceiling on log time (PROTOCOL §6.2)', () => {
     const clock = startLogClock(5_000, 0);
     const now = 3_600_000;
     assert.ok(!propose(clock, 5_000 + now, now));
-    clockCertified(clock, 5_000 + now, now);
+    clockCertified(clock, 5_000 + now, now, false);
     assert.ok(propose(clock, 5_000 + now, now));
     assert.ok(!propose(clock, 5_100 + now, now + 1));
     assert.ok(propose(clock, 5_100 + now, now + 100));
@@ -62,6 +63,44 @@ describe('the ceiling on log time (PROTOCOL §6.2)', () => {
     clockVoted(clock, 0, 1_500); // the same entry, in a new epoch
     assert.ok(readLogClock(clock, 1_500) <= ceilingAt(clock, 1_500));
     assert.ok(propose(clock, readLogClock(clock, 1_600), 1_600));
+  });
+});
+
+describe('a lying leader beside one server whose clock is wrong (PROTOCOL §11.6)', () => {
+  /** Two honest clocks; the third lets everything pass. Each entry is voted for by two, the others hear of it then or later. */
+  const step = fc.record({
+    afterMs: fc.constantFrom(0, 1, 40, 300, 1_000, 2_500),
+    /** 0, 1: that one and the wrong clock; 2: the two that are right. */
+    voters: fc.nat(2),
+    fast: fc.boolean(),
+    /** The honest one that didn't vote sees the certificate at once; else before it votes itself. */
+    heard: fc.boolean(),
+  });
+
+  test('gains no more than ε on true time from any entry to a later one', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const clocks = [startLogClock(0, 0), startLogClock(0, 0)] as const;
+        let now = 0;
+        let newest = 0;
+        let voted: readonly LogClock[] = [];
+        let slowest = Infinity;
+        const hears = (clock: LogClock): void => clockCertified(clock, newest, now, voted.includes(clock));
+        for (const { afterMs, voters, fast, heard } of steps) {
+          now += afterMs;
+          const honest = voters === 2 ? clocks : [clocks[voters] as LogClock];
+          honest.forEach(hears);
+          if (fast) newest = Math.max(newest, Math.floor(Math.min(...honest.map((one) => ceilingAt(one, now)))));
+          for (const clock of honest) assert.ok(propose(clock, newest, now), 'what is certified can be followed');
+          voted = honest;
+          if (heard) clocks.forEach(hears);
+          const course = newest - (1 + LIMITS.clockRate) * now;
+          assert.ok(course - slowest <= LIMITS.clockSlackMs + 0.01, `gained ${course - slowest} ms`);
+          slowest = Math.min(slowest, course);
+        }
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 
@@ -82,7 +121,7 @@ describe('the reading', () => {
     let now = 0;
     for (let i = 0; i < 2_000; i++) {
       now += (i * 7_919) % 700;
-      if (i % 3 === 0) clockCertified(clock, clock.newest + ((i * 31) % 400), now);
+      if (i % 3 === 0) clockCertified(clock, clock.newest + ((i * 31) % 400), now, i % 2 === 0);
       else propose(clock, Math.max(clock.newest, readLogClock(clock, now)), now);
       assert.ok(readLogClock(clock, now) <= ceilingAt(clock, now));
     }

@@ -45,22 +45,27 @@ export function ceilingAt(clock: LogClock, monotonicMs: number): number {
 }
 
 export function clockVoted(clock: LogClock, logTime: number, monotonicMs: number): void {
-  clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.clockSlackMs);
+  clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.ceilingSlackMs);
   clock.ceilingAt = monotonicMs;
   clockSaw(clock, logTime, monotonicMs);
-  // After an old entry that is signed again; advice above the own ceiling would be refused.
-  clock.reading = Math.min(clock.reading, clock.ceiling);
 }
 
-/** A verified certificate raises the ceiling to its logTime, never above: the others let that time pass. */
-export function clockCertified(clock: LogClock, logTime: number, monotonicMs: number): void {
-  clock.ceiling = Math.max(ceilingAt(clock, monotonicMs), logTime);
+/**
+ * A verified certificate raises the ceiling to its logTime, never above: the others let that time pass. One of an entry for
+ * which this server has not voted lowers it, too, as its vote would have. Or a leader that lets log time stand still beside a
+ * wrong clock could have it jump, with the vote of a third, by all that stood still: what was just granted would be free at
+ * once (§11.6).
+ */
+export function clockCertified(clock: LogClock, logTime: number, monotonicMs: number, voted: boolean): void {
+  const most = ceilingAt(clock, monotonicMs);
+  clock.ceiling = Math.max(logTime, voted ? most : Math.min(most, logTime + LIMITS.ceilingSlackMs));
   clock.ceilingAt = monotonicMs;
   clockSaw(clock, logTime, monotonicMs);
 }
 
 function clockSaw(clock: LogClock, logTime: number, monotonicMs: number): void {
-  clock.reading = Math.max(readingAt(clock, monotonicMs), logTime);
+  // Advice above the own ceiling would be refused: after an old entry that is signed again, or one that came late.
+  clock.reading = Math.min(Math.max(readingAt(clock, monotonicMs), logTime), clock.ceiling);
   clock.readingAt = monotonicMs;
   clock.newest = Math.max(clock.newest, logTime);
 }

@@ -22,7 +22,7 @@ export function onCertified(voter: Voter, from: TmrServer, bytes: Uint8Array, no
 export function applyCertificate(voter: Voter, bytes: Uint8Array, accept: Accept, now: Now): VoterEffect[] {
   const { replica } = voter;
   if (accept.index <= replica.certifiedIndex) return contradiction(voter, accept);
-  clockCertified(voter.clock, accept.logTime, now.monotonicMs);
+  clockCertified(voter.clock, accept.logTime, now.monotonicMs, hasVoted(voter, accept));
   const { tail } = replica;
   if (tail === undefined || accept.index !== tail.entry.index || !equalBytes(accept.head, replica.lastHead)) return [];
   if (!equalBytes(accept.outcomesRoot, tail.tree.root))
@@ -44,6 +44,11 @@ export function applyCertificate(voter: Voter, bytes: Uint8Array, accept: Accept
     ...snapshotIfDue(voter, kept),
     ...answerFetches(voter),
   ];
+}
+
+/** In whatever epoch: its ceiling has been set by that entry. */
+function hasVoted({ signedHigh }: Voter, { index, head }: Accept): boolean {
+  return signedHigh?.accept.index === index && equalBytes(signedHigh.accept.head, head);
 }
 
 /** Two certificates that are not on one chain are the end of trust: never look away (PROTOCOL §7.4). */
@@ -72,7 +77,7 @@ export function takeOver(voter: Voter, chunk: Chunk, now: Now): VoterEffect[] {
   applyFeed(voter.replica, voter.recent, chunk);
   voter.logEpoch = Math.max(voter.logEpoch, chunk.accept.epoch);
   voter.promised = Math.max(voter.promised, chunk.accept.epoch);
-  clockCertified(voter.clock, chunk.accept.logTime, now.monotonicMs);
+  clockCertified(voter.clock, chunk.accept.logTime, now.monotonicMs, hasVoted(voter, chunk.accept));
   const record: LogRecord = {
     kind: 'caughtUp',
     from: chunk.start,
@@ -127,7 +132,7 @@ export function installSnapshot(voter: Voter, received: Uint8Array, now: Now): b
   voter.recent.reset(accept.index + 1);
   voter.snapshot = { index: accept.index, bytes };
   voter.lastCertificateAt = now.monotonicMs;
-  clockCertified(voter.clock, accept.logTime, now.monotonicMs);
+  clockCertified(voter.clock, accept.logTime, now.monotonicMs, hasVoted(voter, accept));
   return true;
 }
 
