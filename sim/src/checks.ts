@@ -213,10 +213,6 @@ export class Checks {
     }
   }
 
-  logTimeAt(index: number): number | undefined {
-    return this.#logTime.at(index);
-  }
-
   /** §11.6, where at most one license server lies or has a wrong clock, and no clone votes beside it. */
   #checkLogTime(): void {
     const { cloned, traitor, wild } = this.#world;

@@ -1,5 +1,5 @@
 import type { Member, TmrServer as Id } from '@trefoil/license';
-import { FORKS_AND_GOES, lieNames } from './lies.ts';
+import { FORKS_AND_GOES, HOLDS_TIME_BACK, lieNames } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
 import { TREASONS, Traitor } from './traitor.ts';
@@ -159,6 +159,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       const name = mayEquivocate && random.chance(0.2) ? FORKS_AND_GOES : random.pick(names);
       world.count(`lie: ${name}`);
       liar.begin(name);
+      if (name === HOLDS_TIME_BACK) runWild(world, random, 50);
     }
     world.mend(random.between(200, 4_000), () => liar.lies.clear());
     liar.onceForked = () =>
@@ -209,10 +210,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'one clock runs wild': (world, random) => {
     // One wrong clock changes nothing: the second highest is proposed, and two have to let it pass (PROTOCOL §6.4). Two that
     // are wrong one after the other, within the life of a seat, are two (§11.6).
-    world.wild ??= member(random);
-    const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[world.wild];
-    machine.runAtRate(random.pick([0.01, 0.5, 1.1, 3, 50]));
-    world.mend(random.between(200, 4_000), () => machine.runAtRate(1));
+    runWild(world, random, random.pick([0.01, 0.5, 1.1, 3, 50]));
   },
   'wall clocks set everywhere': (world, random) => {
     const by = random.pick([-86_400_000, 3_600_000, 365 * 86_400_000]);
@@ -228,6 +226,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     if (server !== undefined && link !== undefined) server.receive(from as Id, link, bytes);
   },
 };
+
+/** One license server's clock in a run, or a TMR server's. */
+function runWild(world: World, random: Random, rate: number): void {
+  world.wild ??= member(random);
+  const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[world.wild];
+  machine.runAtRate(rate);
+  world.mend(random.between(200, 4_000), () => machine.runAtRate(1));
+}
 
 /** At any moment; or at the very one in which most is at stake: signed and not told, asked and not heard. */
 function atOnceOr(world: World, random: Random, act: () => void, when: (then: () => void) => void): void {

@@ -94,19 +94,20 @@ export class Liar {
   #lie(message: ToVoter, member: Member): readonly ToVoter[] {
     let told: readonly ToVoter[] = [message];
     for (const name of this.lies) {
-      if (name !== FORKS_AND_GOES && !this.random.chance(0.5)) continue;
+      if (!PLANS.includes(name) && !this.random.chance(0.5)) continue;
       told = told.flatMap((one) => LIES[name]?.(this, one, member) ?? [one]);
     }
     return told;
   }
 
   /** Everything that comes in may be of use later. */
-  hears(message: ToProposer): void {
+  hears(message: ToProposer): ToProposer {
     if (message.kind === 'promise') this.remember(this.promises, message.promise);
     if (message.kind === 'promise') this.remember(this.shown, message.promise);
     if (message.kind === 'vote' && this.random.chance(0.1)) this.remember(this.shown, message.vote);
     if (message.kind === 'status' && this.random.chance(0.1))
       for (const rejoin of message.rejoins) this.remember(this.rejoins, rejoin);
+    return this.#asHeard(message);
   }
 
   remember(list: Signed[], signed: Signed): void {
@@ -134,10 +135,17 @@ export class Liar {
     return { ...propose, entry, head, signature };
   }
 
-  /** From the entry before to this one, in log time. */
-  gap({ logTime, index }: Entry): number {
-    const before = this.world.checks.logTimeAt(index - 1);
-    return before === undefined ? 0 : logTime - before;
+  /** What its own, honest part is told: so it proposes, and stands by, what another time brings about. */
+  #asHeard(message: ToProposer): ToProposer {
+    if (message.kind !== 'status' && message.kind !== 'vote') return message;
+    const { lies, random } = this;
+    if (lies.has(HOLDS_TIME_BACK) && this.holdsBack) return { ...message, logClock: 0 };
+    if (!lies.has(HURRIES)) return message;
+    return { ...message, logClock: message.logClock + random.below(LIMITS.clockSlackMs) };
+  }
+
+  get holdsBack(): boolean {
+    return this.world.agenda.now % HELD_BACK_AND_LET_GO_MS < HELD_BACK_MS;
   }
 
   /** Bytes that are no message any more, or another one. */
@@ -195,13 +203,22 @@ export class Liar {
 /** A plan: one of three is told another entry, nobody gets the certificate, and soon it will be gone. */
 export const FORKS_AND_GOES = 'another entry to one, then gone';
 
+/** A plan: beside a wrong clock, log time stands still with the one, then jumps with the other, which knew of nothing. */
+export const HOLDS_TIME_BACK = 'time held back beside a wrong clock, then let go';
+const HELD_BACK_MS = 1_000;
+const HELD_BACK_AND_LET_GO_MS = 1_300;
+
+/** Half of a plan is none. */
+const PLANS = [FORKS_AND_GOES, HOLDS_TIME_BACK];
+
 const BENT_FRAMES = 'bent frames';
+const HURRIES = 'log time as fast as is allowed';
 const NO_ANSWERS = 'clients hear nothing';
 const SWAPPED_ANSWERS = 'clients hear the answers of others';
 const SWAPPED_SECRETS = 'its own secret in the requests of others';
 
 /** Lies that are not about one message to a license server. */
-const ELSEWHERE = [BENT_FRAMES, NO_ANSWERS, SWAPPED_ANSWERS, SWAPPED_SECRETS];
+const ELSEWHERE = [HURRIES, BENT_FRAMES, NO_ANSWERS, SWAPPED_ANSWERS, SWAPPED_SECRETS];
 
 /** By name; each is one way to gain a seat, to lose one, or to bring the group to a halt. */
 const LIES: Readonly<Record<string, Lie>> = {
@@ -228,18 +245,12 @@ const LIES: Readonly<Record<string, Lie>> = {
     message.kind === 'propose'
       ? [liar.withSameEntry(message, (entry) => laterBy(entry, liar.random.pick([200, 3_000, 86_400_000])))]
       : [message],
-  'log time as fast as is allowed': (liar, message) =>
-    message.kind === 'propose'
-      ? [liar.withSameEntry(message, (entry) => laterBy(entry, liar.random.below(LIMITS.clockSlackMs)))]
-      : [message],
-  'log time stands still, then jumps': (liar, message) =>
-    message.kind === 'propose'
-      ? [
-          liar.withSameEntry(message, (entry) =>
-            laterBy(entry, liar.world.agenda.now % 3_000 < 2_500 ? -liar.gap(entry) : 0),
-          ),
-        ]
-      : [message],
+  [HOLDS_TIME_BACK]: (liar, message, member) => {
+    const { wild } = liar.world;
+    if (wild === undefined || !['propose', 'certified', 'entries'].includes(message.kind)) return [message];
+    const [first, last] = wild === 1 ? [2, 3] : [1, wild === 2 ? 3 : 2];
+    return member === (liar.holdsBack ? last : first) ? [] : [message];
+  },
   'utc of another year': (liar, message) =>
     message.kind === 'propose'
       ? [liar.withSameEntry(message, ({ utc }) => ({ utc: utc + liar.random.pick([-1, 1]) * 365 * 86_400_000 }))]
@@ -332,12 +343,7 @@ function forged(liar: Liar): Uint8Array[] {
 }
 
 /** Leaves two logs in one epoch: then all three license servers are needed (PROTOCOL §4.3). */
-const EQUIVOCATIONS = [
-  FORKS_AND_GOES,
-  'two entries at one place',
-  'both entries to everybody',
-  'log time as fast as is allowed',
-];
+const EQUIVOCATIONS = [FORKS_AND_GOES, 'two entries at one place', 'both entries to everybody'];
 
 export function lieNames(mayEquivocate: boolean): string[] {
   const all = [...Object.keys(LIES), ...ELSEWHERE];

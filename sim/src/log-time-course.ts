@@ -32,10 +32,6 @@ export class LogTimeCourse {
     this.#certified[index] = { logTime, firstAt, secondAt };
   }
 
-  at(index: number): number | undefined {
-    return this.#certified[index]?.logTime;
-  }
-
   /** The most that log time has gained on true time between any two entries, ms. */
   get gainedMs(): number {
     let slowest = Infinity;

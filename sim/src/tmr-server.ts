@@ -159,8 +159,7 @@ export class TmrServer {
       const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
       this.#world.count(`a TMR server hears: ${message.kind}`);
       if (message.kind === 'refused') this.#world.checks.refused(message.reason);
-      this.liar.hears(message);
-      return message;
+      return this.liar.hears(message);
     } catch (error) {
       if (!(error instanceof LicenseError)) throw error;
       link.close();
