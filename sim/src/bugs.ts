@@ -119,6 +119,12 @@ export const BUGS: readonly Bug[] = [
     replace: 'voted ? most : most',
   },
   {
+    name: 'each entry may bring UTC ahead by a day',
+    file: 'packages/core/src/log-clock.ts',
+    find: 'before.utcLead + (proposed.utc - course) <= LIMITS.utcLeadMs',
+    replace: 'proposed.utc - course <= LIMITS.utcLeadMs',
+  },
+  {
     name: 'a start that a peer knows by another one is not signed for again',
     file: `${VOTER}/rejoin.ts`,
     find: `if (now.monotonicMs - rejoin.askedAt[from] < LIMITS.rejoinAgainMs) return [];`,

@@ -42,6 +42,9 @@ function evictedBy(bytes: Uint8Array): string {
 /** ⌈T · (1 + ρ)⌉ + ε (PROTOCOL §6.7), once more in the words of the specification. */
 const FREE_AFTER_MS = Math.ceil(SEAT_TIMEOUT_MS * 1.01) + 250;
 
+/** PROTOCOL §6.3: in all, since the log began. */
+const UTC_LEAD_MS = 24 * 3_600_000;
+
 /**
  * The certified log is a witness: in its order, every outcome must follow from those before it. Goes through the log from its
  * start with public keys and a few lines that know licenses, seats and times from PROTOCOL §5 and §6 only.
@@ -58,6 +61,8 @@ export class CommitOrder {
   readonly #asked = new Map<string, number>();
   readonly #evicted = new Set<string>();
   #logTime = 0;
+  #utc = 0;
+  #utcLead = 0;
   #index = 0;
 
   constructor(world: World) {
@@ -102,10 +107,15 @@ export class CommitOrder {
   }
 
   #replay({ index, bytes, outcomes }: Executed): void {
-    const { logTime, commands } = decodeEntry(bytes);
+    const { logTime, utc, commands } = decodeEntry(bytes);
     this.#index = index;
     if (logTime < this.#logTime) this.#fault(`6.1 log time falls at entry ${index}`);
+    const lead = index === 1 ? 0 : utc - (this.#utc + logTime - this.#logTime);
+    if (lead < 0) this.#fault(`6.3 UTC falls behind log time at entry ${index}`);
+    this.#utcLead += lead;
+    if (this.#utcLead > UTC_LEAD_MS) this.#fault(`6.3 UTC is ${this.#utcLead} ms ahead of log time at entry ${index}`);
     this.#logTime = logTime;
+    this.#utc = utc;
     // Outcomes of commands stand first, but what fell due happened before them (§5.1).
     for (const outcome of outcomes.slice(commands.length)) this.#fellDue(decodeOutcome(outcome));
     for (const [key, hold] of this.#holds)

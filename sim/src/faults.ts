@@ -1,5 +1,5 @@
 import type { Member, TmrServer as Id } from '@trefoil/license';
-import { FORKS_AND_GOES, HOLDS_TIME_BACK, lieNames } from './lies.ts';
+import { FORKS_AND_GOES, HOLDS_TIME_BACK, lieNames, OTHER_UTC } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
 import { TREASONS, Traitor } from './traitor.ts';
@@ -159,7 +159,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       const name = mayEquivocate && random.chance(0.2) ? FORKS_AND_GOES : random.pick(names);
       world.count(`lie: ${name}`);
       liar.begin(name);
+      // Who alters a program sets clocks, too.
       if (name === HOLDS_TIME_BACK) runWild(world, random, 50);
+      if (name === OTHER_UTC) FAULTS['wall clocks set everywhere']?.(world, random);
     }
     world.mend(random.between(200, 4_000), () => liar.lies.clear());
     liar.onceForked = () =>

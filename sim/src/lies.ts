@@ -200,6 +200,10 @@ export class Liar {
   }
 }
 
+export const OTHER_UTC = 'utc of another time';
+const HOURS_MS = 6 * 3_600_000;
+const YEAR_MS = 365 * 86_400_000;
+
 /** A plan: one of three is told another entry, nobody gets the certificate, and soon it will be gone. */
 export const FORKS_AND_GOES = 'another entry to one, then gone';
 
@@ -251,9 +255,13 @@ const LIES: Readonly<Record<string, Lie>> = {
     const [first, last] = wild === 1 ? [2, 3] : [1, wild === 2 ? 3 : 2];
     return member === (liar.holdsBack ? last : first) ? [] : [message];
   },
-  'utc of another year': (liar, message) =>
+  [OTHER_UTC]: (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withSameEntry(message, ({ utc }) => ({ utc: utc + liar.random.pick([-1, 1]) * 365 * 86_400_000 }))]
+      ? [
+          liar.withSameEntry(message, ({ utc }) => ({
+            utc: utc + liar.random.pick([-YEAR_MS, -1_000, HOURS_MS, HOURS_MS, YEAR_MS]),
+          })),
+        ]
       : [message],
   'forged commands': (liar, message) =>
     message.kind === 'propose'
