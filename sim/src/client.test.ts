@@ -18,7 +18,7 @@ class Hall {
 
   static async open(seats: number): Promise<Hall> {
     const hall = new Hall();
-    await hall.world.start(0);
+    await hall.world.start();
     await hall.pass(FIRST_START_MS);
     hall.world.sell('hot-1', 'hot', seats);
     hall.world.sell('units-1', 'units', 0, 100);

@@ -21,7 +21,7 @@ const LONGEST_MS = 60_000;
 export async function crowd(clients: number, seed = 1): Promise<CrowdResult> {
   const world = new World(seed);
   const { agenda } = world;
-  await world.start(0);
+  await world.start();
   await agenda.runUntil(FIRST_START_MS);
   world.sell('hot-1', 'hot', clients);
   await agenda.runUntil(FIRST_START_MS + 1_000);

@@ -9,7 +9,8 @@ test('a license server that starts anew under full load is taken in at once, not
   const world = new World(2);
   const { agenda, checks } = world;
   const server = world.licenseServers[3];
-  await world.start(60);
+  await world.start();
+  world.arrive(60);
   world.sell('hot-1', 'hot', 300);
   await agenda.runUntil(FIRST_START_MS);
   Object.defineProperty(world, 'pace', { value: WITHOUT_PAUSE });

@@ -23,6 +23,7 @@ const ALSO_IN_CALM_MS = 60_000;
 /** After healing, a new certificate and service for all within this (PROTOCOL §9.9). */
 const HEALING_MS = 2_000;
 const LIVENESS_MS = 3_000;
+const QUIET_MS = 4_000;
 
 const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
   'a server forgets': ['store put back', 'bit rot'],
@@ -49,13 +50,15 @@ export async function run(seed: number): Promise<RunResult> {
 
 async function live(world: World): Promise<void> {
   const { agenda, checks, random } = world;
-  await world.start(3 + random.below(5));
+  await world.start();
   world.sell('hot-1', 'hot', 3);
   world.sell('cold-1', 'cold', 4);
   world.sell('units-1', 'units', 0, 100_000);
   // Mostly when the group is there; but things go wrong on the first day, too.
   const beginsAt = random.chance(0.1) ? 1_000 : FIRST_START_MS;
   await agenda.runUntil(beginsAt);
+  // Not sooner: of 300 entries, most are to see something go wrong.
+  world.arrive(3 + random.below(5));
   const course = courseOf(world);
   for (
     let done = 0;
@@ -76,6 +79,15 @@ async function live(world: World): Promise<void> {
   }
   if (checks.faults.length === 0 && !world.forked) await liveness(world);
   if (world.forked) forked(world);
+}
+
+/** All that is certified has come to all who are up, none of them waits for the others, and nobody for an answer. */
+function isAtRest({ checks, clients, licenseServers, tmrServers }: World): boolean {
+  const voters = Object.values(licenseServers).flatMap(({ runtime }) => runtime?.voter ?? []);
+  const proposers = Object.values(tmrServers).flatMap(({ runtime }) => runtime?.proposer ?? []);
+  const settled = voters.length < 3 || voters.every(({ withholding }) => withholding === '');
+  const asked = clients.some(({ waitingSince }) => waitingSince !== undefined);
+  return settled && !asked && checks.complete().length >= voters.length + proposers.length;
 }
 
 interface Course {
@@ -145,8 +157,9 @@ async function liveness(world: World): Promise<void> {
   checks.count();
   // When nobody asks any more, all logs come to the same end; then, and only then, are ledgers compared.
   world.quiet = true;
-  await agenda.runUntil(agenda.now + 3_000);
-  // Between two of the empty entries, that is.
-  for (let i = 0; i < 50 && checks.complete().length < 3; i++) await agenda.runUntil(agenda.now + 20);
+  await agenda.runUntil(agenda.now + 200);
+  // Between two of the empty entries, that is; and a start may be under way.
+  const end = agenda.now + QUIET_MS;
+  while (!isAtRest(world) && agenda.now < end) await agenda.runUntil(agenda.now + 20);
   if (!world.forked) checks.atTheEnd();
 }

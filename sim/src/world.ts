@@ -127,7 +127,7 @@ export class World {
     this.#lookAtLinks();
   }
 
-  async start(clients: number): Promise<void> {
+  async start(): Promise<void> {
     // Some computers are slower than others; with one in flight, that is what makes logs differ.
     for (const member of MEMBERS) this.licenseServers[member].slowDown(this.random.pick([0.3, 1, 1, 6]));
     await Promise.all([
@@ -136,6 +136,9 @@ export class World {
     ]);
     this.tmrServers.A.start();
     this.tmrServers.B.start();
+  }
+
+  arrive(clients: number): void {
     for (let number = 1; number <= clients; number++) {
       const client = new Application(this, number, this.random.fork());
       this.clients.push(client);
