@@ -7,9 +7,22 @@ const HELP = `npm run fuzz -- --minutes 10    every reader of outside bytes, in 
 Bent and random bytes for the readers of all rooms (packages/*/src/**/fuzz.test.ts). A failure prints fast-check's seed and path and
 the smallest bytes that fail. Exit code 0 if nothing was found.`;
 
-const { values } = parseArgs({
-  options: { minutes: { type: 'string', default: '10' }, help: { type: 'boolean', default: false } },
-});
+const { values } = options();
+
+function options(): { values: { minutes: string; help: boolean } } {
+  try {
+    return parseArgs({
+      options: { minutes: { type: 'string', default: '10' }, help: { type: 'boolean', default: false } },
+    });
+  } catch (error) {
+    return misused(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+  }
+}
+
+function misused(sentence: string): never {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(2);
+}
 
 /** As many as there are calls of fuzz in these files: so each gets its share of the time. */
 function countTargets(files: readonly string[]): number {
@@ -18,6 +31,7 @@ function countTargets(files: readonly string[]): number {
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
+else if (!(Number(values.minutes) > 0)) misused(`--minutes has to be a number above 0, not "${values.minutes}"`);
 else {
   const files = globSync('packages/*/src/**/fuzz.test.ts').sort();
   const forMs = Math.max(100, Math.floor((60_000 * Number(values.minutes)) / countTargets(files)));

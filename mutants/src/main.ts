@@ -104,4 +104,8 @@ function report(mutants: readonly Mutant[], fates: ReadonlyMap<string, Fate>): v
 
 const [room, ...parts] = positionals;
 if (values.help || room === undefined) process.stdout.write(`${HELP}\n`);
-else await main(room, parts);
+else
+  await main(room, parts).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });

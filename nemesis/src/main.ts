@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { minutes, readOptions, wholeNumber } from '@trefoil/sim/options';
 import { run, type RunResult } from './run.ts';
 
 const HELP = `npm run -s nemesis -- --minutes 2           faults for two minutes
@@ -7,7 +7,7 @@ npm run -s nemesis -- --minutes 2 --seed 7  the same plan of faults again (not t
 Five real servers and six real clients on this machine, under faults of every kind. Clocks of servers are set with the Debian
 package faketime; disks are filled for root only. Exit code 0 if nothing was found.`;
 
-const { values } = parseArgs({
+const { values } = readOptions(HELP, {
   options: {
     minutes: { type: 'string', default: '2' },
     seed: { type: 'string' },
@@ -29,9 +29,8 @@ function tell({ findings, counts, entries, longestMs, servedAfterMs }: RunResult
 }
 
 async function main(): Promise<void> {
-  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
-  const forMs = 60_000 * Number(values.minutes);
-  if (!Number.isSafeInteger(seed) || !(forMs > 0)) throw new Error(HELP);
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : wholeNumber('--seed', values.seed);
+  const forMs = 60_000 * minutes(values.minutes);
   const ended = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => ended.abort());
   // Whatever happens: nothing is left behind.

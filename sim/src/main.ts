@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { crowd } from './crowd.ts';
 import { runMany } from './many.ts';
+import { readOptions, wholeNumber } from './options.ts';
 import { run, type RunResult } from './run.ts';
 
 const HELP = `npm run -s sim -- SEED            one run, told step by step; run it again and it is the same, bit for bit
@@ -12,7 +12,7 @@ Three license servers, two TMR servers and their clients in one process: the cod
 randomness and keys from the seed. Many runs are shared out to as many processes as there are cores (--workers). Exit code 0 if
 nothing was found.`;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readOptions(HELP, {
   allowPositionals: true,
   options: {
     seeds: { type: 'string' },
@@ -24,13 +24,6 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-
-function wholeNumber(what: string, text: string | undefined): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  process.stderr.write(`${what} has to be a whole number above 0, not "${text}"\n`);
-  process.exit(2);
-}
 
 async function one(seed: number): Promise<void> {
   process.stdout.write(`seed ${seed}\n`);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { chosen, readOptions, wholeNumber } from '../options.ts';
 import type { Bounds } from './adversary.ts';
 import { explore } from './explore.ts';
 
@@ -15,7 +15,7 @@ const CASES: Readonly<Record<string, Bounds>> = {
   'three epochs, one entry': { epochs: [2, 3, 4], contents: ['xy'], rollbacks: 0 },
 };
 
-const { values } = parseArgs({
+const { values } = readOptions(HELP, {
   options: {
     states: { type: 'string', default: '1000000' },
     only: { type: 'string' },
@@ -27,13 +27,14 @@ const { values } = parseArgs({
 function main(): void {
   let found = 0;
   let states = 0;
-  for (const [name, bounds] of Object.entries(CASES)) {
-    if (values.only !== undefined && !name.includes(values.only)) continue;
+  const limit = wholeNumber('--states', values.states);
+  for (const name of chosen('case', Object.keys(CASES), values.only)) {
+    const bounds = CASES[name] as Bounds;
     const since = performance.now();
     const progress = (done: number): void => {
       if (process.stderr.isTTY) process.stderr.write(`\r${name}: ${done} states `);
     };
-    const result = explore(bounds, Number(values.states), progress);
+    const result = explore(bounds, limit, progress);
     states += result.states;
     const seconds = ((performance.now() - since) / 1_000).toFixed(1);
     const how = result.counterexample !== undefined ? 'FORKED' : result.exhausted ? 'exhausted, safe' : 'safe so far';
