@@ -167,8 +167,8 @@ export class Checks {
     const before = this.#heads.get(accept.index);
     this.#world.evidence.certified(accept, certificate);
     if (before !== undefined && before !== head) {
-      if (this.#world.cloned === undefined) this.fault(`9.3 two certified entries ${accept.index}`);
-      else this.#world.forked = true;
+      if (this.#mayFork()) this.#world.forked = true;
+      else this.fault(`9.3 two certified entries ${accept.index}`);
     }
     if (before === undefined) this.#logTime.certified(accept, this.#world.agenda.now);
     this.#heads.set(accept.index, head);
@@ -176,6 +176,12 @@ export class Checks {
     this.newestCertified = Math.max(this.newestCertified, accept.index);
     this.newestLogTime = Math.max(this.newestLogTime, accept.logTime);
     return accept;
+  }
+
+  /** §7.4, §11.5: a clone, or a license server that denies what it has signed while another is away; then there is a proof. */
+  #mayFork(): boolean {
+    const { cloned, traitor, evidence } = this.#world;
+    return cloned !== undefined || (traitor !== undefined && evidence.culprits.has(`license server ${traitor.member}`));
   }
 
   /** §9.7: whoever takes an entry up comes from the same log, and so from the same ledger. */

@@ -151,10 +151,8 @@ export class Liar {
   /** Bytes that are no message any more, or another one. */
   bent(frame: Uint8Array): Uint8Array {
     if (!this.lies.has(BENT_FRAMES) || !this.random.chance(0.05)) return frame;
-    const bent = Uint8Array.from(frame);
-    const at = this.random.below(bent.length);
-    bent[at] = (bent[at] ?? 0) ^ (1 << this.random.below(8));
-    return this.random.chance(0.3) ? bent.subarray(0, at) : bent;
+    const bent = withABitFlipped(frame, this.random);
+    return this.random.chance(0.3) ? bent.subarray(0, this.random.below(bent.length)) : bent;
   }
 
   /** What clients hear and are heard, where the lie is in that. */
@@ -294,6 +292,13 @@ const LIES: Readonly<Record<string, Lie>> = {
     if (message.kind === 'certified' || message.kind === 'entries') return [];
     return message.kind === 'propose' ? [{ ...message, certificate: new Uint8Array(0) }] : [message];
   },
+  'another past': (liar, message) => {
+    if (message.kind === 'snapshot') return [{ ...message, bytes: withABitFlipped(message.bytes, liar.random) }];
+    if (message.kind !== 'entries' || message.entries.length === 0) return [message];
+    const at = liar.random.below(message.entries.length);
+    const other = encodeEntry({ ...decodeEntry(message.entries[at] as Uint8Array), commands: [] });
+    return [{ ...message, entries: message.entries.with(at, other) }];
+  },
   'epochs used up': (liar, message) => {
     if (message.kind !== 'beat' || !liar.random.chance(0.1)) return [message];
     const jump = liar.random.pick([2, 1_000, LIMITS.epochJump, 2 ** 40]);
@@ -312,6 +317,13 @@ const LIES: Readonly<Record<string, Lie>> = {
   },
   'messages swallowed': (liar, message) => (liar.random.chance(0.3) ? [] : [message]),
 };
+
+function withABitFlipped(bytes: Uint8Array, random: Random): Uint8Array {
+  const bent = Uint8Array.from(bytes);
+  const at = random.below(bent.length);
+  bent[at] = (bent[at] ?? 0) ^ (1 << random.below(8));
+  return bent;
+}
 
 /** Nobody may leave UTC behind log time: that would be noticed first (PROTOCOL §6.3). */
 function laterBy({ logTime, utc }: Entry, ms: number): Pick<Entry, 'logTime' | 'utc'> {

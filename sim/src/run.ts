@@ -8,6 +8,8 @@ export interface RunResult {
   readonly notes: readonly string[];
   readonly traceHash: string;
   readonly entries: number;
+  /** By a clone or a false license server: it ended there. */
+  readonly forked: boolean;
   readonly simulatedMs: number;
   readonly counts: ReadonlyMap<string, number>;
 }
@@ -43,7 +45,7 @@ export async function run(seed: number): Promise<RunResult> {
   process.off('unhandledRejection', stopped);
   return {
     ...{ seed, faults: world.checks.faults, notes: world.notes, traceHash: world.traceHash, counts: world.counts },
-    entries: world.checks.newestCertified,
+    ...{ entries: world.checks.newestCertified, forked: world.forked },
     simulatedMs: world.agenda.now,
   };
 }
@@ -116,9 +118,9 @@ function courseOf(world: World): Course {
   return { faults, everyMs: random.pick([60, 150, 600, 1_500]), longestMs: LONGEST_MS, entries: ENTRIES };
 }
 
-/** §7.4 and §10: three voters can't outvote a clone beside one who is away; then there has to be a proof of it. */
+/** §7.4: what can't be prevented has to be proved. */
 function forked(world: World): void {
-  world.count('fork by a clone');
+  world.count(world.cloned === undefined ? 'fork by a false license server' : 'fork by a clone');
   if (!world.evidence.culprits.has('the container set')) world.checks.fault('7.4 a fork, and nobody can prove it');
 }
 

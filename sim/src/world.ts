@@ -84,7 +84,7 @@ export class World {
   cloned: Member | undefined;
   /** The one license server whose clock may run wild. */
   wild: Member | undefined;
-  /** Two entries are certified at one index, as a clone can bring about: from there on nothing is promised but the proof. */
+  /** Two entries are certified at one index, as a clone or a false license server can bring about: then only the proof counts. */
   forked = false;
   /** Nobody asks for anything new. */
   quiet = false;
