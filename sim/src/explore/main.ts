@@ -2,7 +2,7 @@ import { chosen, readOptions, wholeNumber } from '../options.ts';
 import type { Bounds } from './adversary.ts';
 import { explore } from './explore.ts';
 
-const HELP = `npm run -s sim:explore [-- --states 1000000] [--only NAME]
+const HELP = `npm run -s sim:explore [-- --states 400000] [--only NAME]
 
 Everything that lying TMR servers can do to three license servers within small bounds, with the shipped step function. Exit
 code 0 if no way leads to two certificates for one index; else the shortest one is printed.`;
@@ -17,7 +17,7 @@ const CASES: Readonly<Record<string, Bounds>> = {
 
 const { values } = readOptions(HELP, {
   options: {
-    states: { type: 'string', default: '1000000' },
+    states: { type: 'string', default: '400000' },
     only: { type: 'string' },
     bug: { type: 'string' },
     help: { type: 'boolean', default: false },
