@@ -101,6 +101,12 @@ export const BUGS: readonly Bug[] = [
     replace: 'return issuedLogTime + Math.ceil(timeoutMs * 0.8);',
   },
   {
+    name: 'seats run out by the wall clock',
+    file: 'packages/core/src/ledger/rules/expire.ts',
+    find: 'ledger.deadlines.takeDue(ledger.journal, ledger.logTime)',
+    replace: 'ledger.deadlines.takeDue(ledger.journal, ledger.logTime + ledger.utcLead)',
+  },
+  {
     name: 'a renewal is not taken back with its entry',
     file: 'packages/core/src/ledger/rules/renew-session.ts',
     find: `ledger.journal.set(hold, 'freeAt', freeAt(ledger.logTime, hold.timeoutMs));`,
