@@ -249,6 +249,12 @@ export const BUGS: readonly Bug[] = [
     replace: 'canFollow >= 0 ? above : 0',
   },
   {
+    name: 'who was left far below by jumps is left there',
+    file: 'packages/core/src/proposer/attempt.ts',
+    find: `message.reason === 'epoch-jump' ? helpUp(`,
+    replace: `message.epoch < 0 ? helpUp(`,
+  },
+  {
     name: 'a stored promise is not repeated but made anew',
     file: `${VOTER}/prepare.ts`,
     find: `    return stored.signature === undefined

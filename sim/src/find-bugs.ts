@@ -21,10 +21,12 @@ const HERE = import.meta.dirname;
 
 /** What one program said, with this bug in the product. */
 function output(bug: Bug, program: string, ...options: readonly string[]): Promise<string> {
-  const args = ['--max-old-space-size=8192', '--import', join(HERE, 'bug-loader.ts'), join(HERE, program)];
-  const child = spawn(process.execPath, [...args, ...options, '--bug', bug.name], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const loader = ['--max-old-space-size=8192', '--import', join(HERE, 'bug-loader.ts')];
+  return saidBy([...loader, join(HERE, program), ...options, '--bug', bug.name]);
+}
+
+function saidBy(args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
   return new Promise((resolve) => child.on('close', () => resolve(said)));
@@ -34,6 +36,11 @@ function output(bug: Bug, program: string, ...options: readonly string[]): Promi
 async function look(bug: Bug): Promise<string | undefined> {
   const said = await output(bug, 'main.ts', '--seeds', values.seeds, '--workers', '1', '--stop-at-first');
   const hit = /^seed (\d+): (?:\d+ faults: )?(.*)$/m.exec(said);
+  if (hit?.[1] !== undefined) {
+    const without = await saidBy([join(HERE, 'main.ts'), hit[1]]);
+    // It has to be this bug that was found.
+    if (!without.endsWith('nothing found\n')) throw new Error(`seed ${hit[1]} fails without the bug, too`);
+  }
   if (hit !== null) return `seed ${String(hit[1]).padStart(4)}  ${hit[2]}`;
   // Without its last line of totals it has not searched at all.
   if (!/ 0 failed$/m.test(said)) throw new Error(`${bug.name}: ${said.trim().split('\n').slice(-6).join('\n')}`);

@@ -73,7 +73,7 @@ function isDeposed(proposer: Proposer, now: Now): boolean {
 }
 
 function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect[] {
-  const { configuration, key, random } = proposer;
+  const { random } = proposer;
   const epoch = nextEpoch(proposer, now);
   const nonce = random(NONCE_BYTES);
   const clientsWait = now.monotonicMs < proposer.stuckUntil;
@@ -82,14 +82,7 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
     proposer.nextAttemptAt = now.monotonicMs + jitter(random);
     return toAll(proposer, { kind: 'prepare', prepare: again.prepare });
   }
-  const bytes = encodePrepare({
-    set: configuration.set,
-    configVersion: configuration.version,
-    epoch,
-    clientsWait,
-    nonce,
-  });
-  const prepare = { bytes, signature: key.sign(bytes) };
+  const prepare = prepareFor(proposer, { epoch, clientsWait, nonce });
   shelve(proposer);
   proposer.role = 'preparing';
   proposer.epoch = epoch;
@@ -99,6 +92,14 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
   proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(random);
   for (const member of [1, 2, 3] as const) proposer.members[member].adopted = false;
   return [{ kind: 'role', role: 'preparing', epoch, why }, ...toAll(proposer, { kind: 'prepare', prepare })];
+}
+
+function prepareFor(
+  { configuration, key }: Proposer,
+  asked: { epoch: number; clientsWait: boolean; nonce: Uint8Array },
+): Signed {
+  const bytes = encodePrepare({ set: configuration.set, configVersion: configuration.version, ...asked });
+  return { bytes, signature: key.sign(bytes) };
 }
 
 /**
@@ -278,7 +279,7 @@ export function onRefused(
     if (link.status !== undefined && message.epoch > link.status.promised)
       link.status = { ...link.status, promised: message.epoch };
     if (message.reason === 'active-lives' && proposer.role === 'preparing') return backOff(proposer, now);
-    return [];
+    return message.reason === 'epoch-jump' ? helpUp(proposer, member, message.epoch) : [];
   }
   if (message.epoch !== proposer.epoch || proposer.role !== 'leading') return [];
   switch (message.reason) {
@@ -303,6 +304,19 @@ export function onRefused(
         { kind: 'alarm', alarm: 'refused', detail: `license server ${member} refuses entries: ${message.reason}` },
       ];
   }
+}
+
+/**
+ * Left so far below by a liar who walked the others up that it can't follow in one jump: it gets an epoch of its own on the way.
+ * The others may not be enough, if their logs differ (PROTOCOL §4.1).
+ */
+function helpUp(proposer: Proposer, member: Member, promised: number): ProposerEffect[] {
+  const { attempt, id, random } = proposer;
+  const epoch = epochOf(epochCounter(promised) + LIMITS.epochJump, id);
+  if (attempt === undefined || proposer.role !== 'preparing' || epoch >= proposer.epoch) return [];
+  const { clientsWait, prepare } = attempt;
+  const onTheWay = prepareFor(proposer, { epoch, clientsWait, nonce: random(NONCE_BYTES) });
+  return [onTheWay, prepare].map((one) => ({ kind: 'send', member, message: { kind: 'prepare', prepare: one } }));
 }
 
 /** The active one lives after all: back to following, for a while. */
