@@ -178,10 +178,10 @@ export class Checks {
     return accept;
   }
 
-  /** §7.4, §11.5: a clone, or a license server that denies what it has signed while another is away; then there is a proof. */
+  /** §7.4, §11.5: a clone, or a license server that denies what it has signed when something else is wrong; proved it is. */
   #mayFork(): boolean {
-    const { cloned, traitor, evidence } = this.#world;
-    return cloned !== undefined || (traitor !== undefined && evidence.culprits.has(`license server ${traitor.member}`));
+    const { cloned, traitor } = this.#world;
+    return cloned !== undefined || traitor?.hasDenied === true;
   }
 
   /** §9.7: whoever takes an entry up comes from the same log, and so from the same ledger. */
