@@ -86,7 +86,14 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
   shelve(proposer);
   proposer.role = 'preparing';
   proposer.epoch = epoch;
-  proposer.attempt = { prepare, nonce, clientsWait, promises: new Map(), wantAll: proposer.wantAll };
+  proposer.attempt = {
+    prepare,
+    nonce,
+    clientsWait,
+    promises: new Map(),
+    helpedFrom: new Map(),
+    wantAll: proposer.wantAll,
+  };
   proposer.wantAll = false;
   proposer.overtakenSince = undefined;
   proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(random);
@@ -314,6 +321,9 @@ function helpUp(proposer: Proposer, member: Member, promised: number): ProposerE
   const { attempt, id, random } = proposer;
   const epoch = epochOf(epochCounter(promised) + LIMITS.epochJump, id);
   if (attempt === undefined || proposer.role !== 'preparing' || epoch >= proposer.epoch) return [];
+  // Once from there: where it is refused for another reason, asking on would go to and fro.
+  if (promised <= (attempt.helpedFrom.get(member) ?? -1)) return [];
+  attempt.helpedFrom.set(member, promised);
   const { clientsWait, prepare } = attempt;
   const onTheWay = prepareFor(proposer, { epoch, clientsWait, nonce: random(NONCE_BYTES) });
   return [onTheWay, prepare].map((one) => ({ kind: 'send', member, message: { kind: 'prepare', prepare: one } }));

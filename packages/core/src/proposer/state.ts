@@ -107,6 +107,8 @@ export interface Attempt {
   readonly promises: Map<Member, Promised>;
   /** Two promises are not enough: one shows a tail that nobody signs, or somebody has to be taken in. */
   readonly wantAll: boolean;
+  /** What those had promised who were asked for an epoch on the way. */
+  readonly helpedFrom: Map<Member, number>;
 }
 
 export interface Proposal {
