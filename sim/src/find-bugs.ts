@@ -57,7 +57,10 @@ async function main(): Promise<void> {
     BUGS.map(({ name }) => name),
     values.only,
   );
-  const waiting = BUGS.filter(({ name }) => names.includes(name));
+  // Those that take long come last.
+  const waiting = BUGS.filter(({ name }) => names.includes(name)).sort(
+    (a, b) => Number(a.explored !== undefined) - Number(b.explored !== undefined),
+  );
   const total = waiting.length;
   let found = 0;
   const worker = async (): Promise<void> => {
