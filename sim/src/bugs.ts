@@ -54,6 +54,13 @@ export const BUGS: readonly Bug[] = [
     explored: 'two epochs, one entry, one rollback',
   },
   {
+    name: 'starts are taken over from promises that disagree',
+    file: `${VOTER}/propose.ts`,
+    find: `return chooseBase(shown, configuration.threshold).kind === 'none' ? [] : shown;`,
+    replace: 'return shown;',
+    explored: 'two epochs, two entries, one rollback, all alone',
+  },
+  {
     name: 'a suspect server votes',
     file: `${VOTER}/rejoin.ts`,
     find: `if (rejoin === undefined || voter.withholding !== CLEAN_RESTART) return [];`,
@@ -93,6 +100,12 @@ export const BUGS: readonly Bug[] = [
     return equalBytes(before.commandHash, commandHash)`,
     replace: `if (before !== undefined && command.kind === 'renew')
     return equalBytes(before.commandHash, commandHash)`,
+  },
+  {
+    name: 'what anybody may send makes a consume forgotten',
+    file: 'packages/core/src/ledger/apply.ts',
+    find: `return kind === 'acquire' || kind === 'renew' ? session.free : session.proven;`,
+    replace: `return kind === undefined ? session.free : session.proven;`,
   },
   {
     name: 'seats freed early',

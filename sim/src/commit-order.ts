@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
-import { bytesKey, decodeCommand, decodeOutcome, equalBytes, type Outcome } from '@trefoil/license';
+import { bytesKey, type Command, decodeCommand, decodeOutcome, equalBytes, type Outcome } from '@trefoil/license';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import type { World } from './world.ts';
 
@@ -60,6 +60,8 @@ export class CommitOrder {
   /** Commands that somebody with authority has sent: how much was known to be certified when it first was. */
   readonly #asked = new Map<string, number>();
   readonly #evicted = new Set<string>();
+  /** By session: below this the client has said, with its own authority, that it has all answers. */
+  readonly #acknowledged = new Map<string, number>();
   #logTime = 0;
   #utc = 0;
   #utcLead = 0;
@@ -141,6 +143,7 @@ export class CommitOrder {
   #command(command: Uint8Array, bytes: Uint8Array): void {
     const key = bytesKey(this.#world.fixture.crypto.sha256(command));
     const outcome = decodeOutcome(bytes);
+    this.#acknowledge(decodeCommand(command), outcome);
     const before = this.#done.get(key);
     if (before !== undefined) {
       const forgotten = outcome.kind === 'refused' && ['unknown-session', 'forgotten'].includes(outcome.code);
@@ -157,6 +160,18 @@ export class CommitOrder {
     if (known !== undefined && this.#index <= known)
       this.#fault(`9.6 entry ${this.#index} holds a command that was asked after entry ${known} was answered`);
     this.#outcome(outcome, command);
+  }
+
+  /** §5.11: what carries authority is forgotten only by what carries it. */
+  #acknowledge(command: Command, outcome: Outcome): void {
+    if (!['open', 'consume', 'release', 'close'].includes(command.kind)) return;
+    const session = bytesKey(outcome.session);
+    const acknowledged = this.#acknowledged.get(session) ?? 0;
+    if (outcome.kind === 'refused' && outcome.code === 'forgotten' && outcome.requestId >= acknowledged)
+      this.#fault(`5.11 entry ${this.#index} has forgotten a ${command.kind} whose answer nobody has acknowledged`);
+    const proven = outcome.kind !== 'refused' || outcome.code === 'evicted';
+    if (proven && 'lowestUnanswered' in command)
+      this.#acknowledged.set(session, Math.max(acknowledged, command.lowestUnanswered));
   }
 
   #outcome(outcome: Outcome, command: Uint8Array): void {

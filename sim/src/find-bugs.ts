@@ -47,7 +47,7 @@ async function look(bug: Bug): Promise<string | undefined> {
   if (bug.explored === undefined) return undefined;
   const explored = await output(bug, 'explore/main.ts', '--states', '2000000', '--only', bug.explored);
   const steps = explored.split('\n').filter((line) => line.startsWith('> '));
-  return steps.length === 0 ? undefined : `explorer   a fork in ${steps.length} steps`;
+  return steps.length === 0 ? undefined : `explorer   ${steps.length} steps`;
 }
 
 async function main(): Promise<void> {

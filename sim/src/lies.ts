@@ -4,6 +4,7 @@ import {
   type Entry,
   headAfter,
   LIMITS,
+  type Session,
   type Signed,
   type ToProposer,
   type ToVoter,
@@ -344,7 +345,7 @@ function forged(liar: Liar): Uint8Array[] {
   const victim = random.pick(sessions);
   const [hold = 1] = victim.holds.keys();
   // An id that the victim has not used yet, within its window: what is looked at next is the authority.
-  const { lowestUnanswered } = victim;
+  const { lowestUnanswered } = victim.proven;
   const numbered = { session: victim.id, requestId: lowestUnanswered + 20 + random.below(10), lowestUnanswered };
   const secret = random.bytes(32);
   const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
@@ -359,7 +360,20 @@ function forged(liar: Liar): Uint8Array[] {
     signCommand<EvictCommand>(set, evict, tmrKeys[id]),
   ];
   world.count('command forged');
-  return all.map(encodeCommand);
+  return [...all, ...inItsName(liar, victim)].map(encodeCommand);
+}
+
+/** What needs no secret and no key, with numbers that make as much as possible look answered: a few of the next ones, or all. */
+function inItsName({ world, random }: Liar, { id, proven, free }: Session): Command[] {
+  const newest = Math.max(proven.lowestUnanswered, free.lowestUnanswered, ...free.answered.keys());
+  const most = Number.MAX_SAFE_INTEGER;
+  const requestId = random.chance(0.1) ? most : Math.min(most, newest + 1 + random.below(20));
+  const numbered = { session: id, requestId, lowestUnanswered: requestId - random.below(3) };
+  if (random.chance(0.7)) return [];
+  world.count('command forged without authority');
+  if (random.chance(0.5)) return [{ kind: 'renew', ...numbered }];
+  const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
+  return [{ kind: 'acquire', ...numbered, releaseHash: random.bytes(32), items }];
 }
 
 /** Leaves two logs in one epoch: then all three license servers are needed (PROTOCOL §4.3). */

@@ -27,7 +27,7 @@ interface Certified {
 }
 
 /** All that has been signed so far, and what follows from it. */
-interface Known {
+export interface Known {
   readonly promises: readonly { readonly promise: LogPromise; readonly signed: Signed; readonly name: string }[];
   readonly certificates: readonly Certified[];
   readonly rejoins: readonly { readonly member: Member; readonly signed: Signed; readonly name: string }[];
@@ -40,6 +40,8 @@ export interface Bounds {
   /** What may stand in each entry, one after the other: letters. */
   readonly contents: readonly string[];
   readonly rollbacks: number;
+  /** Nobody's first start was taken in: all three go on alone (PROTOCOL §7.5). */
+  readonly alone?: boolean;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { equalBytes } from '@trefoil/license';
 import { quickFixture } from '../crypto.ts';
-import { Adversary, type Bounds } from './adversary.ts';
+import { Adversary, type Bounds, type Known } from './adversary.ts';
 import { type Local, Locals } from './local.ts';
 import { type Renaming, renamings, Teller } from './renaming.ts';
 
@@ -17,8 +17,8 @@ export interface Explored {
   readonly depth: number;
   /** All states within the bounds were seen. */
   readonly exhausted: boolean;
-  /** Two certificates for one index, by the shortest way that leads there. */
-  readonly counterexample: readonly string[] | undefined;
+  /** The shortest way to what must not be: two certificates for one index, or an old start named again. */
+  readonly counterexample: { readonly what: string; readonly way: readonly string[] } | undefined;
 }
 
 /**
@@ -31,7 +31,9 @@ export function explore(bounds: Bounds, mostStates: number, progress: (states: n
   const context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
   const adversary = new Adversary(fixture, bounds);
   const teller = new Teller(fixture, (head) => adversary.log(head));
-  const servers = ([1, 2, 3] as const).map((member) => new Locals(fixture, context, member, teller));
+  const servers = ([1, 2, 3] as const).map(
+    (member) => new Locals({ fixture, context, teller }, member, bounds.alone === true),
+  );
   const orders = renamings(bounds.contents);
   const mayBePutBack = (locals: State['locals']): boolean =>
     locals.filter((one) => one.putBack).length < bounds.rollbacks;
@@ -52,10 +54,13 @@ export function explore(bounds: Bounds, mostStates: number, progress: (states: n
     depth = state.depth;
     if (at % 1_000 === 0) progress(at);
     const known = adversary.known(state.locals);
-    const forked = known.certificates.some((a) =>
-      known.certificates.some((b) => a.accept.index === b.accept.index && !equalBytes(a.accept.head, b.accept.head)),
-    );
-    if (forked) return { states: seen.size, steps, depth, exhausted: false, counterexample: wayTo(state) };
+    const what = isForked(known.certificates)
+      ? 'a fork'
+      : namesOldStart(known.promises, teller)
+        ? 'an old start'
+        : undefined;
+    if (what !== undefined)
+      return { states: seen.size, steps, depth, exhausted: false, counterexample: { what, way: wayTo(state) } };
     if (seen.size > mostStates) return { states: seen.size, steps, depth, exhausted: false, counterexample: undefined };
     const rollbacksLeft = mayBePutBack(state.locals);
     servers.forEach((server, i) => {
@@ -73,6 +78,30 @@ export function explore(bounds: Bounds, mostStates: number, progress: (states: n
     });
   }
   return { states: seen.size, steps, depth, exhausted: true, counterexample: undefined };
+}
+
+function isForked(certificates: Known['certificates']): boolean {
+  return certificates.some((a) =>
+    certificates.some((b) => a.accept.index === b.accept.index && !equalBytes(a.accept.head, b.accept.head)),
+  );
+}
+
+/**
+ * What makes promises from before a rollback worthless (PROTOCOL §11.4): when both peers have named one start of a server in
+ * their promises for one epoch, neither names an earlier one later.
+ */
+function namesOldStart(promises: Known['promises'], teller: Teller): boolean {
+  return ([1, 2, 3] as const).some((member) => {
+    const peers = promises.filter((one) => one.promise.member !== member);
+    const named = peers.map(({ promise }) => ({
+      ...{ by: promise.member, epoch: promise.epoch },
+      start: teller.startOf(promise.incarnations[member - 1] as Uint8Array),
+    }));
+    return named.some((a) => {
+      const both = named.some((b) => b.by > a.by && b.epoch === a.epoch && b.start === a.start);
+      return both && named.some((later) => later.epoch > a.epoch && later.start > 0 && later.start < a.start);
+    });
+  });
 }
 
 /** Of all its renamings the first by name: states that differ in names only are one. */

@@ -54,9 +54,16 @@ export class Locals {
   readonly #next = new Map<string, Local>();
   readonly #byKey = new Map<string, Local>();
   readonly #teller: Teller;
+  readonly #alone: boolean;
   readonly first: Local;
 
-  constructor(fixture: Fixture, context: LedgerContext, member: Member, teller: Teller) {
+  /** @param alone its first start was not taken in, and it has gone on (PROTOCOL §7.5) */
+  constructor(
+    { fixture, context, teller }: { fixture: Fixture; context: LedgerContext; teller: Teller },
+    member: Member,
+    alone: boolean,
+  ) {
+    this.#alone = alone;
     this.#fixture = fixture;
     this.#context = context;
     this.#teller = teller;
@@ -76,7 +83,7 @@ export class Locals {
   }
 
   #run(history: readonly Step[]): Local {
-    const life = new Life(this.#fixture, this.#context, this.member);
+    const life = new Life(this.#fixture, this.#context, { member: this.member, alone: this.#alone });
     for (const step of history) life.take(step);
     return life.local(history, this.#teller);
   }
@@ -103,8 +110,8 @@ class Life {
   #voter: Voter;
   #starts = 0;
 
-  /** Its first start is over: all three know each other's, and are taken in. */
-  constructor(fixture: Fixture, context: LedgerContext, member: Member) {
+  /** Its first start is over: all three know each other's, and are taken in if they are not alone. */
+  constructor(fixture: Fixture, context: LedgerContext, { member, alone }: { member: Member; alone: boolean }) {
     this.#fixture = fixture;
     this.#context = context;
     this.#member = member;
@@ -114,7 +121,7 @@ class Life {
       if (other !== member)
         this.#hears('A', { kind: 'rejoin', member: other, rejoin: firstStart(fixture, context, other) });
     this.#carryOut(stepVoter(this.#voter, { kind: 'tick' }, NOW));
-    this.#voter.unanchored = false;
+    if (!alone) this.#voter.unanchored = false;
   }
 
   take(step: Step): void {

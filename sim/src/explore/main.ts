@@ -5,12 +5,15 @@ import { explore } from './explore.ts';
 const HELP = `npm run -s sim:explore [-- --states 400000] [--only NAME]
 
 Everything that lying TMR servers can do to three license servers within small bounds, with the shipped step function. Exit
-code 0 if no way leads to two certificates for one index; else the shortest one is printed.`;
+code 0 if no way leads to two certificates for one index or to an old start; else the shortest one is printed.`;
 
 const CASES: Readonly<Record<string, Bounds>> = {
   'two epochs, one entry': { epochs: [2, 3], contents: ['xy'], rollbacks: 0 },
   'two epochs, two entries': { epochs: [2, 3], contents: ['xy', 'xy'], rollbacks: 0 },
   'two epochs, one entry, one rollback': { epochs: [2, 3], contents: ['xy'], rollbacks: 1 },
+  'two epochs, two entries, one rollback, all alone': {
+    ...{ epochs: [2, 3], contents: ['x', 'x'], rollbacks: 1, alone: true },
+  },
   'three epochs, two entries': { epochs: [2, 3, 4], contents: ['x', 'xy'], rollbacks: 0 },
   'three epochs, one entry': { epochs: [2, 3, 4], contents: ['xy'], rollbacks: 0 },
 };
@@ -37,14 +40,19 @@ function main(): void {
     const result = explore(bounds, limit, progress);
     states += result.states;
     const seconds = ((performance.now() - since) / 1_000).toFixed(1);
-    const how = result.counterexample !== undefined ? 'FORKED' : result.exhausted ? 'exhausted, safe' : 'safe so far';
+    const how =
+      result.counterexample !== undefined
+        ? result.counterexample.what.toUpperCase()
+        : result.exhausted
+          ? 'exhausted, safe'
+          : 'safe so far';
     const counts = `${String(result.states).padStart(8)} states ${String(result.steps).padStart(10)} steps`;
     process.stdout.write(`${name.padEnd(40)}${counts}  depth ${result.depth}  ${seconds} s  ${how}\n`);
     if (result.counterexample === undefined) continue;
     found++;
-    process.stdout.write(`${result.counterexample.join('\n')}\n`);
+    process.stdout.write(`${result.counterexample.way.join('\n')}\n`);
   }
-  process.stdout.write(`${states} states, ${found} ways to a fork\n`);
+  process.stdout.write(`${states} states, ${found} ways to a fork or an old start\n`);
   process.exitCode = found === 0 ? 0 : 1;
 }
 

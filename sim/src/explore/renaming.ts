@@ -69,7 +69,7 @@ export class Teller {
   incarnations(known: readonly Uint8Array[], renaming: Renaming): string {
     const placed = ['', '', ''];
     known.forEach((one, i) => {
-      placed[renaming.places[i] as number] = String(this.#start(one));
+      placed[renaming.places[i] as number] = String(this.startOf(one));
     });
     return placed.join();
   }
@@ -82,7 +82,7 @@ export class Teller {
     }
     if (equalBytes(tag, TAGS.rejoin)) {
       const { incarnation, replaces } = decodeRejoin(bytes);
-      return `start ${this.#start(incarnation)} after ${this.#start(replaces)}`;
+      return `start ${this.startOf(incarnation)} after ${this.startOf(replaces)}`;
     }
     const { epoch, logEpoch, lastHead, incarnations } = decodePromise(bytes);
     const known = this.incarnations(incarnations, renaming);
@@ -101,7 +101,7 @@ export class Teller {
       case 'promised':
         return this.statement(record.promise, renaming);
       case 'incarnation':
-        return `${renaming.places[record.member - 1]} started ${this.#start(record.incarnation)}`;
+        return `${renaming.places[record.member - 1]} started ${this.startOf(record.incarnation)}`;
       case 'suspect':
         return record.why;
       case 'snapshot':
@@ -109,7 +109,8 @@ export class Teller {
     }
   }
 
-  #start(incarnation: Uint8Array): number {
+  /** Which of its signer's starts that is; 0 = none that is known. */
+  startOf(incarnation: Uint8Array): number {
     return this.#starts.find((one) => equalBytes(one.incarnation, incarnation))?.start ?? 0;
   }
 }

@@ -19,7 +19,7 @@ import { openSession } from './rules/open-session.ts';
 import { refused } from './rules/refused.ts';
 import { closeSession, releaseSeats } from './rules/release-seats.ts';
 import { renewSession } from './rules/renew-session.ts';
-import { type Ledger, recordName, type Session, touchSession } from './state.ts';
+import { type Ledger, recordName, type RequestWindow, type Session, touchSession } from './state.ts';
 
 /**
  * Executes one entry (PROTOCOL §5.1) and returns its encoded outcomes: those of the commands in order, then what fell due.
@@ -84,13 +84,13 @@ function executeOnce(ledger: Ledger, commandHash: Uint8Array, run: () => Answer)
 
 function executeOpen(ledger: Ledger, command: Extract<Command, { kind: 'open' }>, commandHash: Uint8Array): Uint8Array {
   const id = sessionIdOf(ledger.context.crypto, ledger.context.configuration.set, command);
-  const standing = ledger.sessions.get(bytesKey(id))?.answered.get(0);
+  const standing = ledger.sessions.get(bytesKey(id))?.proven.answered.get(0);
   // The id covers all but the signature; other bytes can only mean another (P-256-like) signature over the same request.
   if (standing !== undefined && equalBytes(standing.commandHash, commandHash)) return standing.outcome;
   const { answer, session } = openSession(ledger, command);
   const outcome = encodeOutcome({ ...answer, commandHash, session: id, requestId: 0 });
   if (session !== undefined && answer.kind === 'opened')
-    ledger.journal.put(session.answered, 0, { commandHash, outcome, consume: false });
+    ledger.journal.put(session.proven.answered, 0, { commandHash, outcome, consume: false });
   return outcome;
 }
 
@@ -108,26 +108,39 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
       ? before.outcome
       : reply(refused('unknown-session'));
   }
-  const before = session.answered.get(requestId);
+  const window = windowOf(session, command);
+  const before = window.answered.get(requestId);
   if (before !== undefined)
     return equalBytes(before.commandHash, commandHash) ? before.outcome : reply(refused('other-bytes'));
-  if (requestId < session.lowestUnanswered) return reply(refused('forgotten'));
+  if (requestId < window.lowestUnanswered) return reply(refused('forgotten'));
   if (session.closed) return reply(refused('unknown-session', 'it is closed'));
   if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
   const answer = executeFresh(ledger, session, command);
   const outcome = reply(answer);
-  // Without authority it is not the client's: it must use up no request id of the client's and make nothing forgotten.
-  if (answer.kind === 'refused' && (answer.code === 'bad-signature' || answer.code === 'wrong-secret')) return outcome;
-  forgetAnswered(ledger, session, command.lowestUnanswered);
-  ledger.journal.put(session.answered, requestId, { commandHash, outcome, consume: command.kind === 'consume' });
+  if (showsNoAuthority(answer)) return outcome;
+  forgetAnswered(ledger, window, command.lowestUnanswered);
+  ledger.journal.put(window.answered, requestId, { commandHash, outcome, consume: command.kind === 'consume' });
   touchSession(ledger, session);
   return outcome;
 }
 
-function forgetAnswered(ledger: Ledger, session: Session, lowestUnanswered: number): void {
-  if (lowestUnanswered <= session.lowestUnanswered) return;
-  ledger.journal.set(session, 'lowestUnanswered', lowestUnanswered);
-  for (const id of [...session.answered.keys()]) if (id < lowestUnanswered) ledger.journal.remove(session.answered, id);
+/** Anybody may send what carries no authority, with any number; so it has numbers of its own. */
+function windowOf(session: Session, { kind }: SessionCommand): RequestWindow {
+  return kind === 'acquire' || kind === 'renew' ? session.free : session.proven;
+}
+
+/**
+ * It may not be the client's, so it must use up no request id of the client's and make nothing forgotten. What releases a hold
+ * that isn't there shows no secret of anything, and never will: its number is not given to a hold again.
+ */
+function showsNoAuthority(answer: Answer): boolean {
+  return answer.kind === 'refused' && ['bad-signature', 'wrong-secret', 'unknown-hold'].includes(answer.code);
+}
+
+function forgetAnswered(ledger: Ledger, window: RequestWindow, lowestUnanswered: number): void {
+  if (lowestUnanswered <= window.lowestUnanswered) return;
+  ledger.journal.set(window, 'lowestUnanswered', lowestUnanswered);
+  for (const id of [...window.answered.keys()]) if (id < lowestUnanswered) ledger.journal.remove(window.answered, id);
 }
 
 function executeFresh(ledger: Ledger, session: Session, command: SessionCommand): Answer {

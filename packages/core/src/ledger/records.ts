@@ -15,12 +15,15 @@ import {
 import { countHold } from './seats.ts';
 import {
   addLicense,
+  type Answered,
   emptyLedger,
+  emptyWindow,
   type HeldItem,
   type Hold,
   type Ledger,
   type LedgerContext,
   recordName,
+  type RequestWindow,
   type Session,
 } from './state.ts';
 
@@ -91,20 +94,23 @@ function encodeSession(session: Session): Uint8Array {
     .u64(session.deadline)
     .text(session.evicted)
     .u8(session.closed ? 1 : 0)
-    .u64(session.lowestUnanswered)
     .u32(session.holds.size);
   for (const id of ascending(session.holds)) writeHold(writer, session.holds.get(id) as Hold);
-  writer.u32(session.answered.size);
-  for (const id of ascending(session.answered)) {
-    const answered = session.answered.get(id);
-    if (answered === undefined) continue;
+  writeWindow(writer, session.proven);
+  writeWindow(writer, session.free);
+  return writer.done();
+}
+
+function writeWindow(writer: Writer, { lowestUnanswered, answered }: RequestWindow): void {
+  writer.u64(lowestUnanswered).u32(answered.size);
+  for (const id of ascending(answered)) {
+    const { commandHash, outcome, consume } = answered.get(id) as Answered;
     writer
       .u64(id)
-      .raw(answered.commandHash)
-      .bytes(answered.outcome)
-      .u8(answered.consume ? 1 : 0);
+      .raw(commandHash)
+      .bytes(outcome)
+      .u8(consume ? 1 : 0);
   }
-  return writer.done();
 }
 
 function ascending(map: ReadonlyMap<number, unknown>): number[] {
@@ -208,21 +214,27 @@ function readSession(reader: Reader): Session {
     deadline: reader.u64(),
     evicted: reader.text(FORMAT.reasonBytes),
     closed: reader.code(0, 1, 'flag') === 1,
-    lowestUnanswered: reader.u64(),
     holds: new Map(),
-    answered: new Map(),
+    proven: emptyWindow(),
+    free: emptyWindow(),
   };
   for (let i = reader.u32(); i > 0; i--) {
     const hold = readHold(reader);
     session.holds.set(hold.id, hold);
   }
+  readWindow(reader, session.proven);
+  readWindow(reader, session.free);
+  return session;
+}
+
+function readWindow(reader: Reader, window: RequestWindow): void {
+  window.lowestUnanswered = reader.u64();
   for (let i = reader.u32(); i > 0; i--)
-    session.answered.set(reader.u64(), {
+    window.answered.set(reader.u64(), {
       commandHash: new Uint8Array(reader.raw(32)),
       outcome: new Uint8Array(reader.bytes(FORMAT.documentBytes)),
       consume: reader.code(0, 1, 'flag') === 1,
     });
-  return session;
 }
 
 function readHold(reader: Reader): Hold {

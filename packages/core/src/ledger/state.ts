@@ -80,10 +80,21 @@ export interface Session {
   /** '' = living; else why it gets no more than to give back. */
   evicted: string;
   closed: boolean;
-  lowestUnanswered: number;
   readonly holds: Map<number, Hold>;
+  /** Of commands that carry authority, and of those that don't (PROTOCOL §5.12): what anybody may send ends nothing of the former. */
+  readonly proven: RequestWindow;
+  readonly free: RequestWindow;
+}
+
+/** Which of its requests a client still may ask again. */
+export interface RequestWindow {
+  lowestUnanswered: number;
   /** Request id → what was answered; ids ≥ lowestUnanswered only. */
   readonly answered: Map<number, Answered>;
+}
+
+export function emptyWindow(): RequestWindow {
+  return { lowestUnanswered: 0, answered: new Map() };
 }
 
 export interface Answered {

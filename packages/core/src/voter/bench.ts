@@ -15,7 +15,7 @@ import { newVoter, type Voter, type VoterEffect, type VoterEvent } from './state
 import { stepVoter } from './step.ts';
 
 export const one = fixture();
-const context = {
+export const context = {
   ...{ crypto: one.crypto, vendorRoot: one.root.publicKey, configuration: one.configuration, group: one.group },
   issuingKey: one.issuingKey.text,
 };
@@ -23,7 +23,7 @@ export const START = Date.UTC(2026, 10, 24);
 
 /** One license server, and TMR servers that say to it what a test wants. */
 export class Bench {
-  readonly voter: Voter;
+  voter: Voter;
   readonly member: Member;
   now = 0;
   wallMs = START;

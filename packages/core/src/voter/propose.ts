@@ -54,9 +54,7 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
     if (typeof adoption === 'string') return no(adoption);
     ({ promises, reported } = adoption);
   } else if (voter.unanchored) {
-    // It came into the epoch by a certificate; the promises still show whether both peers know this start.
-    const { configuration, crypto } = voter;
-    promises = verifyJustification(crypto, configuration, propose.epoch, propose.justification) ?? [];
+    promises = promisesThatAgree(voter, propose);
   }
   if (propose.index > voter.replica.certifiedIndex + 1) return no('behind');
   const tail = executeInstead(voter, propose, reported, now);
@@ -119,6 +117,15 @@ function readAdoption(voter: Voter, propose: Propose): Refusal | Adoption {
     replica.certifiedIndex === base.index &&
     !equalBytes(certifiedHead(voter), base.head);
   return other ? 'bad-justification' : { promises: verified, reported: again };
+}
+
+/**
+ * It came into the epoch by a certificate; the promises still show whether both peers know this start. What they say of their
+ * own is taken over then, so here, too, one from before a rollback must not stand beside another (PROTOCOL §4.3).
+ */
+function promisesThatAgree({ crypto, configuration }: Voter, { epoch, justification }: Propose): LogPromise[] {
+  const shown = verifyJustification(crypto, configuration, epoch, justification) ?? [];
+  return chooseBase(shown, configuration.threshold).kind === 'none' ? [] : shown;
 }
 
 function certifiedHead(voter: Voter): Uint8Array {

@@ -3,11 +3,41 @@ import { describe, test } from 'node:test';
 import { decodeRejoin, encodeRejoin, type Member, type Rejoin, type TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import type { Signed, ToVoter } from '../messages.ts';
-import { Bench, certificateOf, group, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
+import { decodeRecord, encodeRecord } from '../records.ts';
+import { Bench, certificateOf, context, group, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
+import { recoverVoter } from './recover.ts';
 import { CLEAN_RESTART, startRejoin } from './rejoin.ts';
+import type { VoterEffect } from './state.ts';
 
 /** A second entry. */
 const BEHIND = { index: 2, utc: START + 1 };
+
+/** With a log: it can start anew, from all of it or from an older copy. */
+class Stored extends Bench {
+  records: Uint8Array[] = [];
+
+  override carryOut(effect: VoterEffect): void {
+    if (effect.kind === 'persist' || effect.kind === 'note') this.records.push(...effect.records.map(encodeRecord));
+    super.carryOut(effect);
+  }
+
+  /** Its peers are told. */
+  start(number: number, group: readonly Bench[]): void {
+    const log = { records: this.records.map(decodeRecord), snapshot: undefined };
+    this.voter = recoverVoter(context, this.member, log, this.clock).voter;
+    this.step({ kind: 'linkUp', from: 'A' });
+    this.step({ kind: 'linkUp', from: 'B' });
+    const incarnation = new Uint8Array(16).fill(16 * this.member + number);
+    for (const effect of startRejoin(this.voter, incarnation, CLEAN_RESTART, this.clock)) this.carryOut(effect);
+    const rejoin = this.voter.rejoin?.signed[0] as Signed;
+    for (const peer of group) if (peer !== this) peer.say('A', { kind: 'rejoin', member: this.member, rejoin });
+  }
+
+  wait(ms: number): void {
+    this.now += ms;
+    this.step({ kind: 'tick' });
+  }
+}
 
 describe('re-joining (PROTOCOL §7)', () => {
   const shown = (bench: Bench, what: 'vote' | 'promise'): ToVoter => {
@@ -99,6 +129,45 @@ describe('re-joining (PROTOCOL §7)', () => {
     const z = { ...BEHIND, utc: START + 9, previous: x.head, certificate, justification: [fooled, forgotten] };
     for (const bench of [first, second])
       assert.equal(refusalOf(bench.say('B', proposeOf(bench, 101, z))), 'bad-justification', `L${bench.member}`);
+  });
+
+  test('who has not been taken in yet takes over no start from promises that disagree: one was made before a rollback', () => {
+    const servers = [new Stored(1), new Stored(2), new Stored(3)] as const;
+    const [u, q, p] = servers;
+    const known = (start: number): Uint8Array => new Uint8Array(16).fill(3 * 16 + start);
+    for (const server of servers) server.start(0, servers);
+    for (const server of servers) server.wait(LIMITS.rejoinWaitMs + 1);
+    const w = proposeOf(u, 2, { justification: promisesFor(1, 'A', servers) });
+    for (const server of servers) assert.equal(server.say('A', w)[0]?.kind, 'vote');
+    const certificate = certificateOf([u, q]);
+    for (const server of servers) server.say('A', { kind: 'certified', certificate });
+    u.start(1, servers);
+    u.wait(LIMITS.rejoinWaitMs + 1);
+    assert.ok(u.voter.unanchored);
+
+    const before = [...p.records];
+    const [old] = promisesFor(2, 'A', [p]) as [Signed];
+    const [forgotten] = promisesFor(50, 'B', [p]) as [Signed];
+    p.records = before; // no vote is gone, so nothing tells
+    p.start(2, servers);
+    const [ofU, ofQ] = promisesFor(2, 'A', [u, q]) as [Signed, Signed];
+    const next = { ...BEHIND, previous: w.head, certificate, justification: [ofU, ofQ] };
+    const x = proposeOf(u, 4, next);
+    for (const server of servers) assert.equal(server.say('A', x)[0]?.kind, 'vote');
+    assert.equal(p.voter.withholding, '');
+
+    const third = { index: 3, utc: START + 2, previous: x.head, certificate: certificateOf([u, q]) };
+    const y = proposeOf(u, 4, { ...third, justification: [old, ofQ] });
+    for (const server of servers) assert.equal(server.say('A', y)[0]?.kind, 'vote');
+    assert.deepEqual(u.voter.incarnations[2], known(2), 'not the start in which P had promised');
+    const behind = { index: 4, utc: START + 3, previous: y.head, certificate: certificateOf([u, q]) };
+    const z = proposeOf(q, 4, behind);
+    for (const server of [q, p]) assert.equal(server.say('A', z)[0]?.kind, 'vote', 'z is certified');
+
+    const [later] = promisesFor(50, 'B', [u]) as [Signed];
+    promisesFor(50, 'B', [p]);
+    const other = proposeOf(u, 101, { ...behind, utc: START + 99, justification: [later, forgotten] });
+    for (const server of [u, p]) assert.equal(refusalOf(server.say('B', other)), 'bad-justification');
   });
 
   test('told by what a peer knows it, it signs for that once; one TMR server can’t keep it busy', () => {

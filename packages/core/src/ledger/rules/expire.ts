@@ -33,7 +33,7 @@ function endSession(ledger: Ledger, session: Session): void {
   const { journal } = ledger;
   for (const hold of [...session.holds.values()]) freeHold(ledger, session, hold);
   const key = bytesKey(session.id);
-  for (const [requestId, answered] of session.answered) {
+  for (const [requestId, answered] of session.proven.answered) {
     if (!answered.consume) continue;
     const name = rememberedKey(session.id, requestId);
     journal.put(ledger.remembered, name, {

@@ -1,6 +1,6 @@
 import { type Answer, bytesKey, type OpenCommand, sessionIdOf, signedCommandBytes } from '@trefoil/license';
 import { LIMITS } from '../../limits.ts';
-import { type Ledger, recordName, scheduleSession, type Session } from '../state.ts';
+import { emptyWindow, type Ledger, recordName, scheduleSession, type Session } from '../state.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.2. The session's id follows from the command, so a repeat finds the same session. */
@@ -29,9 +29,9 @@ export function openSession(ledger: Ledger, command: OpenCommand): { answer: Ans
     deadline: 0,
     evicted: '',
     closed: false,
-    lowestUnanswered: 0,
     holds: new Map(),
-    answered: new Map(),
+    proven: emptyWindow(),
+    free: emptyWindow(),
   };
   ledger.journal.put(ledger.sessions, key, session);
   ledger.dirty.add(recordName.session(id));

@@ -17,6 +17,8 @@ describe('opening a session (PROTOCOL §5.2)', () => {
     assert.deepEqual(one.do(session.open), one.do(session.open));
     assert.equal(one.ledger.sessions.size, 1);
     one.do(session.renew());
+    assert.equal(code(one.do(session.open)), 'opened', 'a renewal may be anybody’s');
+    one.do(session.consume(1));
     assert.equal(code(one.do(session.open)), 'refused forgotten'); // acknowledged: its outcome is no longer kept
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Outcome } from '@trefoil/license';
 import { fixture } from '@trefoil/license/fixtures';
+import { freeAt, LIMITS } from '../../limits.ts';
 import { TestLedger, TestSession } from '../test-ledger.ts';
 
 const code = (outcome: Outcome): string => (outcome.kind === 'refused' ? `refused ${outcome.code}` : outcome.kind);
@@ -98,6 +99,39 @@ describe('exactly once (PROTOCOL §5.11)', () => {
     );
     assert.equal(code(one.do(forged)), 'refused wrong-secret');
     assert.deepEqual(one.do(acquire), outcome);
+    const ofNoHold = session.command(
+      { kind: 'release', hold: 9, secret: new Uint8Array(32) },
+      { requestId: 40, lowestUnanswered: 40 },
+    );
+    assert.equal(code(one.do(ofNoHold)), 'refused unknown-hold');
     assert.equal(code(one.do(session.release(1, { requestId: 2 }))), 'released');
+  });
+
+  test('what anybody may send makes no consume forgotten, neither while the session lives nor afterwards', () => {
+    const one = new TestLedger();
+    one.sell({ quantity: 0, units: 100 }, { id: 'sim-1', product: 'sim' });
+    const session = TestSession.opened(one, 'alice');
+    const consume = session.consume(10, { lowestUnanswered: 1 });
+    const outcome = one.do(consume);
+    const huge = { requestId: 2 ** 52, lowestUnanswered: 2 ** 52 };
+    for (const numbers of [{ requestId: 2, lowestUnanswered: 2 }, huge]) {
+      one.do(session.acquire('nothing', numbers));
+      one.do(session.renew({ ...numbers, requestId: numbers.requestId + 1 }));
+      assert.deepEqual(one.do(consume), outcome);
+    }
+    one.wait(2 * freeAt(0, LIMITS.sessionTimeoutMs));
+    assert.deepEqual(one.do(consume), outcome, 'remembered for 24 h');
+  });
+
+  test('what anybody may send takes nobody the right to give back and to close', () => {
+    const one = new TestLedger();
+    one.sell({ quantity: 2 });
+    const session = TestSession.opened(one, 'alice');
+    for (const product of ['cad', 'cad']) assert.equal(code(one.do(session.acquire(product))), 'granted');
+    one.do(session.renew({ requestId: 2 ** 52, lowestUnanswered: 2 ** 52 }));
+    one.do(session.renew({ requestId: 3, lowestUnanswered: 1 }));
+    assert.equal(code(one.do(session.release(1))), 'released');
+    assert.equal(code(one.do(session.close())), 'closed');
+    assert.equal(one.ledger.licenses.get('cad-1')?.used, 0);
   });
 });
