@@ -7,6 +7,8 @@ import { type Client, readClientFile } from '@trefoil/client';
 import type { Flood, Flooded } from './flood.ts';
 import { eventually, RunningGroup } from './running-group.ts';
 
+const FLOOD_S = 3;
+
 /** The crowd asks in a thread of its own; who has a seat renews it all the while. */
 async function floodWhileRenewing(holder: Client, workerData: Flood): Promise<Flooded> {
   const worker = new Worker(new URL('flood.ts', import.meta.url), { workerData });
@@ -29,7 +31,7 @@ async function floodWhileRenewing(holder: Client, workerData: Flood): Promise<Fl
 }
 
 test('ten times more than it can take: refused at once with a hint, renewals first, no seat lost', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   await using running = await RunningGroup.start();
   await running.hands.sell({ version: 1, quantity: 5 });
@@ -45,11 +47,12 @@ test('ten times more than it can take: refused at once with a hint, renewals fir
     authorityPem: (await readClientFile(running.group.clientFile)).authority,
     set: holder.group.configuration.set,
     atLogTime: await holder.group.certifiedLogTime(),
-    ...{ connections: 15, forMs: 3_000, patienceMs: 1_000 },
+    ...{ connections: 15, forMs: FLOOD_S * 1_000, patienceMs: 1_000 },
   };
   // A fast machine takes more: then the crowd is larger.
   let result = await floodWhileRenewing(holder, { ...flood, perSecond: 25_000 });
-  if (result.asked < 10 * result.certified) result = await floodWhileRenewing(holder, { ...flood, perSecond: 32_000 });
+  for (let more = 0; more < 2 && result.asked < 10 * result.certified; more++)
+    result = await floodWhileRenewing(holder, { ...flood, perSecond: Math.ceil((13 * result.certified) / FLOOD_S) });
   const { asked, certified, refused } = result;
   assert.ok(asked >= 10 * certified, `only ${(asked / certified).toFixed(1)} times what it can take`);
   assert.ok(refused >= 0.8 * (asked - certified), 'those that can not be served are told when to come back');

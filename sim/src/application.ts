@@ -6,6 +6,8 @@ import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
 const PATIENCE_MS = 3_000;
+/** After healing (PROTOCOL §9.9): long for a person, and enough for an epoch or two. */
+const SERVED_WITHIN_MS = 2_000;
 const MOST_SEATS = 3;
 
 type Unanswered = { again: () => Promise<unknown> };
@@ -82,8 +84,16 @@ export class Application {
     try {
       return await Promise.race([asked, this.#process?.ended.then(() => undefined)]);
     } finally {
+      this.mustBeServed();
       this.waitingSince = undefined;
     }
+  }
+
+  /** §9.9: since all was mended. */
+  mustBeServed(): void {
+    const { agenda, servedFrom, checks } = this.#world;
+    const waitedMs = agenda.now - Math.max(this.waitingSince ?? agenda.now, servedFrom);
+    if (waitedMs > SERVED_WITHIN_MS) checks.fault(`9.9 ${this.name} is not served in ${waitedMs.toFixed(0)} ms`);
   }
 
   async #act(client: Client): Promise<void> {

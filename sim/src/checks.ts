@@ -41,6 +41,8 @@ export class Checks {
   readonly #promises = new Map<string, Uint8Array>();
   readonly #signed: Record<Member, SignedSoFar>;
   readonly #heads = new Map<number, string>();
+  /** The lowest in which each entry is known to be certified. */
+  readonly #epochs = new Map<number, number>();
   readonly #roots = new Map<number, Uint8Array>();
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
@@ -167,10 +169,11 @@ export class Checks {
     const before = this.#heads.get(accept.index);
     this.#world.evidence.certified(accept, certificate);
     if (before !== undefined && before !== head) {
-      if (this.#mayFork()) this.#world.forked = true;
+      if (this.#mayFork(accept)) this.#world.forked = true;
       else this.fault(`9.3 two certified entries ${accept.index}`);
     }
     if (before === undefined) this.#logTime.certified(accept, this.#world.agenda.now);
+    this.#epochs.set(accept.index, Math.min(accept.epoch, this.#epochs.get(accept.index) ?? Infinity));
     this.#heads.set(accept.index, head);
     this.#roots.set(accept.index, accept.outcomesRoot);
     this.newestCertified = Math.max(this.newestCertified, accept.index);
@@ -178,10 +181,16 @@ export class Checks {
     return accept;
   }
 
-  /** §7.4, §11.5: a clone, or a license server that denies what it has signed when something else is wrong; proved it is. */
-  #mayFork(): boolean {
+  /**
+   * §7.4, §11.5: beside a clone, or where a license server has denied what it has signed when it promised an epoch in between,
+   * and something else is wrong. Never in one epoch; and proved it is.
+   */
+  #mayFork({ index, epoch }: Accept): boolean {
     const { cloned, traitor } = this.#world;
-    return cloned !== undefined || traitor?.hasDenied === true;
+    const before = this.#epochs.get(index) ?? epoch;
+    const [first, second] = [Math.min(before, epoch), Math.max(before, epoch)];
+    if (cloned !== undefined) return first < second;
+    return traitor?.denied.some((denied) => first < denied && denied <= second) === true;
   }
 
   /** §9.7: whoever takes an entry up comes from the same log, and so from the same ledger. */
@@ -232,25 +241,33 @@ export class Checks {
     return this.#world.ledgers().filter(({ ledger }) => ledger.index >= this.newestCertified);
   }
 
+  /** §9.7: how many different logs there are. */
+  sameLedgers(all = this.#world.ledgers()): number {
+    const ledgers = new Map<string, { name: string; hash: string }>();
+    for (const { name, head, records } of all) {
+      const other = ledgers.get(head);
+      if (other === undefined) ledgers.set(head, { name, hash: records });
+      else if (other.hash !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
+    }
+    return ledgers.size;
+  }
+
   /** §9.2 and §9.7, when all is quiet. */
   atTheEnd(): void {
     const newest = this.complete();
-    const ledgers = new Map<string, { name: string; hash: string }>();
-    for (const { name, ledger, head, records } of newest) {
+    for (const { name, ledger } of newest) {
       for (const [license, units] of this.#consumed) {
         const state = ledger.licenses.get(license);
         if (state !== undefined && state.consumed < units)
           this.fault(`9.2 ${units} units of ${license} were answered, ${state.consumed} are in the ledger of ${name}`);
       }
-      const other = ledgers.get(head);
-      if (other === undefined) ledgers.set(head, { name, hash: records });
-      else if (other.hash !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
+    const heads = this.sameLedgers(newest);
     this.#world.history.check();
     this.#checkLogTime();
     const head = this.#heads.get(this.newestCertified);
     if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);
-    if (ledgers.size > 1) this.fault('9.7 logs of the same length are not the same');
+    if (heads > 1) this.fault('9.7 logs of the same length are not the same');
     const servers = Object.values(this.#world.licenseServers);
     // With one of them away, one that has forgotten waits for it.
     if (servers.every(({ up }) => up))

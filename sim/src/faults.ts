@@ -5,10 +5,19 @@ import type { Random } from './random.ts';
 import { TREASONS, Traitor } from './traitor.ts';
 import type { World } from './world.ts';
 
-type Fault = (world: World, random: Random) => void;
+/** False: there was nothing to harm, or it comes later and is counted then. */
+type Fault = (world: World, random: Random) => boolean;
 
 const member = (random: Random): Member => random.pick([1, 2, 3] as const);
 const tmr = (random: Random): Id => random.pick(['A', 'B'] as const);
+
+/** One of them, and it counts if it did anything. */
+export function harm(world: World, name: string, random: Random): void {
+  world.note(`fault: ${name}`);
+  if (FAULTS[name]?.(world, random) === true) world.harmed(name);
+}
+
+const PUT_BACK = 'store put back';
 
 /** Everything that goes wrong, by name. Each mends itself after a while, except what `heal` mends. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
@@ -18,14 +27,19 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       server.crash('process');
       world.mend(random.between(20, 3_000), () => server.up || void server.start());
     };
-    atOnceOr(world, random, kill, (then) => {
-      server.onceSigned = then;
-    });
+    return (
+      server.up &&
+      atOnceOr(world, random, kill, (then) => {
+        server.onceSigned = then;
+      })
+    );
   },
   'power loss of a license server': (world, random) => {
     const server = world.licenseServers[member(random)];
+    const { up } = server;
     server.crash('power');
     world.mend(random.between(20, 3_000), () => server.up || void server.start());
+    return up;
   },
   'power loss everywhere': (world, random) => {
     for (const one of [1, 2, 3] as const) {
@@ -38,10 +52,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       server.crash();
       world.mend(random.between(20, 1_000), () => server.up || server.start());
     }
+    return true;
   },
   'death within a disk operation': (world, random) => {
     const server = world.licenseServers[member(random)];
-    if (!server.up) return;
+    if (!server.up) return false;
     const kind = othersUnwell(world, server.member) ? 'power' : random.pick(['power', 'io', 'no-space'] as const);
     const { memory } = server;
     memory.failAt({ step: memory.steps + 1 + random.below(12), kind });
@@ -52,6 +67,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       void server.start();
     };
     world.agenda.later(random.between(50, 2_000), look);
+    return true;
   },
   'TMR server killed': (world, random) => {
     const server = world.tmrServers[tmr(random)];
@@ -59,25 +75,28 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       server.crash();
       world.mend(random.between(20, 3_000), () => server.up || server.start());
     };
-    atOnceOr(world, random, kill, (then) => {
-      server.onceCertified = then;
-    });
+    return (
+      server.up &&
+      atOnceOr(world, random, kill, (then) => {
+        server.onceCertified = then;
+      })
+    );
   },
   'way cut in one direction': (world, random) => {
     const way = random.chance(0.5) ? `${tmr(random)}>L${member(random)}` : `L${member(random)}>${tmr(random)}`;
-    cutFor(world, random, [way]);
+    return cutFor(world, random, [way]);
   },
   'way cut in both directions': (world, random) => {
     const [id, one] = [tmr(random), member(random)];
-    cutFor(world, random, [`${id}>L${one}`, `L${one}>${id}`]);
+    return cutFor(world, random, [`${id}>L${one}`, `L${one}>${id}`]);
   },
   'server cut off': (world, random) => {
     const place = random.chance(0.5) ? tmr(random) : `L${member(random)}`;
-    cutFor(world, random, [`${place}>*`, `*>${place}`]);
+    return cutFor(world, random, [`${place}>*`, `*>${place}`]);
   },
   'TMR server cut off from clients': (world, random) => {
     const id = tmr(random);
-    cutFor(world, random, [`C0>${id}`, `${id}>C0`]);
+    return cutFor(world, random, [`C0>${id}`, `${id}>C0`]);
   },
   'bad weather': (world, random) => {
     const { network } = world;
@@ -91,11 +110,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     world.mend(random.between(200, 3_000), () => {
       network.weather = CALM;
     });
+    return true;
   },
   'machine stands still': (world, random) => {
     const { machine } = random.chance(0.5) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
+    if (machine.stopped) return false;
     machine.stop();
     world.mend(random.between(20, 4_000), () => machine.goOn());
+    return true;
   },
   'client asleep': (world, random) => {
     const client = random.pick(world.clients);
@@ -103,35 +125,38 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       client.machine.sleep();
       world.mend(random.between(1_000, 20_000), () => client.machine.goOn());
     };
-    atOnceOr(world, random, sleep, (then) => {
+    return atOnceOr(world, random, sleep, (then) => {
       client.onceAsking = () => void world.agenda.later(random.between(0, 3), then);
     });
   },
   'slow disk': (world, random) => {
     const server = world.licenseServers[member(random)];
     const before = server.slowness;
-    if (before > 6) return; // it is already
+    if (before > 6) return false; // it is already
     server.slowDown(random.between(10, 300));
     world.mend(random.between(200, 4_000), () => server.slowDown(before));
+    return true;
   },
   'wall clock set': (world, random) => {
     const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
     const by = random.pick([-3_600_000, -2_000, 1_500, 3_600_000, 365 * 86_400_000]);
     machine.wallOffsetMs = world.wallOffsetMs + by;
+    return true;
   },
   'clock runs wrong': (world, random) => {
     const { machine } = random.chance(0.3) ? world.tmrServers[tmr(random)] : world.licenseServers[member(random)];
     // Within what the protocol allows for; one that is wrong by far is a lie, and another fault.
     machine.runAtRate(1 + random.between(-0.004, 0.004));
+    return true;
   },
-  'store put back': (world, random) => {
+  [PUT_BACK]: (world, random) => {
     const server = world.licenseServers[member(random)];
-    if (!server.up) return;
+    if (!server.up) return false;
     const copy = server.memory.clone();
     const { mark } = server;
     world.agenda.later(random.between(300, 4_000), () => {
       if (world.mended || !server.up || othersUnwell(world, server.member)) return;
-      world.count('a store was put back');
+      world.harmed(PUT_BACK);
       server.crash('process', 'its store is put back');
       server.memory = copy;
       copy.restartAfterPowerLoss();
@@ -139,12 +164,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       world.checks.storePutBack(server.member);
       void server.start();
     });
+    return false; // not yet
   },
   'bit rot': (world, random) => {
     const server = world.licenseServers[member(random)];
-    if (othersUnwell(world, server.member)) return;
+    if (othersUnwell(world, server.member)) return false;
     server.crash('process', 'a bit of its log flips');
     void flipBit(world, random, server.member);
+    return true;
   },
   'TMR server lies': (world, random) => {
     // Who leads has more to lie about.
@@ -172,6 +199,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
         // With one of three away, two logs that differ have to do.
         if (random.chance(0.7)) FAULTS['power loss of a license server']?.(world, random);
       });
+    return true;
   },
   'license server lies': (world, random) => {
     const traitor = (world.traitor ??= new Traitor(world, member(random), random.fork()));
@@ -180,10 +208,11 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     world.count(`treason: ${name}`);
     traitor.lies.add(name);
     world.mend(random.between(200, 4_000), () => traitor.lies.clear());
+    return true;
   },
   clone: (world, random) => {
     const server = world.licenseServers[(world.cloned ??= member(random))];
-    if (!server.up || world.clone !== undefined) return;
+    if (!server.up || world.clone !== undefined) return false;
     world.lied.add(`license server ${server.member}`);
     const clone = server.copy();
     const reachedBy = tmr(random);
@@ -194,13 +223,17 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       clone.crash('power', 'the clone is switched off');
       world.clone = undefined;
     });
+    return true;
   },
   'session evicted': (world, random) => {
     const sessions = world.ledgers().flatMap(({ ledger }) => [...ledger.sessions.values()]);
-    if (sessions.length > 0) world.evict(random.pick(sessions).id);
+    if (sessions.length === 0) return false;
+    world.evict(random.pick(sessions).id);
+    return true;
   },
   'everybody connects anew': (world) => {
     for (const client of world.clients) client.end();
+    return true;
   },
   'more than it can take': (world, random) => {
     const before = world.pace;
@@ -208,24 +241,29 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     world.mend(random.between(200, 1_500), () => {
       world.pace = before;
     });
+    return true;
   },
   'one clock runs wild': (world, random) => {
     // One wrong clock changes nothing: the second highest is proposed, and two have to let it pass (PROTOCOL §6.4). Two that
     // are wrong one after the other, within the life of a seat, are two (§11.6).
     runWild(world, random, random.pick([0.01, 0.5, 1.1, 3, 50]));
+    return true;
   },
   'wall clocks set everywhere': (world, random) => {
     const by = random.pick([-86_400_000, 3_600_000, 365 * 86_400_000]);
     world.wallOffsetMs += by;
     setWallClocks(world);
+    return true;
   },
   'old message again': (world, random) => {
     const { heard } = world.network;
-    if (heard.length === 0) return;
+    if (heard.length === 0) return false;
     const { to, from, bytes } = random.pick(heard);
     const server = to.startsWith('L') ? world.licenseServers[Number(to[1]) as Member] : undefined;
     const link = server?.runtime?.links[from as Id];
-    if (server !== undefined && link !== undefined) server.receive(from as Id, link, bytes);
+    if (server === undefined || link === undefined) return false;
+    server.receive(from as Id, link, bytes);
+    return true;
   },
 };
 
@@ -238,9 +276,10 @@ function runWild(world: World, random: Random, rate: number): void {
 }
 
 /** At any moment; or at the very one in which most is at stake: signed and not told, asked and not heard. */
-function atOnceOr(world: World, random: Random, act: () => void, when: (then: () => void) => void): void {
+function atOnceOr(world: World, random: Random, act: () => void, when: (then: () => void) => void): boolean {
   if (random.chance(0.5)) act();
   else when(() => world.mended || act());
+  return true;
 }
 
 function setWallClocks(world: World): void {
@@ -272,11 +311,12 @@ async function flipBit(world: World, random: Random, one: Member): Promise<void>
   world.mend(random.between(20, 1_000), () => server.up || void server.start());
 }
 
-function cutFor(world: World, random: Random, ways: readonly string[]): void {
+function cutFor(world: World, random: Random, ways: readonly string[]): boolean {
   for (const way of ways) world.network.cuts.add(way);
   world.mend(random.between(50, 4_000), () => {
     for (const way of ways) world.network.cuts.delete(way);
   });
+  return true;
 }
 
 /** All is mended, except what is named: one license server and one TMR server may stay broken for ever. */

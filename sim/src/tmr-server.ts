@@ -147,9 +147,12 @@ export class TmrServer {
   }
 
   #say(frame: Uint8Array, member: Member, send: (frame: Uint8Array) => void): void {
-    if (!this.liar.hasLied) return send(frame);
     const set = frame.subarray(0, SET_ID_BYTES);
     const message = decodeToVoter(frame.slice(SET_ID_BYTES));
+    if (!this.liar.hasLied) {
+      if (message.kind === 'propose') this.#world.evidence.proposed(message);
+      return send(frame);
+    }
     for (const told of this.liar.tell(message, member)) send(this.liar.bent(concatBytes(set, encodeToVoter(told))));
   }
 

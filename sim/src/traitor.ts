@@ -22,8 +22,8 @@ export class Traitor {
   readonly random: Random;
   readonly lies = new Set<string>();
   readonly votes: Vote[] = [];
-  /** A promise of its was not of its log: with another failure at once, what was certified may be lost (PROTOCOL §11.5). */
-  hasDenied = false;
+  /** Epochs for which its promise was not of its log: with another failure, what was certified may be lost (PROTOCOL §11.5). */
+  readonly denied: number[] = [];
 
   constructor(world: World, member: Member, random: Random) {
     this.world = world;
@@ -62,14 +62,14 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
     const lastHead = certifiedHead(message.certificate) ?? promise.lastHead;
     const signed = traitor.sign(encodePromise({ ...promise, lastIndex, lastHead }));
     traitor.world.evidence.promised(traitor.member, signed);
-    traitor.hasDenied = true;
+    traitor.denied.push(promise.epoch);
     return [{ ...message, promise: signed, tail: new Uint8Array(0) }];
   },
   'another log': (traitor, message) => {
     if (message.kind !== 'promise') return [message];
     const promise = decodePromise(message.promise.bytes);
     const signed = traitor.sign(encodePromise({ ...promise, lastHead: traitor.random.bytes(32) }));
-    traitor.hasDenied = true;
+    traitor.denied.push(promise.epoch);
     return [{ ...message, promise: signed }];
   },
   'another status': (traitor, message) =>

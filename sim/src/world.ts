@@ -86,6 +86,12 @@ export class World {
   wild: Member | undefined;
   /** Two entries are certified at one index, as a clone or a false license server can bring about: then only the proof counts. */
   forked = false;
+  /** Beside a clone, what two have certified is missing from two logs: the TMR servers say so and go no further (PROTOCOL §10). */
+  halted = false;
+  /** Things that went wrong so far. */
+  harms = 0;
+  /** From then on everybody is to be served. */
+  servedFrom = Infinity;
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
@@ -224,6 +230,11 @@ export class World {
 
   mendNow(): void {
     for (const act of [...this.#mending]) act();
+  }
+
+  harmed(how: string): void {
+    this.harms++;
+    this.count(`fault: ${how}`);
   }
 
   watchLink(link: Link): void {
