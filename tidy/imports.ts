@@ -24,8 +24,8 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   bench: ['cli', 'client'],
   // Checks as the simulator does, and reads the stores that the servers have left.
   nemesis: ['cli', 'client', 'sim', 'link', 'api', 'license', 'license-server', 'core'],
-  fuzz: [],
-  mutants: [],
+  fuzz: ['sim'], // how options are read
+  mutants: ['sim'],
   vectors: ['license'],
   scripts: [],
   tidy: [],

@@ -1,28 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { minutes, readOptions } from '@trefoil/sim/options';
 
 const HELP = `npm run fuzz -- --minutes 10    every reader of outside bytes, in turn, for ten minutes in all
 
 Bent and random bytes for the readers of all rooms (packages/*/src/**/fuzz.test.ts). A failure prints fast-check's seed and path and
 the smallest bytes that fail. Exit code 0 if nothing was found.`;
 
-const { values } = options();
-
-function options(): { values: { minutes: string; help: boolean } } {
-  try {
-    return parseArgs({
-      options: { minutes: { type: 'string', default: '10' }, help: { type: 'boolean', default: false } },
-    });
-  } catch (error) {
-    return misused(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-  }
-}
-
-function misused(sentence: string): never {
-  process.stderr.write(`${sentence}\n`);
-  process.exit(2);
-}
+const { values } = readOptions(HELP, {
+  options: { minutes: { type: 'string', default: '10' }, help: { type: 'boolean', default: false } },
+});
 
 /** As many as there are calls of fuzz in these files: so each gets its share of the time. */
 function countTargets(files: readonly string[]): number {
@@ -31,10 +18,10 @@ function countTargets(files: readonly string[]): number {
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
-else if (!(Number(values.minutes) > 0)) misused(`--minutes has to be a number above 0, not "${values.minutes}"`);
 else {
+  const total = minutes(values.minutes);
   const files = globSync('packages/*/src/**/fuzz.test.ts').sort();
-  const forMs = Math.max(100, Math.floor((60_000 * Number(values.minutes)) / countTargets(files)));
+  const forMs = Math.max(100, Math.floor((60_000 * total) / countTargets(files)));
   const { status } = spawnSync(process.execPath, ['--test', '--test-concurrency=1', ...files], {
     stdio: 'inherit',
     env: { ...process.env, TREFOIL_FUZZ_MS: String(forMs) },

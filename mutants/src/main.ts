@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { chosen, readOptions, wholeNumber } from '@trefoil/sim/options';
 import { instrument } from './instrument.ts';
 import type { Fate, Mutant, TestCoverage } from './mutant.ts';
 import { WorkerHandle } from './worker-handle.ts';
@@ -14,7 +14,7 @@ score.`;
 /** Beside what its tests usually take. */
 const GRACE_MS = 10_000;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = readOptions(HELP, {
   allowPositionals: true,
   options: {
     workers: { type: 'string', default: String(availableParallelism()) },
@@ -67,12 +67,12 @@ class Session {
   }
 }
 
-async function main(room: string, parts: readonly string[]): Promise<void> {
+async function main(room: string, parts: readonly string[], count: number): Promise<void> {
   const workers: WorkerHandle[] = [];
   try {
     const { texts, mutants } = await instrument(room, parts);
     const testFiles = globSync(`packages/${room}/src/**/*.test.ts`).sort();
-    for (let i = 0; i < Number(values.workers); i++) workers.push(new WorkerHandle(texts, testFiles));
+    for (let i = 0; i < count; i++) workers.push(new WorkerHandle(texts, testFiles));
     const [first] = workers;
     const covered = await first?.ask({ kind: 'cover' }, 600_000);
     if (covered?.kind === 'broken') throw new Error(`without a mutant "${covered.test}" fails: ${covered.reason}`);
@@ -104,8 +104,16 @@ function report(mutants: readonly Mutant[], fates: ReadonlyMap<string, Fate>): v
 
 const [room, ...parts] = positionals;
 if (values.help || room === undefined) process.stdout.write(`${HELP}\n`);
-else
-  await main(room, parts).catch((error: unknown) => {
+else {
+  chosen(
+    'room',
+    globSync('packages/*')
+      .map((path) => path.slice('packages/'.length))
+      .sort(),
+    room,
+  );
+  await main(room, parts, wholeNumber('--workers', values.workers)).catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
     process.exitCode = 1;
   });
+}

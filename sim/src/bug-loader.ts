@@ -2,8 +2,8 @@ import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { BUGS } from './bugs.ts';
 
-/** `node --import ./bug-loader.ts … --bug NAME`: puts one bug into the text of the product as it is loaded. */
-const name = process.argv[process.argv.indexOf('--bug') + 1];
+/** `SEEDED_BUG=NAME node --import ./bug-loader.ts …`: puts one bug into the text of the product as it is loaded. */
+const name = process.env['SEEDED_BUG'];
 const bug = BUGS.find((one) => one.name === name);
 if (bug === undefined) throw new Error(`no such bug: ${name}`);
 const { file, find, replace } = bug;

@@ -22,11 +22,11 @@ const HERE = import.meta.dirname;
 /** What one program said, with this bug in the product. */
 function output(bug: Bug, program: string, ...options: readonly string[]): Promise<string> {
   const loader = ['--max-old-space-size=8192', '--import', join(HERE, 'bug-loader.ts')];
-  return saidBy([...loader, join(HERE, program), ...options, '--bug', bug.name]);
+  return saidBy([...loader, join(HERE, program), ...options], { SEEDED_BUG: bug.name });
 }
 
-function saidBy(args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+function saidBy(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
   return new Promise((resolve) => child.on('close', () => resolve(said)));

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { crowd } from './crowd.ts';
 import { runMany } from './many.ts';
-import { readOptions, wholeNumber } from './options.ts';
+import { misused, readOptions, wholeNumber } from './options.ts';
 import { run, type RunResult } from './run.ts';
 
 const HELP = `npm run -s sim -- SEED            one run, told step by step; run it again and it is the same, bit for bit
@@ -20,7 +20,6 @@ const { values, positionals } = readOptions(HELP, {
     from: { type: 'string', default: '1' },
     workers: { type: 'string', default: String(availableParallelism()) },
     'stop-at-first': { type: 'boolean', default: false },
-    bug: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -85,6 +84,9 @@ async function comeBack(clients: number): Promise<void> {
   process.exitCode = faults.length === 0 && seatsLost === 0 ? 0 : 1;
 }
 
+const asked = [positionals.length > 0, values.seeds !== undefined, values.crowd !== undefined].filter(Boolean);
+if (!values.help && (asked.length > 1 || positionals.length > 1))
+  misused('one seed, or --seeds, or --crowd: only one of them at a time');
 if (values.help || (positionals.length === 0 && values.seeds === undefined && values.crowd === undefined))
   process.stdout.write(`${HELP}\n`);
 else if (values.crowd !== undefined) await comeBack(wholeNumber('--crowd', values.crowd));

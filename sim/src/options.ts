@@ -5,14 +5,16 @@ export function readOptions<T extends ParseArgsConfig>(help: string, config: T):
   try {
     return parseArgs(config);
   } catch (error) {
-    return misused(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);
+    // Node adds advice for programmers behind the first sentence.
+    const [sentence = ''] = (error instanceof Error ? error.message : String(error)).split(/\n|(?<=\.) /);
+    return misused(`${sentence}\n\n${help}`);
   }
 }
 
 export function wholeNumber(what: string, text: string | undefined): number {
   const number = Number(text);
-  if (Number.isSafeInteger(number) && number > 0) return number;
-  return misused(`${what} has to be a whole number above 0, not "${text}"`);
+  if (Number.isInteger(number) && number > 0 && number < 2 ** 32) return number; // a seed has 32 bits
+  return misused(`${what} has to be a whole number from 1 to ${2 ** 32 - 1}, not "${text}"`);
 }
 
 export function minutes(text: string): number {
@@ -28,7 +30,7 @@ export function chosen(what: string, names: readonly string[], text: string | un
   return misused(`there is no ${what} "${text}"; there are:\n${names.map((name) => `  ${name}`).join('\n')}`);
 }
 
-function misused(sentence: string): never {
+export function misused(sentence: string): never {
   process.stderr.write(`${sentence}\n`);
   process.exit(2);
 }

@@ -22,7 +22,6 @@ const { values } = readOptions(HELP, {
   options: {
     states: { type: 'string', default: '400000' },
     only: { type: 'string' },
-    bug: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
