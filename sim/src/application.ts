@@ -37,8 +37,14 @@ export class Application {
 
   /** By this machine's clocks, at this true moment. */
   seatsInUse(): { license: string; seats: number }[] {
-    const seats = [...(this.#client?.seats ?? [])].filter((seat) => seat.valid);
-    return seats.flatMap((seat) => seat.grants.map(({ license, seats: count }) => ({ license, seats: count })));
+    return this.heldSeats().flatMap((seat) =>
+      seat.grants.map(({ license, seats: count }) => ({ license, seats: count })),
+    );
+  }
+
+  /** Those that it may use now. */
+  heldSeats(): Seat[] {
+    return [...(this.#client?.seats ?? [])].filter((seat) => seat.valid);
   }
 
   /** One thing after the other, now and then several at once, until the run ends. */

@@ -68,6 +68,8 @@ export class Checks {
   /** §9.4: at most one vote per member, epoch and index; none below a promise. */
   signs(member: Member, { bytes: statement, signature }: Signed): void {
     const signed = this.#signed[member];
+    if (!this.#world.licenseServers[member].up && this.#world.cloned !== member)
+      this.fault(`9.10 L${member} signs and is down`);
     if (isTagged(statement, TAGS.accept)) {
       this.#world.evidence.voted(member, { bytes: statement, signature });
       if (this.#world.cloned === member) return; // one of two processes with one key doesn't know what the other signs
@@ -223,9 +225,19 @@ export class Checks {
     for (const client of this.#world.clients)
       for (const { license, seats } of client.seatsInUse()) used.set(license, (used.get(license) ?? 0) + seats);
     for (const [license, seats] of used) {
-      const quantity = this.#world.sold.get(license)?.quantity ?? 0;
-      if (seats > quantity) this.fault(`9.1 ${seats} seats of ${license} are in use, ${quantity} were sold`);
+      const most = this.#world.mostSold.get(license) ?? 0;
+      if (seats > most) this.fault(`9.1 ${seats} seats of ${license} are in use, ${most} were sold`);
     }
+  }
+
+  /** §9.10: whatever was down, a seat that a client still may use is the group's still, and nobody else's. */
+  held(): void {
+    const newest = this.complete();
+    for (const client of this.#world.clients)
+      for (const { session, hold } of client.heldSeats())
+        for (const { name, ledger } of newest)
+          if (ledger.sessions.get(bytesKey(session.id))?.holds.has(hold) !== true)
+            this.fault(`9.10 ${client.name} may use a seat that is not in the ledger of ${name}`);
   }
 
   /** §11.6, where at most one license server lies or has a wrong clock, and no clone votes beside it. */
@@ -233,7 +245,7 @@ export class Checks {
     const { cloned, traitor, wild } = this.#world;
     if (cloned !== undefined || (traitor !== undefined && wild !== undefined && traitor.member !== wild)) return;
     const gained = this.#logTime.gainedMs;
-    if (gained > LIMITS.clockSlackMs + 1) this.fault(`6.5 log time has gained ${gained.toFixed(1)} ms`);
+    if (gained > LIMITS.clockSlackMs + 1) this.fault(`9.12 log time has gained ${gained.toFixed(1)} ms`);
   }
 
   /** The ledgers that have all that is certified, and nothing else. */
@@ -266,15 +278,15 @@ export class Checks {
     this.#world.history.check();
     this.#checkLogTime();
     const head = this.#heads.get(this.newestCertified);
-    if (head !== undefined) this.#world.commitOrder.check(head, this.#roots);
+    if (head !== undefined) this.#world.commitOrder.check(head, this.#roots, this.#answers);
     if (heads > 1) this.fault('9.7 logs of the same length are not the same');
     const servers = Object.values(this.#world.licenseServers);
     // With one of them away, one that has forgotten waits for it.
     if (servers.every(({ up }) => up))
       for (const { name, runtime } of servers)
         if (runtime !== undefined && runtime.voter.withholding !== '')
-          this.fault(`9.9 ${name} still withholds: ${runtime.voter.withholding}`);
-    if (newest.length < 3) this.fault(`9.9 only ${newest.length} servers have all that is certified`);
+          this.fault(`9.13 ${name} still withholds: ${runtime.voter.withholding}`);
+    if (newest.length < 3) this.fault(`9.13 only ${newest.length} servers have all that is certified`);
   }
 }
 

@@ -81,8 +81,11 @@ export class CommitOrder {
     this.#executed.set(bytesKey(head), entry);
   }
 
-  /** §9.8 and §9.1, §9.2, §9.6, §9.9 (time): from the first entry to this one. `roots`: certified outcomes roots by index. */
-  check(newest: string, roots: ReadonlyMap<number, Uint8Array>): void {
+  /**
+   * §9.8 and §9.1, §9.2, §9.5, §9.6: from the first entry to this one. `roots`: certified outcomes roots by index; `answers`:
+   * outcomes that clients have, by the hash of the command.
+   */
+  check(newest: string, roots: ReadonlyMap<number, Uint8Array>, answers: ReadonlyMap<string, Uint8Array>): void {
     const chain: Executed[] = [];
     for (
       let entry = this.#executed.get(newest);
@@ -101,7 +104,18 @@ export class CommitOrder {
       this.#replay(entry);
     }
     if (bytesKey(head) !== newest) this.#fault('9.8 the chain does not lead to the newest certified head');
+    this.#mustHaveSurvived(answers);
     this.#world.count('log replayed in commit order');
+  }
+
+  /** §9.5: what somebody was told stands in the log that is left after all that happened. */
+  #mustHaveSurvived(answers: ReadonlyMap<string, Uint8Array>): void {
+    for (const [key, outcome] of answers) {
+      const { kind } = decodeOutcome(outcome);
+      const kept = this.#done.get(key);
+      if (kind !== 'refused' && (kept === undefined || !equalBytes(kept, outcome)))
+        this.#fault(`9.5 what a client was told is not in the log: ${kind}`);
+    }
   }
 
   #fault(what: string): void {
@@ -113,9 +127,9 @@ export class CommitOrder {
     this.#index = index;
     if (logTime < this.#logTime) this.#fault(`6.1 log time falls at entry ${index}`);
     const lead = index === 1 ? 0 : utc - (this.#utc + logTime - this.#logTime);
-    if (lead < 0) this.#fault(`6.3 UTC falls behind log time at entry ${index}`);
+    if (lead < 0) this.#fault(`9.12 UTC falls behind log time at entry ${index}`);
     this.#utcLead += lead;
-    if (this.#utcLead > UTC_LEAD_MS) this.#fault(`6.3 UTC is ${this.#utcLead} ms ahead of log time at entry ${index}`);
+    if (this.#utcLead > UTC_LEAD_MS) this.#fault(`9.12 UTC is ${this.#utcLead} ms ahead of log time at entry ${index}`);
     this.#logTime = logTime;
     this.#utc = utc;
     // Outcomes of commands stand first, but what fell due happened before them (§5.1).

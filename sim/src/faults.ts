@@ -54,6 +54,15 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     }
     return true;
   },
+  'two license servers gone': (world, random) => {
+    const left = member(random);
+    for (const one of ([1, 2, 3] as const).filter((other) => other !== left)) {
+      const server = world.licenseServers[one];
+      server.crash(random.pick(['power', 'process'] as const));
+      world.mend(random.between(300, 5_000), () => server.up || void server.start());
+    }
+    return true;
+  },
   'death within a disk operation': (world, random) => {
     const server = world.licenseServers[member(random)];
     if (!server.up) return false;

@@ -69,7 +69,7 @@ async function many(from: number, seeds: number): Promise<void> {
   const hours = (totals.simulatedMs / 3_600_000).toFixed(1);
   process.stdout.write(
     `${inThousands(totals.seeds)} seeds, ${inThousands(totals.entries)} entries, ${hours} hours of a cluster, ` +
-      `${totals.failed.length} failed\n`,
+      `back ${inThousands(Math.round(totals.backAfterMs))} ms after mending at most, ${totals.failed.length} failed\n`,
   );
   process.exitCode = totals.failed.length === 0 ? 0 : 1;
 }

@@ -19,6 +19,8 @@ export interface Totals {
   readonly simulatedMs: number;
   readonly counts: ReadonlyMap<string, number>;
   readonly failed: readonly RunResult[];
+  /** The longest from when all was mended until the next entry was certified. */
+  readonly backAfterMs: number;
 }
 
 /** Runs many seeds, shared out to processes; each run is one process and one order, so the results are the same as one by one. */
@@ -62,6 +64,7 @@ class Merged {
   #taken: number;
   #entries = 0;
   #simulatedMs = 0;
+  #backAfterMs = 0;
 
   constructor(plan: Plan) {
     this.#plan = plan;
@@ -91,6 +94,7 @@ class Merged {
   #take(result: RunResult): void {
     this.#entries += result.entries;
     this.#simulatedMs += result.simulatedMs;
+    this.#backAfterMs = Math.max(this.#backAfterMs, result.backAfterMs);
     for (const [what, count] of result.counts) this.#counts.set(what, (this.#counts.get(what) ?? 0) + count);
     if (result.faults.length > 0) this.#failed.push(result);
     this.#plan.onResult?.(result);
@@ -100,7 +104,7 @@ class Merged {
     const seeds = this.#taken - this.#plan.from;
     return {
       ...{ seeds, entries: this.#entries, simulatedMs: this.#simulatedMs },
-      ...{ counts: this.#counts, failed: this.#failed },
+      ...{ counts: this.#counts, failed: this.#failed, backAfterMs: this.#backAfterMs },
     };
   }
 }

@@ -1,3 +1,4 @@
+import { LIMITS } from '@trefoil/core';
 import type { Member, TmrServer as Id } from '@trefoil/license';
 import { calm, FAULTS, harm, heal } from './faults.ts';
 import { type Burden, BUSY, FIRST_START_MS, SELDOM, World } from './world.ts';
@@ -12,6 +13,8 @@ export interface RunResult {
   readonly cutShort: boolean;
   /** Things that went wrong. */
   readonly harms: number;
+  /** From when all was mended until the next entry was certified. */
+  readonly backAfterMs: number;
   readonly simulatedMs: number;
   readonly counts: ReadonlyMap<string, number>;
 }
@@ -24,8 +27,9 @@ const LONGEST_MS = 7_000;
 const PATIENT = 0.15;
 const PATIENT_MS = 35_000;
 const ALSO_IN_CALM_MS = 60_000;
-/** After healing, a new certificate and service for all within this (PROTOCOL §9.9). */
+/** After healing, a new certificate within this, and in no more epochs (PROTOCOL §9.13). */
 const HEALING_MS = 2_000;
+const MOST_EPOCHS = 3;
 const LIVENESS_MS = 3_000;
 const QUIET_MS = 4_000;
 
@@ -48,6 +52,7 @@ export async function run(seed: number): Promise<RunResult> {
   return {
     ...{ seed, faults: world.checks.faults, notes: world.notes, traceHash: world.traceHash, counts: world.counts },
     ...{ entries: world.checks.newestCertified, cutShort: world.forked || world.halted, harms: world.harms },
+    backAfterMs: world.backAfterMs ?? 0,
     simulatedMs: world.agenda.now,
   };
 }
@@ -69,14 +74,21 @@ async function live(world: World): Promise<void> {
     (agenda.now < beginsAt + course.longestMs && checks.newestCertified < course.entries);
   while (checks.faults.length === 0 && !world.forked && isOn()) {
     harm(world, random.pick(course.faults), random);
-    if (random.chance(0.1)) world.sell('hot-1', 'hot', (world.sold.get('hot-1')?.quantity ?? 3) + 1);
+    if (random.chance(0.1)) sellAnew(world);
     await agenda.runUntil(agenda.now + random.between(0.2, 1.8) * course.everyMs);
     if (random.chance(0.04)) await pauseForBreath(world);
     checks.count();
+    checks.held();
     checks.sameLedgers();
   }
   if (checks.faults.length === 0 && !world.forked) await liveness(world);
   if (world.forked) forked(world);
+}
+
+/** More, or fewer: nobody is thrown out then, and nobody gets a seat that isn't there. */
+function sellAnew(world: World): void {
+  const { quantity = 3 } = world.sold.get('hot-1') ?? {};
+  world.sell('hot-1', 'hot', world.random.chance(0.6) ? quantity + 1 : Math.max(1, quantity - 1));
 }
 
 /** All that is certified has come to all who are up, none of them waits for the others, and nobody for an answer. */
@@ -126,7 +138,13 @@ async function pauseForBreath(world: World): Promise<void> {
   await world.agenda.runUntil(world.agenda.now + world.random.between(300, 3_000));
 }
 
+const DUELS = ['nobody who leads is heard', 'the last attempt got too few promises'];
 const MISSING = 'alarm: certified-entry-missing';
+
+/** Epochs that were asked for because nobody led; not those to take somebody in. */
+function duelsSoFar({ counts }: World): number {
+  return DUELS.reduce((sum, why) => sum + (counts.get(`asks for an epoch: ${why}`) ?? 0), 0);
+}
 
 /** §9.9: with one license server and one TMR server down for good, everybody is served. */
 async function liveness(world: World): Promise<void> {
@@ -143,19 +161,29 @@ async function liveness(world: World): Promise<void> {
     id: random.chance(0.5) ? undefined : random.pick(['A', 'B'] as const),
   };
   world.note(`all is mended, except ${spared.member === undefined ? '' : `L${spared.member}`} ${spared.id ?? ''}`);
+  const { newestCertified } = checks;
   await heal(world, spared);
-  await agenda.runUntil(agenda.now + HEALING_MS);
+  const healedAt = agenda.now;
+  // Two that have just started can't vouch for each other, and wait (PROTOCOL §7.5).
+  const healingMs = HEALING_MS + (withheld.length > 1 ? LIMITS.rejoinWaitMs : 0);
+  while (checks.newestCertified <= newestCertified && agenda.now < healedAt + healingMs)
+    await agenda.runUntil(agenda.now + 20);
+  if (checks.newestCertified > newestCertified) world.backAfterMs = agenda.now - healedAt;
+  await agenda.runUntil(healedAt + healingMs);
   if (world.forked) return; // of what was certified before, somebody hears only now
   const before = checks.newestCertified;
+  const duels = duelsSoFar(world);
   const missing = world.counts.get(MISSING);
   world.servedFrom = agenda.now;
   await agenda.runUntil(agenda.now + LIVENESS_MS);
   if (checks.newestCertified <= before) {
     world.halted = world.cloned !== undefined && world.counts.get(MISSING) !== missing;
     if (world.halted) return world.count('halted by a clone');
-    checks.fault(`9.9 nothing is certified after all was mended`);
-  }
+    checks.fault(`9.13 nothing is certified after all was mended`);
+  } else if (world.backAfterMs === undefined) checks.fault(`9.13 no entry within ${healingMs} ms after all was mended`);
   for (const client of world.clients) client.mustBeServed();
+  const epochs = duelsSoFar(world) - duels;
+  if (epochs > MOST_EPOCHS) checks.fault(`9.13 ${epochs} epochs were asked for before somebody led`);
   if (checks.newestCertified < ENTRIES) world.pace = BUSY;
   const until = agenda.now + ALSO_IN_CALM_MS;
   while (checks.newestCertified < ENTRIES && agenda.now < until) await agenda.runUntil(agenda.now + 500);

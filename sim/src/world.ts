@@ -68,6 +68,8 @@ export class World {
   readonly random: Random;
   /** By license. */
   readonly sold = new Map<string, { version: number; quantity: number; product: string; units: number | undefined }>();
+  /** The highest quantity so far: who has a seat keeps it when fewer are sold. */
+  readonly mostSold = new Map<string, number>();
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
   /** Who has signed what it should not have. */
@@ -90,6 +92,8 @@ export class World {
   halted = false;
   /** Things that went wrong so far. */
   harms = 0;
+  /** From when all was mended until the next entry was certified. */
+  backAfterMs: number | undefined;
   /** From then on everybody is to be served. */
   servedFrom = Infinity;
   /** Nobody asks for anything new. */
@@ -172,6 +176,7 @@ export class World {
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
     const command = encodeCommand({ kind: 'update', document });
+    this.mostSold.set(license, Math.max(quantity, this.mostSold.get(license) ?? 0));
     this.history.sold(command, { license, quantity, units });
     void this.office.submit('update', command);
   }
@@ -212,7 +217,8 @@ export class World {
   /** What a server would write into its log, at its place between all else that happens. */
   logOf(name: string): Log {
     const say = (fields: LogFields, message: string): void => {
-      const { alarm, role } = fields as { alarm?: string; role?: string };
+      const { alarm, role, why } = fields as { alarm?: string; role?: string; why?: string };
+      if (role === 'preparing' && why !== undefined) this.count(`asks for an epoch: ${why}`);
       this.count(alarm === undefined ? `${message}${role === undefined ? '' : `: ${role}`}` : `alarm: ${alarm}`);
       this.note(`${name}: ${message} ${JSON.stringify(fields)}`);
     };
