@@ -164,8 +164,9 @@ async function liveness(world: World): Promise<void> {
   const { newestCertified } = checks;
   await heal(world, spared);
   const healedAt = agenda.now;
-  // Two that have just started can't vouch for each other, and wait (PROTOCOL §7.5).
-  const healingMs = HEALING_MS + (withheld.length > 1 ? LIMITS.rejoinWaitMs : 0);
+  // Two that have just started wait for each other (PROTOCOL §7.5); so does a third that has to decide between two logs (§4.3).
+  const waits = withheld.length > (world.lied.size > 0 ? 0 : 1);
+  const healingMs = HEALING_MS + (waits ? LIMITS.rejoinWaitMs : 0);
   while (checks.newestCertified <= newestCertified && agenda.now < healedAt + healingMs)
     await agenda.runUntil(agenda.now + 20);
   if (checks.newestCertified > newestCertified) world.backAfterMs = agenda.now - healedAt;
