@@ -9,11 +9,13 @@ import {
   decodePromise,
   decodeRejoin,
   equalBytes,
+  type LogPromise,
   type Member,
   TAGS,
   verifyCertificate,
 } from '@trefoil/license';
 import { LogTimeCourse } from './log-time-course.ts';
+import { NamedStarts } from './named-starts.ts';
 import type { World } from './world.ts';
 
 /** What nobody here can bring about, not even by lying: entries that can't be read or follow other rules, and other ledgers. */
@@ -47,6 +49,8 @@ export class Checks {
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
   readonly #logTime = new LogTimeCourse();
+  readonly #namedStarts = new NamedStarts();
+  readonly #everForgot = new Set<Member>();
   newestCertified = 0;
   /** Somebody has an answer of this entry. */
   newestAnswered = 0;
@@ -92,7 +96,9 @@ export class Checks {
     } else if (isTagged(statement, TAGS.promise)) {
       this.#world.evidence.promised(member, { bytes: statement, signature });
       if (this.#world.cloned === member) return;
-      const { epoch, incarnations, logEpoch, lastIndex } = decodePromise(statement);
+      const promise = decodePromise(statement);
+      const { epoch, incarnations, logEpoch, lastIndex } = promise;
+      this.#mustNameNoOldStart(promise);
       this.#mustBeTakenIn(member, `promises epoch ${epoch}`);
       if (!signed.mayHaveForgotten) this.#mustTellAll(member, epoch, statement, { epoch: logEpoch, index: lastIndex });
       for (const peer of ([1, 2, 3] as const).filter((one) => one !== member)) {
@@ -101,7 +107,9 @@ export class Checks {
           suspect.knownBy.add(member);
       }
       signed.promised = Math.max(signed.promised, epoch);
-    } else if (isTagged(statement, TAGS.rejoin) && signed.suspect !== undefined) {
+    } else if (isTagged(statement, TAGS.rejoin)) {
+      this.#namedStarts.started(decodeRejoin(statement));
+      if (signed.suspect === undefined) return;
       const { incarnation } = decodeRejoin(statement);
       if (!equalBytes(incarnation, signed.suspect.incarnation)) signed.suspect = { incarnation, knownBy: new Set() };
     }
@@ -119,6 +127,14 @@ export class Checks {
       this.fault(`9.4 L${member} promises epoch ${epoch} and hides its vote for entry ${vote.index}`);
   }
 
+  /** §11.4: of one that was never put back itself. */
+  #mustNameNoOldStart(promise: LogPromise): void {
+    if (this.#world.cloned !== undefined || this.#everForgot.has(promise.member)) return;
+    const old = this.#namedStarts.promised(promise);
+    if (old !== undefined)
+      this.fault(`11.4 L${promise.member} names an old start of L${old} in its promise for epoch ${promise.epoch}`);
+  }
+
   /** §7.3: who knows that it has forgotten waits for both peers, however long that takes. */
   #mustBeTakenIn(member: Member, what: string): void {
     const { suspect } = this.#signed[member];
@@ -128,6 +144,7 @@ export class Checks {
 
   mayForget(member: Member): void {
     this.#signed[member].mayHaveForgotten = true;
+    this.#everForgot.add(member);
   }
 
   /** Whatever it knew of itself, also that it was suspect, lies in what is gone. */

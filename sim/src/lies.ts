@@ -274,8 +274,10 @@ const LIES: Readonly<Record<string, Lie>> = {
       : [message],
   'old promises': (liar, message) => {
     if (message.kind !== 'propose' || liar.promises.length < 2) return [message];
-    const two = [liar.random.pick(liar.promises), liar.random.pick(liar.promises)];
-    return [{ ...message, justification: two }];
+    // Those for this epoch may be of different starts.
+    const ofThisEpoch = liar.promises.filter(({ bytes }) => decodePromise(bytes).epoch === message.epoch);
+    const some = ofThisEpoch.length > 1 && liar.random.chance(0.7) ? ofThisEpoch : liar.promises;
+    return [{ ...message, justification: [liar.random.pick(some), liar.random.pick(some)] }];
   },
   'the base of the shorter log': (liar, message) =>
     message.kind === 'propose' && message.justification.length > 0
