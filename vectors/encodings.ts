@@ -151,7 +151,7 @@ function commands(): Command[] {
   ] as const;
   return [
     signCommand(acme.set, open, key),
-    { kind: 'renew', ...inSession },
+    { kind: 'renew', ...inSession, nonce: fill(9, 16) },
     { kind: 'acquire', ...inSession, releaseHash: fill(6, 32), items },
     { kind: 'release', ...inSession, hold: 2, secret: fill(7, 32) },
     signCommand(acme.set, { kind: 'consume', ...inSession, product: 'cad', feature: '', units: 250 }, key),

@@ -195,6 +195,12 @@ export const BUGS: readonly Bug[] = [
     replace: `return { kind: 'outcome', outcome, certified: result.certified, sentAt: group.machine.now() };`,
   },
   {
+    name: 'a renewal can be foretold',
+    file: 'packages/client/src/session.ts',
+    find: `nonce: this.#group.machine.nonce(16) }, patienceMs)`,
+    replace: `nonce: new Uint8Array(16) }, patienceMs)`,
+  },
+  {
     name: 'a laptop does not notice that it slept',
     file: 'packages/client/src/time.ts',
     find: 'Math.max(now.monotonicMs - start.monotonicMs, now.wallMs - start.wallMs)',

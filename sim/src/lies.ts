@@ -74,9 +74,17 @@ export class Liar {
   }
 
   tell(message: ToVoter, member: Member): readonly ToVoter[] {
+    if (message.kind === 'beat' && this.lies.has(REQUESTS_OF_OTHERS) && this.random.chance(0.3)) this.#ask();
     const told = this.#asItWishes(message, member);
     for (const one of told) if (one.kind === 'propose') this.world.evidence.proposed(one);
     return told;
+  }
+
+  /** As if clients had asked it; so its own, honest part goes along. */
+  #ask(): void {
+    const { runtime } = this.world.tmrServers[this.id];
+    for (const bytes of forged(this))
+      runtime?.submit({ bytes, priority: 'renew', patienceMs: 1_000, stuck: false }, () => undefined);
   }
 
   #asItWishes(message: ToVoter, member: Member): readonly ToVoter[] {
@@ -218,10 +226,11 @@ const BENT_FRAMES = 'bent frames';
 const HURRIES = 'log time as fast as is allowed';
 const NO_ANSWERS = 'clients hear nothing';
 const SWAPPED_ANSWERS = 'clients hear the answers of others';
+const REQUESTS_OF_OTHERS = 'requests in the name of others';
 const SWAPPED_SECRETS = 'its own secret in the requests of others';
 
 /** Lies that are not about one message to a license server. */
-const ELSEWHERE = [HURRIES, BENT_FRAMES, NO_ANSWERS, SWAPPED_ANSWERS, SWAPPED_SECRETS];
+const ELSEWHERE = [HURRIES, BENT_FRAMES, NO_ANSWERS, SWAPPED_ANSWERS, SWAPPED_SECRETS, REQUESTS_OF_OTHERS];
 
 /** By name; each is one way to gain a seat, to lose one, or to bring the group to a halt. */
 const LIES: Readonly<Record<string, Lie>> = {
@@ -362,18 +371,25 @@ function forged(liar: Liar): Uint8Array[] {
     signCommand<EvictCommand>(set, evict, tmrKeys[id]),
   ];
   world.count('command forged');
-  return [...all, ...inItsName(liar, victim)].map(encodeCommand);
+  const free = inItsName(liar, victim).map(encodeCommand);
+  for (const bytes of free) world.history.asked(bytes); // it may take seats that nobody knows of
+  return [...all.map(encodeCommand), ...free];
 }
 
-/** What needs no secret and no key, with numbers that make as much as possible look answered: a few of the next ones, or all. */
+/** What needs no secret and no key: what the victim will ask next, or numbers that make much or all look answered. */
 function inItsName({ world, random }: Liar, { id, proven, free }: Session): Command[] {
-  const newest = Math.max(proven.lowestUnanswered, free.lowestUnanswered, ...free.answered.keys());
-  const most = Number.MAX_SAFE_INTEGER;
-  const requestId = random.chance(0.1) ? most : Math.min(most, newest + 1 + random.below(20));
-  const numbered = { session: id, requestId, lowestUnanswered: requestId - random.below(3) };
-  if (random.chance(0.7)) return [];
+  if (random.chance(0.5)) return [];
   world.count('command forged without authority');
-  if (random.chance(0.5)) return [{ kind: 'renew', ...numbered }];
+  const most = Number.MAX_SAFE_INTEGER;
+  const known = [proven, free].flatMap(({ lowestUnanswered, answered }) => [lowestUnanswered, ...answered.keys()]);
+  const next = Math.min(most - 20, Math.max(...known) + 1);
+  const nonce = new Uint8Array(16);
+  const foretold = next + random.below(3);
+  if (random.chance(0.5))
+    return [{ kind: 'renew', session: id, requestId: foretold, lowestUnanswered: foretold, nonce }];
+  const requestId = random.chance(0.1) ? most : next + random.below(20);
+  const numbered = { session: id, requestId, lowestUnanswered: requestId - random.below(3) };
+  if (random.chance(0.5)) return [{ kind: 'renew', ...numbered, nonce }];
   const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
   return [{ kind: 'acquire', ...numbered, releaseHash: random.bytes(32), items }];
 }

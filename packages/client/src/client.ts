@@ -217,7 +217,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async takeOver(saved: SavedClient): Promise<void> {
     const session = Session.resume(this.group, saved.session);
     const { patienceMs } = this.#session;
-    const answer = await session.request({ kind: 'renew' }, patienceMs);
+    const answer = await session.renew(patienceMs);
     if (answer.kind === 'unknown' && answer.reason === FORGOTTEN)
       throw new ClientError('session-ended', 'the session was used since it was saved: its seats were given back then');
     if (answer.kind === 'unknown') throw new ClientError('not-reachable', answer.reason);

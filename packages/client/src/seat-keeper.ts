@@ -88,7 +88,7 @@ export class SeatKeeper implements SeatOwner {
   /** Renews all seats of the present session, and gives back what nobody asks for. */
   async renew(willEnd: (seat: Seat, reason: string) => void): Promise<RenewResult> {
     const session = await this.#session.get();
-    const answer = await session.request({ kind: 'renew' }, this.#session.patienceMs);
+    const answer = await session.renew(this.#session.patienceMs);
     if (answer.kind === 'unknown') return 'unknown';
     const { outcome, certified, sentAt } = answer;
     if (outcome.kind !== 'renewed') {

@@ -178,6 +178,11 @@ export class Session {
     return first;
   }
 
+  /** Its nonce is new: a renewal that somebody foretold would have an outcome from before it was sent. */
+  renew(patienceMs: number): Promise<Answer> {
+    return this.request({ kind: 'renew', nonce: this.#group.machine.nonce(16) }, patienceMs);
+  }
+
   acquire(items: readonly AcquireItem[], releaseHash: Uint8Array, patienceMs: number): Promise<Answer> {
     return this.request({ kind: 'acquire', releaseHash, items }, patienceMs);
   }

@@ -41,7 +41,7 @@ const kinds: { readonly [K in Command['kind']]: fc.Arbitrary<Command> } = {
     ...{ sessionKey: bytes(32), nonce: bytes(16), closeHash: bytes(32), atLogTime: u64 },
     ...{ user: name, host: name, program: name, signature: bytes(64) },
   }),
-  renew: fc.record({ kind: fc.constant('renew'), ...inSession }),
+  renew: fc.record({ kind: fc.constant('renew'), ...inSession, nonce: bytes(16) }),
   acquire: fc.record({
     kind: fc.constant('acquire'),
     ...inSession,
@@ -125,17 +125,19 @@ describe('a command is refused', () => {
       ...more,
     }) as Command;
 
+  const nonce = new Uint8Array(16);
+
   test('without a kind, with an unknown one, with counts and ids out of range', () => {
     assert.throws(() => decodeCommand(Uint8Array.of()), malformed(/truncated/));
     for (const kind of [0, 9, 255])
       assert.throws(() => decodeCommand(Uint8Array.of(kind)), malformed(/unknown command/));
-    refused({ kind: 'renew', ...session, requestId: 0, lowestUnanswered: 0 }, /request id 0/);
-    refused({ kind: 'renew', ...session, lowestUnanswered: 3 }, /lowestUnanswered is above/);
+    refused({ kind: 'renew', ...session, nonce, requestId: 0, lowestUnanswered: 0 }, /request id 0/);
+    refused({ kind: 'renew', ...session, nonce, lowestUnanswered: 3 }, /lowestUnanswered is above/);
     refused(acquire({ items: [] }), /0 licenses in one acquire/);
     const many = Array.from({ length: LIMITS.itemsPerAcquire + 1 }, () => ({ product: 'cad', feature: '', seats: 1 }));
     refused(acquire({ items: many }), /17 licenses in one acquire/);
     decodeCommand(encodeCommand(acquire({ items: many.slice(1) })));
-    decodeCommand(encodeCommand({ kind: 'renew', ...session, lowestUnanswered: 2 }));
+    decodeCommand(encodeCommand({ kind: 'renew', ...session, nonce, lowestUnanswered: 2 }));
     refused(acquire({ items: [{ product: 'cad', feature: '', seats: 0 }] }), /0 seats/);
     const bytes = encodeCommand(acquire({}));
     assert.throws(() => decodeCommand(bytes.with(bytes.length - 1, 6)), malformed(/unknown counting mode 6/));

@@ -49,6 +49,8 @@ interface InSession {
 
 export interface RenewCommand extends InSession {
   readonly kind: 'renew';
+  /** 16 random bytes: an answer to a renewal that somebody foretold would be older than the question. */
+  readonly nonce: Uint8Array;
 }
 
 export interface AcquireItem {
@@ -126,7 +128,7 @@ function encodeUnsigned(command: Unsigned<Command>): Uint8Array {
         .text(command.program)
         .done();
     case 'renew':
-      return inSession(writer, command).done();
+      return inSession(writer, command).raw(command.nonce).done();
     case 'acquire':
       inSession(writer, command).raw(command.releaseHash).u8(command.items.length);
       for (const item of command.items)
@@ -182,7 +184,7 @@ function readCommand(reader: Reader): Command {
         signature: reader.raw(SIGNATURE_BYTES),
       };
     case KIND_CODE.renew:
-      return { kind: 'renew', ...readInSession(reader) };
+      return { kind: 'renew', ...readInSession(reader), nonce: reader.raw(16) };
     case KIND_CODE.acquire:
       return { kind: 'acquire', ...readInSession(reader), releaseHash: reader.raw(32), items: readItems(reader) };
     case KIND_CODE.release:

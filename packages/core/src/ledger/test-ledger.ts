@@ -156,7 +156,7 @@ export class TestSession {
   }
 
   renew(extra: Extra = {}): Command {
-    return this.command({ kind: 'renew' }, extra);
+    return this.command({ kind: 'renew', nonce: new Uint8Array(16) }, extra);
   }
 
   consume(units: number, options: Extra & { key?: SigningKey; product?: string } = {}): Command {

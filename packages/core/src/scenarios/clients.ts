@@ -133,7 +133,7 @@ export class Client {
 
   renew(): void {
     const sentAt = this.#world.now;
-    this.request({ kind: 'renew', ...this.next() }, 'renew', (answer) => {
+    this.request({ kind: 'renew', ...this.next(), nonce: new Uint8Array(16) }, 'renew', (answer) => {
       if (answer.kind === 'renewed') this.#believe(answer.grants, sentAt);
     });
   }
