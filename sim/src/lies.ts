@@ -4,7 +4,6 @@ import {
   type Entry,
   headAfter,
   LIMITS,
-  type Session,
   type Signed,
   type ToProposer,
   type ToVoter,
@@ -13,8 +12,6 @@ import { CALL_HEADER_BYTES, decodeCallFrame, encodeSubmitCall, fromBinary, Submi
 import type { FrameConnection } from '@trefoil/link';
 import {
   concatBytes,
-  type Command,
-  type ConsumeCommand,
   decodeCommand,
   decodePromise,
   encodeCommand,
@@ -22,13 +19,11 @@ import {
   encodePropose,
   epochCounter,
   epochOf,
-  type EvictCommand,
-  keyIdBytes,
   type Member,
   NONCE_BYTES,
-  signCommand,
   type TmrServer as Id,
 } from '@trefoil/license';
+import { forged } from './forgery.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -83,7 +78,7 @@ export class Liar {
   /** As if clients had asked it; so its own, honest part goes along. */
   #ask(): void {
     const { runtime } = this.world.tmrServers[this.id];
-    for (const bytes of forged(this))
+    for (const bytes of forged(this.world, this.id, this.random))
       runtime?.submit({ bytes, priority: 'renew', patienceMs: 1_000, stuck: false }, () => undefined);
   }
 
@@ -273,7 +268,11 @@ const LIES: Readonly<Record<string, Lie>> = {
       : [message],
   'forged commands': (liar, message) =>
     message.kind === 'propose'
-      ? [liar.withSameEntry(message, ({ commands }) => ({ commands: [...commands, ...forged(liar)] }))]
+      ? [
+          liar.withSameEntry(message, ({ commands }) => ({
+            commands: [...commands, ...forged(liar.world, liar.id, liar.random)],
+          })),
+        ]
       : [message],
   'no justification': (_liar, message) =>
     message.kind === 'propose' ? [{ ...message, justification: message.justification.slice(0, 1) }] : [message],
@@ -344,54 +343,6 @@ function laterBy({ logTime, utc }: Entry, ms: number): Pick<Entry, 'logTime' | '
 
 function pick({ entry, head, signature }: Propose): Pick<Propose, 'entry' | 'head' | 'signature'> {
   return { entry, head, signature };
-}
-
-/** Commands in the name of others, as well-formed as can be without their secrets and keys. */
-function forged(liar: Liar): Uint8Array[] {
-  const { world, random, id } = liar;
-  const { ledger } = world.tmrServers[id].runtime?.proposer.replica ?? {};
-  const sessions = [...(ledger?.sessions.values() ?? [])];
-  if (sessions.length === 0 || ledger === undefined) return [];
-  const { set, tmrKeys } = world.fixture;
-  const victim = random.pick(sessions);
-  const [hold = 1] = victim.holds.keys();
-  // An id that the victim has not used yet, within its window: what is looked at next is the authority.
-  const { lowestUnanswered } = victim.proven;
-  const numbered = { session: victim.id, requestId: lowestUnanswered + 20 + random.below(10), lowestUnanswered };
-  const secret = random.bytes(32);
-  const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
-  const evict = {
-    ...({ kind: 'evict', session: victim.id, atLogTime: ledger.logTime, reason: 'forged' } as const),
-    ...{ nonce: random.bytes(16), admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey) },
-  };
-  const all: Command[] = [
-    { kind: 'release', ...numbered, hold, secret },
-    { kind: 'close', ...numbered, secret },
-    signCommand<ConsumeCommand>(set, unsigned, tmrKeys[id]),
-    signCommand<EvictCommand>(set, evict, tmrKeys[id]),
-  ];
-  world.count('command forged');
-  const free = inItsName(liar, victim).map(encodeCommand);
-  for (const bytes of free) world.history.asked(bytes); // it may take seats that nobody knows of
-  return [...all.map(encodeCommand), ...free];
-}
-
-/** What needs no secret and no key: what the victim will ask next, or numbers that make much or all look answered. */
-function inItsName({ world, random }: Liar, { id, proven, free }: Session): Command[] {
-  if (random.chance(0.5)) return [];
-  world.count('command forged without authority');
-  const most = Number.MAX_SAFE_INTEGER;
-  const known = [proven, free].flatMap(({ lowestUnanswered, answered }) => [lowestUnanswered, ...answered.keys()]);
-  const next = Math.min(most - 20, Math.max(...known) + 1);
-  const nonce = new Uint8Array(16);
-  const foretold = next + random.below(3);
-  if (random.chance(0.5))
-    return [{ kind: 'renew', session: id, requestId: foretold, lowestUnanswered: foretold, nonce }];
-  const requestId = random.chance(0.1) ? most : next + random.below(20);
-  const numbered = { session: id, requestId, lowestUnanswered: requestId - random.below(3) };
-  if (random.chance(0.5)) return [{ kind: 'renew', ...numbered, nonce }];
-  const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
-  return [{ kind: 'acquire', ...numbered, releaseHash: random.bytes(32), items }];
 }
 
 /** Leaves two logs in one epoch: then all three license servers are needed (PROTOCOL §4.3). */

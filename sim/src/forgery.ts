@@ -1,0 +1,59 @@
+import type { Session } from '@trefoil/core';
+import {
+  type Command,
+  type ConsumeCommand,
+  encodeCommand,
+  type EvictCommand,
+  keyIdBytes,
+  signCommand,
+  type TmrServer,
+} from '@trefoil/license';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/** Commands in the name of others, as well-formed as can be without their secrets and keys. */
+export function forged(world: World, id: TmrServer, random: Random): Uint8Array[] {
+  const { ledger } = world.tmrServers[id].runtime?.proposer.replica ?? {};
+  const sessions = [...(ledger?.sessions.values() ?? [])];
+  if (sessions.length === 0 || ledger === undefined) return [];
+  const { set, tmrKeys } = world.fixture;
+  const victim = random.pick(sessions);
+  const [hold = 1] = victim.holds.keys();
+  // An id that the victim has not used yet, within its window: what is looked at next is the authority.
+  const { lowestUnanswered } = victim.proven;
+  const numbered = { session: victim.id, requestId: lowestUnanswered + 20 + random.below(10), lowestUnanswered };
+  const secret = random.bytes(32);
+  const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
+  const evict = {
+    ...({ kind: 'evict', session: victim.id, atLogTime: ledger.logTime, reason: 'forged' } as const),
+    ...{ nonce: random.bytes(16), admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey) },
+  };
+  const all: Command[] = [
+    { kind: 'release', ...numbered, hold, secret },
+    { kind: 'close', ...numbered, secret },
+    signCommand<ConsumeCommand>(set, unsigned, tmrKeys[id]),
+    signCommand<EvictCommand>(set, evict, tmrKeys[id]),
+  ];
+  world.count('command forged');
+  const free = inItsName(world, random, victim).map(encodeCommand);
+  for (const bytes of free) world.history.asked(bytes); // it may take seats that nobody knows of
+  return [...all.map(encodeCommand), ...free];
+}
+
+/** What needs no secret and no key: what the victim will ask next, or numbers that make much or all look answered. */
+function inItsName(world: World, random: Random, { id, proven, free }: Session): Command[] {
+  if (random.chance(0.5)) return [];
+  world.count('command forged without authority');
+  const most = Number.MAX_SAFE_INTEGER;
+  const known = [proven, free].flatMap(({ lowestUnanswered, answered }) => [lowestUnanswered, ...answered.keys()]);
+  const next = Math.min(most - 20, Math.max(...known) + 1);
+  const nonce = new Uint8Array(16);
+  const foretold = next + random.below(3);
+  if (random.chance(0.5))
+    return [{ kind: 'renew', session: id, requestId: foretold, lowestUnanswered: foretold, nonce }];
+  const requestId = random.chance(0.1) ? most : next + random.below(20);
+  const numbered = { session: id, requestId, lowestUnanswered: requestId - random.below(3) };
+  if (random.chance(0.5)) return [{ kind: 'renew', ...numbered, nonce }];
+  const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
+  return [{ kind: 'acquire', ...numbered, releaseHash: random.bytes(32), items }];
+}
