@@ -188,6 +188,7 @@ async function liveness(world: World): Promise<void> {
   if (checks.newestCertified < ENTRIES) world.pace = BUSY;
   const until = agenda.now + ALSO_IN_CALM_MS;
   while (checks.newestCertified < ENTRIES && agenda.now < until) await agenda.runUntil(agenda.now + 500);
+  for (const one of world.unserved) checks.fault(`9.9 ${one}`);
   checks.count();
   // When nobody asks any more, all logs come to the same end; then, and only then, are ledgers compared.
   world.quiet = true;

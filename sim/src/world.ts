@@ -96,6 +96,7 @@ export class World {
   backAfterMs: number | undefined;
   /** From then on everybody is to be served. */
   servedFrom = Infinity;
+  readonly unserved: string[] = [];
   /** Nobody asks for anything new. */
   quiet = false;
   readonly snapshotEveryEntries: number;
