@@ -172,7 +172,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'outcomes are forgotten in a snapshot',
     file: 'packages/core/src/ledger/records.ts',
-    find: 'session.answered.set(reader.u64(), {',
+    find: 'window.answered.set(reader.u64(), {',
     replace: 'new Map<number, unknown>().set(reader.u64(), {',
   },
   {

@@ -19,6 +19,9 @@ export const SEAT_TIMEOUT_MS = 10_000;
 /** A seat never runs out sooner than this after it was first asked for: log time may be ahead by ε and run 1 % fast (§6.2). */
 const RUNS_OUT_AFTER_MS = SEAT_TIMEOUT_MS - 250;
 
+/** Who asks in others' names. */
+export const LIAR = 'a liar';
+
 /** What clients asked and were answered, at true time, as operations on one license each (Herlihy and Wing 1990). */
 export class ClientHistory {
   /** By the hash of the command. */
@@ -48,8 +51,9 @@ export class ClientHistory {
   seats(product: string, now: number): SeatsOperation[] {
     const calls = [...this.#calls.values()];
     const here = new Set<string>();
-    for (const { command } of calls)
-      if (command.kind === 'acquire' && command.items.some((item) => item.product === product))
+    // Of two acquires of one number, the client gives back what its own has brought.
+    for (const { command, client } of calls)
+      if (client !== LIAR && command.kind === 'acquire' && command.items.some((item) => item.product === product))
         here.add(`${bytesKey(command.session)}/${command.requestId}`);
     return calls.flatMap((call): SeatsOperation[] => {
       const { command, outcome } = call;

@@ -36,7 +36,7 @@ export function forged(world: World, id: TmrServer, random: Random): Uint8Array[
   ];
   world.count('command forged');
   const free = inItsName(world, random, victim).map(encodeCommand);
-  for (const bytes of free) world.history.asked(bytes); // it may take seats that nobody knows of
+  for (const bytes of free) world.history.forged(bytes);
   return [...all.map(encodeCommand), ...free];
 }
 

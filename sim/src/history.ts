@@ -2,6 +2,7 @@ import type { Outcome } from '@trefoil/license';
 import {
   ClientHistory,
   findingOf,
+  LIAR,
   type SeatsOperation,
   seatsOperation,
   type UnitsOperation,
@@ -39,6 +40,12 @@ export class History {
   asked(command: Uint8Array): void {
     const hash = this.#world.fixture.crypto.sha256(command);
     this.#clients.asked(hash, { client: 'a client', command, at: this.#world.agenda.now });
+  }
+
+  /** In somebody's name: it may take seats that he knows nothing of and never gives back. */
+  forged(command: Uint8Array): void {
+    const hash = this.#world.fixture.crypto.sha256(command);
+    this.#clients.asked(hash, { client: LIAR, command, at: this.#world.agenda.now });
   }
 
   answered(commandHash: Uint8Array, outcome: Outcome): void {
