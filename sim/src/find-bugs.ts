@@ -65,9 +65,16 @@ async function main(): Promise<void> {
   let found = 0;
   const worker = async (): Promise<void> => {
     for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
-      const how = await look(bug);
-      if (how !== undefined) found++;
-      process.stdout.write(`${bug.name.padEnd(62)} ${(how ?? 'NOT FOUND').slice(0, 140)}\n`);
+      // What could not be tried is told like what was not found, and the others are still tried.
+      let tried = true;
+      const how = await look(bug).catch((error: unknown) => {
+        tried = false;
+        return error instanceof Error ? error.message.replaceAll('\n', ' ') : String(error);
+      });
+      if (tried && how !== undefined) found++;
+      process.stdout.write(
+        `${bug.name.padEnd(62)} ${`${tried ? '' : 'NOT TRIED: '}${how ?? 'NOT FOUND'}`.slice(0, 140)}\n`,
+      );
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
