@@ -63,7 +63,11 @@ export class TestLedger {
 
   /** One entry, certified at once. */
   apply(commands: readonly (Command | Uint8Array)[], afterMs = 1): Outcome[] {
-    const outcomes = applyEntry(this.ledger, this.entry(commands, afterMs)).map(decodeOutcome);
+    return this.applyEntry(this.entry(commands, afterMs));
+  }
+
+  applyEntry(entry: Entry): Outcome[] {
+    const outcomes = applyEntry(this.ledger, entry).map(decodeOutcome);
     this.ledger.journal.clear();
     return outcomes;
   }
