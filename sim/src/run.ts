@@ -1,4 +1,4 @@
-import { LIMITS } from '@trefoil/core';
+import { isSuspect, LIMITS } from '@trefoil/core';
 import type { Member, TmrServer as Id } from '@trefoil/license';
 import { calm, FAULTS, harm, heal } from './faults.ts';
 import { type Burden, BUSY, FIRST_START_MS, SELDOM, World } from './world.ts';
@@ -139,7 +139,22 @@ async function pauseForBreath(world: World): Promise<void> {
 }
 
 const DUELS = ['nobody who leads is heard', 'the last attempt got too few promises'];
-const MISSING = 'alarm: certified-entry-missing';
+
+/** Where the protocol says that a group may stand still for good (PROTOCOL §10), and by what it is known. */
+const HALTS: readonly { name: string; sign: string; may: (world: World) => boolean }[] = [
+  {
+    name: 'a clone has led to two logs that lack what is certified',
+    sign: 'alarm: certified-entry-missing',
+    may: ({ cloned }) => cloned !== undefined,
+  },
+  {
+    name: 'the first entry of all is of a time to come, and one license server is suspect',
+    sign: 'refused: utc',
+    may: ({ checks, licenseServers }) =>
+      checks.newestCertified === 0 &&
+      Object.values(licenseServers).some(({ runtime }) => runtime !== undefined && isSuspect(runtime.voter)),
+  },
+];
 
 /** Epochs that were asked for because nobody led; not those to take somebody in. */
 function duelsSoFar({ counts }: World): number {
@@ -174,12 +189,13 @@ async function liveness(world: World): Promise<void> {
   if (world.forked) return; // of what was certified before, somebody hears only now
   const before = checks.newestCertified;
   const duels = duelsSoFar(world);
-  const missing = world.counts.get(MISSING);
+  const halts = HALTS.map((halt) => world.counts.get(halt.sign));
   world.servedFrom = agenda.now;
   await agenda.runUntil(agenda.now + LIVENESS_MS);
   if (checks.newestCertified <= before) {
-    world.halted = world.cloned !== undefined && world.counts.get(MISSING) !== missing;
-    if (world.halted) return world.count('halted by a clone');
+    const halt = HALTS.find(({ sign, may }, i) => world.counts.get(sign) !== halts[i] && may(world));
+    world.halted = halt !== undefined;
+    if (halt !== undefined) return world.count(`halted: ${halt.name}`);
     checks.fault(`9.13 nothing is certified after all was mended`);
   } else if (world.backAfterMs === undefined) checks.fault(`9.13 no entry within ${healingMs} ms after all was mended`);
   for (const client of world.clients) client.mustBeServed();

@@ -88,7 +88,7 @@ export class World {
   wild: Member | undefined;
   /** Two entries are certified at one index, as a clone or a false license server can bring about: then only the proof counts. */
   forked = false;
-  /** Beside a clone, what two have certified is missing from two logs: the TMR servers say so and go no further (PROTOCOL §10). */
+  /** It may stand still for good, as PROTOCOL §10 says. */
   halted = false;
   /** Things that went wrong so far. */
   harms = 0;

@@ -15,6 +15,6 @@ export { proposerWakeAt, stepProposer } from './proposer/step.ts';
 export * from './records.ts';
 export * from './replica.ts';
 export * from './voter/recover.ts';
-export { CLEAN_RESTART, startRejoin } from './voter/rejoin.ts';
+export { CLEAN_RESTART, isSuspect, startRejoin } from './voter/rejoin.ts';
 export * from './voter/state.ts';
 export { stepVoter } from './voter/step.ts';
