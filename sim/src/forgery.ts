@@ -52,7 +52,7 @@ function inItsName(world: World, random: Random, { id, proven, free }: Session):
   if (random.chance(0.5))
     return [{ kind: 'renew', session: id, requestId: foretold, lowestUnanswered: foretold, nonce }];
   const requestId = random.chance(0.1) ? most : next + random.below(20);
-  const numbered = { session: id, requestId, lowestUnanswered: requestId - random.below(3) };
+  const numbered = { session: id, requestId, lowestUnanswered: Math.max(0, requestId - random.below(3)) };
   if (random.chance(0.5)) return [{ kind: 'renew', ...numbered, nonce }];
   const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
   return [{ kind: 'acquire', ...numbered, releaseHash: random.bytes(32), items }];
