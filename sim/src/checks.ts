@@ -1,4 +1,12 @@
-import { CLEAN_RESTART, LIMITS, type Refusal, type Signed, type Voter } from '@trefoil/core';
+import {
+  CLEAN_RESTART,
+  encodeRecords,
+  type Ledger,
+  LIMITS,
+  type Refusal,
+  type Signed,
+  type Voter,
+} from '@trefoil/core';
 import type { CertifiedEvent } from '@trefoil/tmr-server';
 import {
   type Accept,
@@ -272,13 +280,14 @@ export class Checks {
 
   /** §9.7: how many different logs there are. */
   sameLedgers(all = this.#world.ledgers()): number {
-    const ledgers = new Map<string, { name: string; hash: string }>();
-    for (const { name, head, records } of all) {
-      const other = ledgers.get(head);
-      if (other === undefined) ledgers.set(head, { name, hash: records });
-      else if (other.hash !== records) this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
+    const first = new Map<string, { name: string; ledger: Ledger }>();
+    for (const { name, head, ledger } of all) {
+      const other = first.get(head);
+      if (other === undefined) first.set(head, { name, ledger });
+      else if (!equalBytes(encodeRecords(other.ledger), encodeRecords(ledger)))
+        this.fault(`9.7 ${name} and ${other.name}: the same log, other ledgers`);
     }
-    return ledgers.size;
+    return first.size;
   }
 
   /** §9.2 and §9.7, when all is quiet. */
