@@ -98,7 +98,10 @@ export class WatchedVerifier extends Verifier {
     this.#world.history.answered(commandHash, outcome);
     this.#world.count(`outcome ${outcome.kind}${'code' in outcome ? ` ${outcome.code}` : ''}`);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
-      this.#world.agenda.later(0, () => this.#world.checks.count()); // when the client has taken it in
+      this.#world.agenda.later(0, () => {
+        this.#world.checks.count(); // when the client has taken it in
+        this.#world.checks.held();
+      });
     return outcome;
   }
 }
