@@ -262,12 +262,6 @@ export const BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'the largest jump of an epoch locks the group',
-    file: 'packages/core/src/proposer/attempt.ts',
-    find: 'canFollow >= proposer.configuration.threshold ? above : Math.min(above, ...reach)',
-    replace: 'canFollow >= 0 ? above : 0',
-  },
-  {
     name: 'who was left far below by jumps is left there',
     file: 'packages/core/src/proposer/attempt.ts',
     find: `message.reason === 'epoch-jump' ? helpUp(`,

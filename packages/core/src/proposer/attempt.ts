@@ -74,7 +74,7 @@ function isDeposed(proposer: Proposer, now: Now): boolean {
 
 function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect[] {
   const { random } = proposer;
-  const epoch = nextEpoch(proposer, now);
+  const epoch = epochOf(epochCounter(highestPromised(proposer)) + 1, proposer.id);
   const nonce = random(NONCE_BYTES);
   const clientsWait = now.monotonicMs < proposer.stuckUntil;
   const again = sameAttempt(proposer, clientsWait);
@@ -107,19 +107,6 @@ function prepareFor(
 ): Signed {
   const bytes = encodePrepare({ set: configuration.set, configVersion: configuration.version, ...asked });
   return { bytes, signature: key.sign(bytes) };
-}
-
-/**
- * Above all that is known to be promised. But a liar may have walked one license server up by several of the largest jumps, so
- * far that the others would refuse to follow: then as far as those can jump who have promised least (PROTOCOL §4.1).
- */
-function nextEpoch(proposer: Proposer, now: Now): number {
-  const above = epochCounter(highestPromised(proposer)) + 1;
-  const reach = ableMembers(proposer, now)
-    .map((member) => epochCounter(proposer.members[member].status?.promised ?? 0) + LIMITS.epochJump)
-    .sort((a, b) => b - a);
-  const canFollow = reach.filter((counter) => counter >= above).length;
-  return epochOf(canFollow >= proposer.configuration.threshold ? above : Math.min(above, ...reach), proposer.id);
 }
 
 /** Where nobody has promised anything yet, the same PREPARE does: asking often must not use up epochs. */
