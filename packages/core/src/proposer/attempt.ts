@@ -1,4 +1,5 @@
 import {
+  decodeCommand,
   decodePrepare,
   encodePrepare,
   epochCounter,
@@ -9,7 +10,7 @@ import {
   NONCE_BYTES,
 } from '@trefoil/license';
 import { type Base, chooseBase, verifyPromise } from '../base.ts';
-import { decodeEntry, headAfter } from '../entry.ts';
+import { decodeEntry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToProposer } from '../messages.ts';
 import { appendEntry } from '../replica.ts';
@@ -181,7 +182,7 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
       {
         kind: 'alarm',
         alarm: 'bad-promise',
-        detail: `license server ${base.from} sent another entry than it promised`,
+        detail: `license server ${base.from} sent another entry than it promised, or none`,
       },
     ];
   }
@@ -217,9 +218,18 @@ function beyondBase({ replica, epoch }: Proposer, index: number): ProposerEffect
   return [{ kind: 'alarm', alarm: 'certified-entry-missing', detail }];
 }
 
+/** It hashes to what was promised, and can be executed there: a false license server may have made it up (PROTOCOL §4.2). */
 function isTailOf(proposer: Proposer, base: Extract<Base, { kind: 'base' }>, tail: Uint8Array): boolean {
-  const { replica, crypto } = proposer;
-  return base.head !== undefined && equalBytes(headAfter(crypto, replica.lastHead, tail), base.head);
+  const { replica, crypto, configuration } = proposer;
+  if (base.head === undefined || !equalBytes(headAfter(crypto, replica.lastHead, tail), base.head)) return false;
+  const entry = parsed(decodeEntry, tail);
+  return (
+    entry !== undefined &&
+    entry.index === base.index &&
+    entry.rulesVersion === RULES_VERSION &&
+    equalBytes(entry.set, configuration.set) &&
+    entry.commands.every((command) => parsed(decodeCommand, command) !== undefined)
+  );
 }
 
 function equivocationAlarm(proposer: Proposer): ProposerEffect {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decodeCommand, INCARNATION_BYTES, type Member } from '@trefoil/license';
-import { decodeEntry } from '../entry.ts';
+import { decodeCommand, decodePromise, encodePromise, INCARNATION_BYTES, type Member } from '@trefoil/license';
+import { decodeEntry, encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToProposer } from '../messages.ts';
 import { Scenario } from '../scenarios/scenario.ts';
+import { START } from '../voter/bench.ts';
 import type { Voter } from '../voter/state.ts';
 import { play } from '../scenarios/steps.ts';
 import { takeBatch } from './queue.ts';
@@ -97,6 +98,47 @@ describe('leading', () => {
       said.join('\n'),
     );
   });
+});
+
+describe('a false license server', () => {
+  const odd = (change: Partial<Entry>) => (proposer: Proposer) => {
+    const { configuration, replica } = proposer;
+    const { index, logTime, utc } = { index: replica.certifiedIndex + 1, logTime: 10_000, utc: START + 10_000 };
+    const entry = { set: configuration.set, index, logTime, utc, rulesVersion: RULES_VERSION, commands: [] };
+    return encodeEntry({ ...entry, ledgerRoot: undefined, ...change });
+  };
+  const tails: Readonly<Record<string, (proposer: Proposer) => Uint8Array>> = {
+    'no entry': () => Uint8Array.of(1, 2, 3),
+    'an entry with something that is no command': odd({ commands: [Uint8Array.of(99)] }),
+    'an entry of another place': odd({ index: 1_000_000 }),
+    'an entry of other rules': odd({ rulesVersion: 77 }),
+    'an entry of another set': odd({ set: new Uint8Array(16) }),
+  };
+  for (const [what, tailOf] of Object.entries(tails))
+    test(`invents ${what}, and promises a log with it: nobody builds on it`, () => {
+      const { scenario, said, tell } = group();
+      const { world } = scenario;
+      const proposer = world.proposers.B as Proposer;
+      const bytes = tailOf(proposer);
+      world.onPromise = (member, message) => {
+        if (member !== 1) return message;
+        const promise = decodePromise(message.promise.bytes);
+        const { certifiedIndex, crypto, lastHead, tail } = proposer.replica;
+        const log = {
+          lastIndex: certifiedIndex + 1,
+          lastHead: headAfter(crypto, tail?.previousHead ?? lastHead, bytes),
+        };
+        const statement = encodePromise({ ...promise, ...log });
+        const signature = world.fixture.containers[0]?.sign(statement) as Uint8Array;
+        return { ...message, promise: { bytes: statement, signature }, tail: bytes };
+      };
+      tell('> crash A\n> run 2 s\n> bob acquires cad\n');
+      for (const expected of ['bad-promise', 'bob is granted'])
+        assert.ok(
+          said.some((line) => line.includes(expected)),
+          said.join('\n'),
+        );
+    });
 });
 
 describe('the queue (PROTOCOL §5.14)', () => {
