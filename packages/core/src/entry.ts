@@ -1,4 +1,14 @@
-import { concatBytes, type Crypto, malformed, Reader, SET_ID_BYTES, TAGS, taggedHash, Writer } from '@trefoil/license';
+import {
+  concatBytes,
+  type Crypto,
+  LicenseError,
+  malformed,
+  Reader,
+  SET_ID_BYTES,
+  TAGS,
+  taggedHash,
+  Writer,
+} from '@trefoil/license';
 import { LIMITS } from './limits.ts';
 
 /** One step of the log (PROTOCOL §2.1). */
@@ -7,14 +17,23 @@ export interface Entry {
   readonly index: number;
   readonly logTime: number;
   readonly utc: number;
-  /** Which rules execute it; old rules stay for replay. */
+  /** Which rules execute it. */
   readonly rulesVersion: number;
   /** Root of the ledger before this entry; only every so often (PROTOCOL §8.2). */
   readonly ledgerRoot: Uint8Array | undefined;
   readonly commands: readonly Uint8Array[];
 }
 
-export const RULES_VERSION = 1;
+/** 2: a renewal has a nonce, a session two windows of requests (decisions 12 and 13). No program of version 1 was ever given away. */
+export const RULES_VERSION = 2;
+
+/** Made by another version of the program: no damage, and nothing that could be executed here. */
+export class OtherRules extends LicenseError {
+  constructor({ index, rulesVersion }: Entry) {
+    const made = `entry ${index} was made under version ${rulesVersion} of the rules`;
+    super('malformed', `${made}, and this program has version ${RULES_VERSION}: use the program that made it`);
+  }
+}
 
 export function encodeEntry(entry: Entry): Uint8Array {
   const writer = new Writer()

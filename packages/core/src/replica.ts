@@ -1,5 +1,5 @@
 import { type Accept, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
-import { type Entry, decodeEntry, genesisHead, headAfter } from './entry.ts';
+import { type Entry, decodeEntry, genesisHead, headAfter, OtherRules, RULES_VERSION } from './entry.ts';
 import { applyEntry } from './ledger/apply.ts';
 import { LedgerRoot } from './ledger/root.ts';
 import { emptyLedger, type Ledger, type LedgerContext } from './ledger/state.ts';
@@ -54,9 +54,10 @@ export function emptyReplica(context: LedgerContext, checkOutcomesEvery = 1): Re
 /** Changed records hashed per entry ahead of the next root: few, since those in use change again at once. */
 const PREPARE_RECORDS = 4;
 
-/** Executes the next entry. Throws `malformed` before any change. */
+/** Executes the next entry. Throws `malformed` or OtherRules before any change. */
 export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = decodeEntry(bytes)): Tail {
   if (replica.tail !== undefined) throw new Error('an uncertified entry is in the way');
+  if (entry.rulesVersion !== RULES_VERSION) throw new OtherRules(entry);
   const outcomes = applyEntry(replica.ledger, entry);
   const { crypto, lastHead: previousHead } = replica;
   let tree: MerkleTree | undefined;

@@ -6,6 +6,8 @@ import {
   decodeRecord,
   type LedgerContext,
   type LogRecord,
+  OtherRules,
+  type Recovered,
   recoverVoter,
   type Voter,
 } from '@trefoil/core';
@@ -56,7 +58,10 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
   try {
     checkContainer(container, context, member, options.containerFile);
     const directory = join(dataDirectory, toBase64url(context.configuration.set));
-    const open = async () => openLog(options, container, await NodeDisk.at(directory));
+    const open = async () =>
+      openLog(options, container, await NodeDisk.at(directory)).catch((error: unknown) => {
+        throw error instanceof OtherRules ? fileInvalid(directory, error.message) : error;
+      });
     const first = await open();
     if (first.suspect === undefined) return { ...first.opened, container, rejoin: first.rejoin };
     const aside = `${directory}.suspect-${options.clock.wallMs()}`;
@@ -114,13 +119,14 @@ export async function openLog(
   if (opened.torn) options.log.warn({}, 'an unconfirmed write at the end of the log was cut');
   const snapshots = await readSnapshots(disk, records);
   const snapshot = (index: number): Uint8Array | undefined => snapshots.get(index);
-  const recovered = recoverVoter(
-    options.context,
-    options.member,
-    { records, snapshot },
-    now(options.clock),
-    options.recentBytes,
-  );
+  let recovered: Recovered;
+  try {
+    const stored = { records, snapshot };
+    recovered = recoverVoter(options.context, options.member, stored, now(options.clock), options.recentBytes);
+  } catch (error) {
+    await opened.store.close();
+    throw error;
+  }
   const why =
     faults[0] ??
     (recovered.kind === 'suspect' ? recovered.why : undefined) ??

@@ -9,7 +9,7 @@ import {
   verifyCertificate,
   Writer,
 } from '@trefoil/license';
-import { decodeEntry, type Entry, headAfter } from '../entry.ts';
+import { decodeEntry, type Entry, headAfter, OtherRules, RULES_VERSION } from '../entry.ts';
 import { encodeRecord, ledgerFromRecords, recordNames } from './records.ts';
 import { LedgerRoot, nameBytes } from './root.ts';
 import type { Ledger, LedgerContext } from './state.ts';
@@ -59,11 +59,12 @@ export interface Installed {
 export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes: number): Installed {
   const parts = readParts(bytes, maxBytes);
   const { head, entry: entryBytes, certificate } = parts;
-  const records = readRecords(new Reader(parts.records));
   const accept = verifyCertificate(context.crypto, context.configuration, decodeCertificate(certificate));
   if (!equalBytes(accept.head, headAfter(context.crypto, head, entryBytes)))
     throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
   const entry = decodeEntry(entryBytes);
+  if (entry.rulesVersion !== RULES_VERSION) throw new OtherRules(entry);
+  const records = readRecords(new Reader(parts.records));
   const ledger = ledgerFromRecords(context, records);
   // A record under another name, or written otherwise, would give the same root: this ledger's, not that of the bytes.
   if (!equalBytes(encodeRecords(ledger), parts.records)) throw malformed('the records of a snapshot in another form');

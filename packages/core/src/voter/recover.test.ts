@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeAccept, decodePromise, equalBytes, type Member } from '@trefoil/license';
+import { decodeEntry, encodeEntry } from '../entry.ts';
 import { LedgerRoot } from '../ledger/root.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from '../records.ts';
 import { Scenario } from '../scenarios/scenario.ts';
@@ -107,6 +108,18 @@ describe('recovery', () => {
     };
     for (const [what, broken] of Object.entries(cases))
       assert.equal(recover(world, broken, undefined).kind, 'suspect', what);
+  });
+
+  test('what another version of the program has made is told, and is not suspect: nothing of it is set aside', () => {
+    const { world, records } = told();
+    const vote = records.findLast((record) => record.kind === 'voted');
+    assert.ok(vote?.kind === 'voted');
+    const older = encodeEntry({ ...decodeEntry(vote.entry), rulesVersion: 1 });
+    const log = [...records.filter((record) => record !== vote), { ...vote, entry: older }];
+    assert.throws(
+      () => recover(world, log, undefined),
+      /made under version 1 of the rules.*use the program that made it/,
+    );
   });
 
   test('a suspicion lasts through restarts, until the next vote', () => {

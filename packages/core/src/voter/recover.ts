@@ -1,5 +1,5 @@
 import { type Accept, decodeAccept, decodePromise, equalBytes, type Member } from '@trefoil/license';
-import { decodeEntry } from '../entry.ts';
+import { decodeEntry, OtherRules } from '../entry.ts';
 import { checkCertificate, checkFeed } from '../feed.ts';
 import { encodeRecords } from '../ledger/snapshot.ts';
 import type { LedgerContext } from '../ledger/state.ts';
@@ -19,7 +19,8 @@ export type SnapshotSource = Uint8Array | undefined | ((index: number) => Uint8A
 
 /**
  * Builds a license server from its log. Replays everything: same records, same state. A crash while a new file was begun
- * leaves the old one before it, so what a record says may be known already: then it has to agree.
+ * leaves the old one before it, so what a record says may be known already: then it has to agree. Throws OtherRules for a log of
+ * another version of the program.
  */
 export function recoverVoter(
   context: LedgerContext,
@@ -34,6 +35,7 @@ export function recoverVoter(
   try {
     for (const record of stored.records) replay(voter, record, snapshotAt, now);
   } catch (error) {
+    if (error instanceof OtherRules) throw error; // sound, and no reason to set it aside
     return { kind: 'suspect', voter, why: error instanceof Error ? error.message : String(error) };
   }
   // After a restart the ceiling is the newest certified time: it wasn't there to see the rest pass.
