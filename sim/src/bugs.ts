@@ -262,6 +262,12 @@ export const BUGS: readonly Bug[] = [
     replace: '',
   },
   {
+    name: 'an invented entry is built on',
+    file: 'packages/core/src/proposer/attempt.ts',
+    find: 'if (entry === undefined || entry.index !== base.index) return false;',
+    replace: 'if (Math.PI > 3) return true;',
+  },
+  {
     name: 'who was left far below by jumps is left there',
     file: 'packages/core/src/proposer/attempt.ts',
     find: `message.reason === 'epoch-jump' ? helpUp(`,

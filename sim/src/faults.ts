@@ -2,7 +2,7 @@ import type { Member, TmrServer as Id } from '@trefoil/license';
 import { FORKS_AND_GOES, HOLDS_TIME_BACK, lieNames, OTHER_UTC } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
-import { TREASONS, Traitor } from './traitor.ts';
+import { ABOUT_PROMISES, TREASONS, Traitor } from './traitor.ts';
 import type { World } from './world.ts';
 
 /** False: there was nothing to harm, or it comes later and is counted then. */
@@ -18,6 +18,15 @@ export function harm(world: World, name: string, random: Random): void {
 }
 
 const PUT_BACK = 'store put back';
+
+/** Who leads dies: promises are asked for. */
+function endEpoch(world: World, random: Random): void {
+  for (const server of Object.values(world.tmrServers)) {
+    if (server.runtime?.proposer.role !== 'leading') continue;
+    server.crash();
+    world.mend(random.between(20, 3_000), () => server.up || server.start());
+  }
+}
 
 /** Everything that goes wrong, by name. Each mends itself after a while, except what `heal` mends. */
 export const FAULTS: Readonly<Record<string, Fault>> = {
@@ -216,7 +225,9 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const name = random.pick(Object.keys(TREASONS));
     world.count(`treason: ${name}`);
     traitor.lies.add(name);
-    world.mend(random.between(200, 4_000), () => traitor.lies.clear());
+    const needsAnEpoch = ABOUT_PROMISES.includes(name);
+    if (needsAnEpoch) endEpoch(world, random);
+    world.mend(random.between(needsAnEpoch ? 2_000 : 200, 4_000), () => traitor.lies.clear());
     return true;
   },
   clone: (world, random) => {

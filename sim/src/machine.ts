@@ -1,7 +1,7 @@
 import type { Clock } from '@trefoil/host';
 import type { Agenda } from './agenda.ts';
 
-const EPOCH_UTC = Date.UTC(2026, 10, 24);
+export const EPOCH_UTC = Date.UTC(2026, 10, 24);
 
 /** No timer is finer; those of Node aren't finer than 1. */
 const TIMER_MS = 0.1;

@@ -23,6 +23,8 @@ const ENTRIES = 300;
 const FAULTS_AT_LEAST = 5;
 /** Then it goes on in calm: a group that is hurt again before it has found itself does nothing, for ever. */
 const LONGEST_MS = 7_000;
+/** Who has harmed nobody for so long never will: that is told, instead of going on for ever. */
+const LONGEST_UNHARMED_MS = 120_000;
 /** In some runs seats have the time to run out (after 10 s), and laptops to sleep for longer than that. */
 const PATIENT = 0.15;
 const PATIENT_MS = 35_000;
@@ -70,7 +72,7 @@ async function live(world: World): Promise<void> {
   world.arrive(3 + random.below(5));
   const course = courseOf(world);
   const isOn = (): boolean =>
-    world.harms < FAULTS_AT_LEAST ||
+    (world.harms < FAULTS_AT_LEAST && agenda.now < beginsAt + LONGEST_UNHARMED_MS) ||
     (agenda.now < beginsAt + course.longestMs && checks.newestCertified < course.entries);
   while (checks.faults.length === 0 && !world.forked && isOn()) {
     harm(world, random.pick(course.faults), random);
@@ -81,6 +83,8 @@ async function live(world: World): Promise<void> {
     checks.held();
     checks.sameLedgers();
   }
+  const unharmed = world.harms < FAULTS_AT_LEAST && checks.faults.length === 0 && !world.forked;
+  if (unharmed) checks.fault(`the simulator: ${world.harms} things went wrong in ${LONGEST_UNHARMED_MS} ms`);
   if (checks.faults.length === 0 && !world.forked) await liveness(world);
   if (world.forked) forked(world);
 }

@@ -34,6 +34,7 @@ const ALARMS = [
   'odd-vote',
   'own-outcomes-differ',
   'bad-feed',
+  'bad-promise',
   'refused',
 ];
 
@@ -56,7 +57,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...lieNames(true).map((name) => `lie: ${name}`),
     ...Object.keys(TREASONS).map((name) => `treason: ${name}`),
     ...commands.map((name) => `command ${name}`),
-    ...['proof: two-proposals', 'proof: two-votes', 'asked again after no answer'],
+    ...['proof: two-proposals', 'proof: two-votes', 'asked again after no answer', 'an entry invented'],
     ...MESSAGES.voter.map((kind) => `a license server hears: ${kind}`),
     ...MESSAGES.proposer.map((kind) => `a TMR server hears: ${kind}`),
     ...REFUSALS.filter((reason) => !NEVER_REFUSED.includes(reason)).map((reason) => `refused: ${reason}`),

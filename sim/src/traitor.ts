@@ -1,14 +1,25 @@
-import { decodeToProposer, encodeToProposer, type Signed, type ToProposer } from '@trefoil/core';
+import {
+  decodeToProposer,
+  encodeEntry,
+  encodeToProposer,
+  headAfter,
+  RULES_VERSION,
+  type Signed,
+  type ToProposer,
+} from '@trefoil/core';
 import {
   ACCEPT_BYTES,
   concatBytes,
   decodeAccept,
   decodePromise,
   encodeAccept,
+  encodeCommand,
   encodePromise,
   type Member,
+  SESSION_ID_BYTES,
   SET_ID_BYTES,
 } from '@trefoil/license';
+import { EPOCH_UTC } from './machine.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -72,6 +83,23 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
     traitor.denied.push(promise.epoch);
     return [{ ...message, promise: signed }];
   },
+  'invents its last entry': (traitor, message) => {
+    if (message.kind !== 'promise') return [message];
+    const { crypto } = traitor.world.fixture;
+    const promise = decodePromise(message.promise.bytes);
+    // On top of its log, or in the place of its last, uncertified entry; or far from there.
+    const above = message.tail.length === 0;
+    const previousHead = above ? promise.lastHead : certifiedHead(message.certificate);
+    if (previousHead === undefined) return [message];
+    const tail = inventedEntry(traitor, promise.lastIndex + (above ? 1 : 0));
+    const lastIndex = promise.lastIndex + (above ? 1 : 0) + traitor.random.pick([0, 0, 0, 1, 1_000_000]);
+    const log = { logEpoch: traitor.random.pick([promise.logEpoch, promise.epoch - 1]), lastIndex };
+    const lastHead = headAfter(crypto, previousHead, tail);
+    const signed = traitor.sign(encodePromise({ ...promise, ...log, lastHead }));
+    traitor.denied.push(promise.epoch);
+    traitor.world.count('an entry invented');
+    return [{ ...message, promise: signed, tail }];
+  },
   'another status': (traitor, message) =>
     message.kind === 'status'
       ? [
@@ -91,6 +119,24 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
       : [message],
   'no votes': (_traitor, message) => (message.kind === 'vote' ? [] : [message]),
 };
+
+export const ABOUT_PROMISES: readonly string[] = ['hides its last entry', 'another log', 'invents its last entry'];
+
+/** Some can't be read, some not be executed, and some could be, but for their time. */
+function inventedEntry({ world, random }: Traitor, index: number): Uint8Array {
+  const { fixture, checks, agenda } = world;
+  const numbered = { session: random.bytes(SESSION_ID_BYTES), requestId: 1, lowestUnanswered: 1 };
+  const closes = encodeCommand({ kind: 'close', ...numbered, secret: random.bytes(32) });
+  const entry = {
+    ...{ set: fixture.configuration.set, index: index + random.pick([0, 0, 0, 1, -1]) },
+    logTime: Math.max(0, checks.newestLogTime + random.pick([-5_000, 0, 100, 3_600_000])),
+    utc: Math.max(0, EPOCH_UTC + Math.floor(agenda.now) + random.pick([-86_400_000, 0, 3_600_000, 30 * 86_400_000])),
+    rulesVersion: random.pick([RULES_VERSION, RULES_VERSION, RULES_VERSION, 77]),
+    ledgerRoot: random.chance(0.3) ? random.bytes(32) : undefined,
+    commands: random.pick([[], [closes], [random.bytes(40)]]),
+  };
+  return random.chance(0.2) ? random.bytes(50) : encodeEntry(entry);
+}
 
 function otherVote(traitor: Traitor, message: Vote): Vote {
   const accept = decodeAccept(message.vote.bytes);

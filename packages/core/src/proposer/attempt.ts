@@ -10,7 +10,8 @@ import {
   NONCE_BYTES,
 } from '@trefoil/license';
 import { type Base, chooseBase, verifyPromise } from '../base.ts';
-import { decodeEntry, headAfter, RULES_VERSION } from '../entry.ts';
+import { decodeEntry, headAfter } from '../entry.ts';
+import { entryFault } from '../entry-fault.ts';
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToProposer } from '../messages.ts';
 import { appendEntry } from '../replica.ts';
@@ -223,13 +224,10 @@ function isTailOf(proposer: Proposer, base: Extract<Base, { kind: 'base' }>, tai
   const { replica, crypto, configuration } = proposer;
   if (base.head === undefined || !equalBytes(headAfter(crypto, replica.lastHead, tail), base.head)) return false;
   const entry = parsed(decodeEntry, tail);
-  return (
-    entry !== undefined &&
-    entry.index === base.index &&
-    entry.rulesVersion === RULES_VERSION &&
-    equalBytes(entry.set, configuration.set) &&
-    entry.commands.every((command) => parsed(decodeCommand, command) !== undefined)
-  );
+  if (entry === undefined || entry.index !== base.index) return false;
+  // By its clocks the license servers judge it: an entry of a time to come may be certified for all that is known here.
+  const fault = entryFault(replica, configuration, entry, { ceilingMs: Infinity, wallMs: Infinity });
+  return fault === undefined && entry.commands.every((command) => parsed(decodeCommand, command) !== undefined);
 }
 
 function equivocationAlarm(proposer: Proposer): ProposerEffect {

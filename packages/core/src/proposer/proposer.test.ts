@@ -113,6 +113,9 @@ describe('a false license server', () => {
     'an entry of another place': odd({ index: 1_000_000 }),
     'an entry of other rules': odd({ rulesVersion: 77 }),
     'an entry of another set': odd({ set: new Uint8Array(16) }),
+    'an entry over another ledger': odd({ ledgerRoot: new Uint8Array(32) }),
+    'an entry of a time that has passed': odd({ logTime: 0 }),
+    'an entry of a year that has passed': odd({ utc: START - 365 * 86_400_000 }),
   };
   for (const [what, tailOf] of Object.entries(tails))
     test(`invents ${what}, and promises a log with it: nobody builds on it`, () => {

@@ -9,10 +9,11 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { chooseBase, verifyJustification } from '../base.ts';
-import { decodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
+import { decodeEntry, type Entry, headAfter } from '../entry.ts';
+import { entryFault } from '../entry-fault.ts';
 import { checkCertificate } from '../feed.ts';
 import { encodeRecords } from '../ledger/snapshot.ts';
-import { ceilingAt, clockVoted, utcAllowed } from '../log-clock.ts';
+import { ceilingAt, clockVoted } from '../log-clock.ts';
 import type { Refusal, ToVoter } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
 import { appendEntry, dropTail, type Tail } from '../replica.ts';
@@ -160,22 +161,13 @@ function check(voter: Voter, propose: Propose, reported: boolean, now: Now): Ref
     const entry = decodeEntry(bytes);
     // What a peer has signed may be certified; then this server's wall clock would not be asked either (PROTOCOL §6.3).
     const wallMs = reported && propose.index > 1 ? Infinity : now.wallMs;
-    return entryFault(voter, entry, propose.index, { ...now, wallMs }) ?? execute(voter, bytes, entry, propose.index);
+    const ceilingMs = ceilingAt(voter.clock, now.monotonicMs);
+    const fault = entryFault(replica, voter.configuration, entry, { ceilingMs, wallMs });
+    return fault ?? execute(voter, bytes, entry, propose.index);
   } catch (error) {
     if (error instanceof LicenseError) return 'malformed';
     throw error;
   }
-}
-
-function entryFault(voter: Voter, entry: Entry, index: number, now: Now): Refusal | undefined {
-  const { ledger } = voter.replica;
-  if (entry.index !== index || !equalBytes(entry.set, voter.configuration.set)) return 'malformed';
-  if (entry.rulesVersion !== RULES_VERSION) return 'rules-version';
-  if (entry.logTime < ledger.logTime || entry.logTime > ceilingAt(voter.clock, now.monotonicMs)) return 'log-time';
-  if (!utcAllowed(ledger, entry, now.wallMs)) return 'utc';
-  if (entry.ledgerRoot !== undefined && !equalBytes(entry.ledgerRoot, voter.replica.root.current(ledger)))
-    return 'ledger-root';
-  return undefined;
 }
 
 function execute(voter: Voter, bytes: Uint8Array, entry: Entry, index: number): Tail {
