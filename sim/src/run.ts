@@ -165,6 +165,12 @@ function duelsSoFar({ counts }: World): number {
   return DUELS.reduce((sum, why) => sum + (counts.get(`asks for an epoch: ${why}`) ?? 0), 0);
 }
 
+/** By how much one that is alone with its wrong clock has let an entry pass too early: it may have to wait for its time (PROTOCOL §6.2). */
+function tooEarlyMs({ checks, licenseServers, wild }: World): number {
+  const tail = wild === undefined ? undefined : licenseServers[wild].runtime?.voter.replica.tail;
+  return Math.max(0, (tail?.entry.logTime ?? 0) - checks.newestLogTime);
+}
+
 /** §9.9: with one license server and one TMR server down for good, everybody is served. */
 async function liveness(world: World): Promise<void> {
   const { agenda, checks, random } = world;
@@ -185,7 +191,7 @@ async function liveness(world: World): Promise<void> {
   const healedAt = agenda.now;
   // Two that have just started wait for each other (PROTOCOL §7.5); so does a third that has to decide between two logs (§4.3).
   const waits = withheld.length > (world.lied.size > 0 ? 0 : 1);
-  const healingMs = HEALING_MS + (waits ? LIMITS.rejoinWaitMs : 0);
+  const healingMs = HEALING_MS + (waits ? LIMITS.rejoinWaitMs : 0) + tooEarlyMs(world);
   while (checks.newestCertified <= newestCertified && agenda.now < healedAt + healingMs)
     await agenda.runUntil(agenda.now + 20);
   if (checks.newestCertified > newestCertified) world.backAfterMs = agenda.now - healedAt;

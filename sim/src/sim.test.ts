@@ -24,7 +24,7 @@ const SEEDS = 500;
 /** Each branch of the protocol has a message, a refusal or an alarm of its own. */
 const MESSAGES = {
   voter: ['beat', 'prepare', 'propose', 'certified', 'entries', 'snapshot', 'fetch', 'rejoin', 'shown', 'knownAs'],
-  proposer: ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot'],
+  proposer: ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot', 'asked'],
 };
 const ALARMS = [
   'unanchored',

@@ -105,11 +105,13 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
       ? [
           {
             ...message,
-            certifiedIndex: message.certifiedIndex + traitor.random.below(5) - 2,
+            certifiedIndex: message.certifiedIndex + traitor.random.pick([-2, -1, 1, 2, 1_000_000]),
             lastIndex: message.lastIndex + traitor.random.below(5),
             logClock: message.logClock + traitor.random.pick([-5_000, 5_000, 86_400_000]),
             wallMs: message.wallMs + traitor.random.pick([-1, 1]) * 86_400_000,
             ownerSilentMs: traitor.random.pick([0, 10_000]),
+            promised: traitor.random.pick([message.promised, 0, 1_000, 1_000_000, Number.MAX_SAFE_INTEGER]),
+            logEpoch: traitor.random.pick([0, message.logEpoch, Number.MAX_SAFE_INTEGER]),
           },
         ].map((status) => ({
           ...status,

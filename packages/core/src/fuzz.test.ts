@@ -62,6 +62,7 @@ const TO_PROPOSER: readonly ToProposer[] = [
   { kind: 'promise', promise: signed, certificate, tail: bytes(20) },
   { kind: 'refused', what: 'propose', epoch: 3, reason: 'behind' },
   { kind: 'superseded', prepare: signed },
+  { kind: 'asked', prepare: signed },
   { kind: 'handOver', prepare: signed },
   entries,
   snapshot,

@@ -40,12 +40,19 @@ function readingAt(clock: LogClock, monotonicMs: number): number {
 
 /** The highest logTime that this server signs now. */
 export function ceilingAt(clock: LogClock, monotonicMs: number): number {
-  const grown = clock.ceiling + (1 + LIMITS.clockRate) * Math.max(0, monotonicMs - clock.ceilingAt);
-  return Math.min(grown, clock.newest + LIMITS.logClockRunMs + LIMITS.clockSlackMs);
+  return Math.min(ceilingOfReported(clock, monotonicMs), clock.newest + LIMITS.logClockRunMs + LIMITS.clockSlackMs);
+}
+
+/**
+ * The same for what a peer has signed and a new epoch offers again. It stands in the way of all others, so log time runs on until
+ * it is its time: never faster than true time, but it would stand still for good if it waited for another entry.
+ */
+export function ceilingOfReported(clock: LogClock, monotonicMs: number): number {
+  return clock.ceiling + (1 + LIMITS.clockRate) * Math.max(0, monotonicMs - clock.ceilingAt);
 }
 
 export function clockVoted(clock: LogClock, logTime: number, monotonicMs: number): void {
-  clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.ceilingSlackMs);
+  clock.ceiling = Math.min(ceilingOfReported(clock, monotonicMs), logTime + LIMITS.ceilingSlackMs);
   clock.ceilingAt = monotonicMs;
   clockSaw(clock, logTime, monotonicMs);
 }

@@ -71,6 +71,7 @@ const toProposer: fc.Arbitrary<ToProposer> = fc.oneof(
     },
   }),
   shape({ kind: kind('superseded'), prepare: signed }),
+  shape({ kind: kind('asked'), prepare: signed }),
   shape({ kind: kind('handOver'), prepare: signed }),
   entries,
   snapshot,

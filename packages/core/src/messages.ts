@@ -76,6 +76,8 @@ export type ToProposer =
   | { readonly kind: 'refused'; readonly what: 'prepare' | 'propose'; readonly epoch: number; readonly reason: Refusal }
   /** Somebody was promised a higher epoch: the proof that makes the active one step down. */
   | { readonly kind: 'superseded'; readonly prepare: Signed }
+  /** Beside a refusal: the PREPARE that it has promised before. */
+  | { readonly kind: 'asked'; readonly prepare: Signed }
   /** The other TMR server has clients that it can't forward: please hand over if you have none. */
   | { readonly kind: 'handOver'; readonly prepare: Signed }
   | EntriesMessage
@@ -133,7 +135,17 @@ const TO_VOTER = [
   'shown',
   'knownAs',
 ] as const;
-const TO_PROPOSER = ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot'] as const;
+const TO_PROPOSER = [
+  'status',
+  'vote',
+  'promise',
+  'refused',
+  'superseded',
+  'handOver',
+  'entries',
+  'snapshot',
+  'asked',
+] as const;
 
 const MAX = { statement: 1024, certificate: 4096, snapshot: 1024 * 1024 * 1024 } as const;
 
@@ -236,6 +248,7 @@ export function encodeToProposer(message: ToProposer): Uint8Array {
         .u8(REFUSALS.indexOf(message.reason));
       break;
     case 'superseded':
+    case 'asked':
     case 'handOver':
       writeSigned(writer, message.prepare);
       break;
@@ -280,6 +293,7 @@ function readToProposer(reader: Reader, kind: ToProposer['kind']): ToProposer {
         reason: REFUSALS[reader.code(0, REFUSALS.length - 1, 'refusal')] as Refusal,
       };
     case 'superseded':
+    case 'asked':
     case 'handOver':
       return { kind, prepare: readSigned(reader) };
     case 'entries':

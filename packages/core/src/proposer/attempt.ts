@@ -34,6 +34,9 @@ import {
 } from './state.ts';
 import { shelve, stepDown } from './step-down.ts';
 
+/** Whose next one can still be written down. */
+const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
+
 /** PROTOCOL §4.5: who tries. Epochs decide who can. */
 export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (proposer.role === 'leading' && isDeposed(proposer, now))
@@ -330,13 +333,23 @@ function backOff(proposer: Proposer, now: Now): ProposerEffect[] {
   return stepDown(proposer, now, 'the active one lives');
 }
 
+/** What a license server has promised before, and refuses a PREPARE for. */
+export function onAsked(proposer: Proposer, prepare: Signed): ProposerEffect[] {
+  proposer.askedEpoch = Math.max(proposer.askedEpoch, Math.min(epochAsked(proposer, prepare), HIGHEST_EPOCH));
+  return [];
+}
+
 export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
-  const other = proposer.group.tmrServers.find((one) => one.id !== proposer.id);
-  if (other === undefined || !proposer.crypto.verify(other.key, prepare.bytes, prepare.signature)) return [];
-  const decoded = parsed(decodePrepare, prepare.bytes);
-  if (decoded === undefined) return [];
-  const { epoch, set } = decoded;
-  if (epoch <= proposer.epoch || epochOwner(epoch) !== other.id || !equalBytes(set, proposer.configuration.set))
-    return [];
-  return proposer.role === 'follower' ? [] : stepDown(proposer, now, 'the other one was promised a higher epoch');
+  onAsked(proposer, prepare);
+  const epoch = epochAsked(proposer, prepare);
+  if (epoch <= proposer.epoch || epochOwner(epoch) === proposer.id || proposer.role === 'follower') return [];
+  return stepDown(proposer, now, 'the other one was promised a higher epoch');
+}
+
+/** 0: no PREPARE of a TMR server of this group. */
+function epochAsked({ configuration, crypto, group }: Proposer, prepare: Signed): number {
+  const asked = parsed(decodePrepare, prepare.bytes);
+  if (asked === undefined || !equalBytes(asked.set, configuration.set)) return 0;
+  const owner = group.tmrServers.find(({ id }) => id === epochOwner(asked.epoch));
+  return owner !== undefined && crypto.verify(owner.key, prepare.bytes, prepare.signature) ? asked.epoch : 0;
 }

@@ -53,6 +53,7 @@ describe('leading', () => {
       { kind: 'vote', vote: odd, logClock: 0 },
       { kind: 'promise', promise: odd, certificate: bytes, tail: bytes },
       { kind: 'superseded', prepare: odd },
+      { kind: 'asked', prepare: odd },
       { kind: 'handOver', prepare: odd },
       { kind: 'entries', from: 1, entries: [bytes], certificate: bytes },
       { kind: 'snapshot', bytes },
@@ -86,7 +87,8 @@ describe('leading', () => {
     const { scenario, said, tell } = group();
     const { world } = scenario;
     tell('> alice acquires cad, not waiting\n> run 1 ms\n');
-    world.onPromise = (member, message) => (member === 1 ? { ...message, tail: Uint8Array.from([1, 2, 3]) } : message);
+    world.onSaid = (member, message) =>
+      member === 1 && message.kind === 'promise' ? { ...message, tail: Uint8Array.from([1, 2, 3]) } : message;
     tell('> crash A\n> run 1 s\n> bob acquires cad\n');
     assert.deepEqual(scenario.check(), []);
     assert.ok(
@@ -123,8 +125,8 @@ describe('a false license server', () => {
       const { world } = scenario;
       const proposer = world.proposers.B as Proposer;
       const bytes = tailOf(proposer);
-      world.onPromise = (member, message) => {
-        if (member !== 1) return message;
+      world.onSaid = (member, message) => {
+        if (member !== 1 || message.kind !== 'promise') return message;
         const promise = decodePromise(message.promise.bytes);
         const { certifiedIndex, crypto, lastHead, tail } = proposer.replica;
         const log = {
@@ -142,6 +144,30 @@ describe('a false license server', () => {
           said.join('\n'),
         );
     });
+});
+
+describe('a false license server that says it has promised a far epoch', () => {
+  const most = Number.MAX_SAFE_INTEGER;
+  for (const promised of [1_000, 1_000_000, most - 3, most])
+    for (const leads of ['A', 'nobody'])
+      test(`${promised}, while ${leads} leads: the others are served`, () => {
+        const { scenario, said, tell } = group();
+        const { world } = scenario;
+        world.onSaid = (member, message) => {
+          if (member !== 1) return message;
+          if (message.kind === 'refused')
+            return { ...message, what: 'prepare', epoch: promised, reason: 'stale-epoch' };
+          return message.kind === 'status' ? { ...message, promised } : message;
+        };
+        if (leads === 'nobody') tell('> crash A\n> run 2 s\n');
+        tell('> run 2 s\n> bob acquires cad\n> run 3 s\n');
+        assert.ok(
+          said.some((line) => line.includes('bob is granted')),
+          said.join('\n'),
+        );
+        const { epoch } = world.proposers.B ?? { epoch: 0 };
+        assert.ok(epoch < 200_000, `${epoch}`);
+      });
 });
 
 describe('the queue (PROTOCOL §5.14)', () => {

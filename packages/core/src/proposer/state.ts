@@ -140,6 +140,8 @@ export interface Proposer {
   readonly recent: RecentEntries;
   role: Role;
   epoch: number;
+  /** The highest for which a license server has shown a TMR server's PREPARE. */
+  askedEpoch: number;
   readonly members: Record<Member, MemberLink>;
   attempt: Attempt | undefined;
   justification: readonly Signed[];
@@ -217,6 +219,7 @@ export function newProposer(
     recent: new RecentEntries(options.recentBytes ?? LIMITS.recentBytes),
     role: 'follower',
     epoch: 0,
+    askedEpoch: 0,
     members: { 1: link(), 2: link(), 3: link() },
     attempt: undefined,
     justification: [],
@@ -263,14 +266,16 @@ export function ableMembers(proposer: Proposer, now: Now): Member[] {
   return heardMembers(proposer, now).filter((member) => proposer.members[member].status?.withholding === '');
 }
 
-/** Highest epoch that any license server has promised, as far as known. */
+/**
+ * Highest epoch that any license server has promised, as far as is to be believed: one that is alone with what it says, and far
+ * above the others, has to show the PREPARE (PROTOCOL §4.1).
+ */
 export function highestPromised(proposer: Proposer): number {
-  let highest = proposer.epoch;
-  for (const member of MEMBERS) {
-    const link = proposer.members[member];
-    highest = Math.max(highest, link.promisedEpoch, link.status?.promised ?? 0);
-  }
-  return highest;
+  const { members, replica } = proposer;
+  const said = MEMBERS.map((member) => Math.max(members[member].promisedEpoch, members[member].status?.promised ?? 0));
+  const [first = 0, second = 0] = said.sort((a, b) => b - a);
+  const known = Math.max(proposer.epoch, proposer.askedEpoch, replica.certified?.epoch ?? 0, second);
+  return first <= known + 2 * LIMITS.epochJump ? Math.max(known, first) : known;
 }
 
 export function toAll(proposer: Proposer, message: ToVoter): ProposerEffect[] {

@@ -2,7 +2,7 @@ import { decodeRejoin, epochOwner, equalBytes, type Member } from '@trefoil/lice
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToProposer, type VoterStatus } from '../messages.ts';
 import type { Now } from '../voter/state.ts';
-import { attemptTick, onPromise, onRefused, onSuperseded } from './attempt.ts';
+import { attemptTick, onAsked, onPromise, onRefused, onSuperseded } from './attempt.ts';
 import { onEntries, onSnapshot } from './fed.ts';
 import { follow } from './follow.ts';
 import { decidedElsewhere, feed, leadTick, onVote } from './lead.ts';
@@ -83,6 +83,8 @@ function onMessage(proposer: Proposer, member: Member, message: ToProposer, now:
       return onRefused(proposer, member, message, now);
     case 'superseded':
       return onSuperseded(proposer, message.prepare, now);
+    case 'asked':
+      return onAsked(proposer, message.prepare);
     case 'handOver':
       // Somebody has clients that can't reach this server; if it has some itself, it stays.
       return proposer.clients === 0 ? handOver(proposer, message.prepare, now) : [];

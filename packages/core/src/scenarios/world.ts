@@ -29,7 +29,6 @@ import { Clockwork } from './clockwork.ts';
 import { Witness } from './witness.ts';
 
 export type NodeName = TmrServer | 'L1' | 'L2' | 'L3';
-type Promised = Extract<ToProposer, { kind: 'promise' }>;
 
 /** A store as a crash leaves it: what was written but not made durable is lost. */
 export interface Store {
@@ -77,8 +76,8 @@ export class World {
   tamper: (from: TmrServer, to: Member, message: ToVoter) => ToVoter | undefined = (_from, _to, message) => message;
   /** The same for what it takes in from clients. */
   tamperCommand: (to: TmrServer, bytes: Uint8Array) => Uint8Array = (_to, bytes) => bytes;
-  /** And what a license server promises. */
-  onPromise: (member: Member, message: Promised) => Promised = (_member, message) => message;
+  /** And what a license server says to a TMR server. */
+  onSaid: (member: Member, message: ToProposer) => ToProposer = (_member, message) => message;
   onNote: (text: string) => void = () => undefined;
   /** After each change of a store, in the state in which a crash would leave it. */
   onDurable: (member: Member) => void = () => undefined;
@@ -271,7 +270,7 @@ export class World {
       case 'send': {
         if (effect.message.kind === 'refused')
           this.onNote(`L${member} refuses to ${effect.to}: ${effect.message.what}, ${effect.message.reason}`);
-        const said = effect.message.kind === 'promise' ? this.onPromise(member, effect.message) : effect.message;
+        const said = this.onSaid(member, effect.message);
         const message = decodeToProposer(encodeToProposer(said));
         this.#send(`L${member}>${effect.to}`, () => this.#deliver(effect.to, member, message));
         return;

@@ -25,11 +25,19 @@ export function onPrepare(voter: Voter, from: TmrServer, signed: Signed, now: No
     return stored.signature === undefined
       ? signAgain(voter, 'promise', stored.promise, from)
       : [sendPromise(voter, from)];
-  if (prepare.epoch <= voter.promised) return [refuse(from, 'prepare', voter.promised, 'stale-epoch')];
+  if (prepare.epoch <= voter.promised)
+    return [refuse(from, 'prepare', voter.promised, 'stale-epoch'), ...askedBefore(voter, from)];
   if (epochCounter(prepare.epoch) - epochCounter(voter.promised) > LIMITS.epochJump)
     return [refuse(from, 'prepare', voter.promised, 'epoch-jump')];
   const held = holdBack(voter, from, prepare, signed, now);
   return held ?? promise(voter, from, { prepare, signed }, now);
+}
+
+/** Who alone is far above the others is not believed without (PROTOCOL §4.1). */
+function askedBefore({ storedPromise }: Voter, to: TmrServer): VoterEffect[] {
+  return storedPromise === undefined
+    ? []
+    : [{ kind: 'send', to, message: { kind: 'asked', prepare: storedPromise.prepare } }];
 }
 
 function readPrepare(voter: Voter, from: TmrServer, signed: Signed): Prepare | undefined {

@@ -13,7 +13,7 @@ import { decodeEntry, type Entry, headAfter } from '../entry.ts';
 import { entryFault } from '../entry-fault.ts';
 import { checkCertificate } from '../feed.ts';
 import { encodeRecords } from '../ledger/snapshot.ts';
-import { ceilingAt, clockVoted } from '../log-clock.ts';
+import { ceilingAt, ceilingOfReported, clockVoted } from '../log-clock.ts';
 import type { Refusal, ToVoter } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
 import { appendEntry, dropTail, type Tail } from '../replica.ts';
@@ -154,14 +154,14 @@ function executeInstead(voter: Voter, propose: Propose, reported: boolean, now: 
 function check(voter: Voter, propose: Propose, reported: boolean, now: Now): Refusal | Tail {
   const { replica, crypto } = voter;
   const { tail } = replica;
-  if (tail !== undefined) return tail.entry.logTime <= ceilingAt(voter.clock, now.monotonicMs) ? tail : 'log-time';
+  const ceilingMs = (reported ? ceilingOfReported : ceilingAt)(voter.clock, now.monotonicMs);
+  if (tail !== undefined) return tail.entry.logTime <= ceilingMs ? tail : 'log-time';
   if (!equalBytes(headAfter(crypto, replica.lastHead, propose.entry), propose.head)) return 'wrong-head';
   try {
     const bytes = new Uint8Array(propose.entry); // kept longer than the frame it came in
     const entry = decodeEntry(bytes);
     // What a peer has signed may be certified; then this server's wall clock would not be asked either (PROTOCOL §6.3).
     const wallMs = reported && propose.index > 1 ? Infinity : now.wallMs;
-    const ceilingMs = ceilingAt(voter.clock, now.monotonicMs);
     const fault = entryFault(replica, voter.configuration, entry, { ceilingMs, wallMs });
     return fault ?? execute(voter, bytes, entry, propose.index);
   } catch (error) {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeCertificate, epochOf, equalBytes } from '@trefoil/license';
+import { decodePromise, encodeCertificate, encodePromise, epochOf, equalBytes } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import type { Refusal, ToProposer } from '../messages.ts';
+import { ceilingAt } from '../log-clock.ts';
+import type { Refusal, Signed, ToProposer } from '../messages.ts';
 import { LedgerRoot } from '../ledger/root.ts';
 import { RULES_VERSION } from '../entry.ts';
 import {
   Bench,
+  certificateOf,
   group,
   one,
   prepareOf,
@@ -171,6 +173,37 @@ describe('votes (PROTOCOL §3.2)', () => {
     const other = proposeOf(first, 5, { ...hour, justification, utc: START + 3_600_001 });
     assert.equal(refusalOf(first.say('B', other)), 'bad-justification');
     assert.equal(first.say('B', proposeOf(first, 5, { ...hour, justification }))[0]?.kind, 'vote');
+  });
+
+  test('what a peer has signed too early is let pass when its time has come; anything else is not (PROTOCOL §6.2)', () => {
+    const { benches, propose } = voted();
+    const [first, second, third] = benches;
+    const certificate = certificateOf([first, second]);
+    const previous = (propose as Propose).head;
+    const early = { index: 2, previous, certificate, logTime: 6_000, utc: START + 6_000 };
+    const tail = proposeOf(first, 2, early);
+    const [own, peers] = promisesFor(2, 'B', [first, third]) as [Signed, Signed];
+    const log = { logEpoch: 2, lastIndex: 2, lastHead: tail.head };
+    const bytes = encodePromise({ ...decodePromise(peers.bytes), ...log });
+    const signature = (one.containers[2] as typeof one.root).sign(bytes);
+    const justification = [own, { bytes, signature }];
+    const again = (): string => refusalOf(first.say('B', proposeOf(first, 5, { ...early, justification })));
+    for (const [now, expected] of [
+      [100, 'log-time'],
+      [5_800, 'log-time'],
+      [6_000, 'vote'],
+    ] as const) {
+      first.now = now;
+      assert.equal(again(), expected, `${now}`);
+    }
+    // It would let the same pass again, in another epoch.
+    assert.ok(ceilingAt(first.voter.clock, 6_000) >= 6_000);
+    const justified = promisesFor(2, 'B', [second]);
+    second.now = 60_000;
+    assert.equal(
+      refusalOf(second.say('B', proposeOf(second, 5, { ...early, justification: [own, ...justified] }))),
+      'log-time',
+    );
   });
 
   test('a malformed root entry makes no snapshot of the one that comes in its place', () => {
