@@ -30,6 +30,11 @@ export class RecentEntries {
     return index >= this.#first && index < this.#first + this.#entries.length;
   }
 
+  /** Undefined: not in memory, or it came with those behind it. */
+  certificateOf(index: number): Uint8Array | undefined {
+    return this.#entries[index - this.#first]?.certificate;
+  }
+
   /** Entries from `from` on, about `maxBytes` of them, ending at one whose certificate is known. */
   chunk(from: number, maxBytes: number): { entries: Uint8Array[]; certificate: Uint8Array } | undefined {
     if (!this.has(from)) return undefined;

@@ -1,4 +1,11 @@
-import { type Accept, equalBytes, LicenseError, type TmrServer } from '@trefoil/license';
+import {
+  type Accept,
+  decodeAccept,
+  decodeCertificate,
+  equalBytes,
+  LicenseError,
+  type TmrServer,
+} from '@trefoil/license';
 import { applyFeed, checkCertificate, checkFeed, type Chunk } from '../feed.ts';
 import { encodeSnapshot, openSnapshot, peekSnapshot } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
@@ -51,13 +58,23 @@ function hasVoted({ signedHigh }: Voter, { index, head }: Accept): boolean {
   return signedHigh?.accept.index === index && equalBytes(signedHigh.accept.head, head);
 }
 
-/** Two certificates that are not on one chain are the end of trust: never look away (PROTOCOL §7.4). */
+/** Two certificates that are not of one chain are the end of trust: never look away (PROTOCOL §7.4). */
 function contradiction(voter: Voter, accept: Accept): VoterEffect[] {
-  const { certified } = voter.replica;
-  if (certified === undefined || accept.index !== certified.index || equalBytes(accept.head, certified.head)) return [];
+  const own = certifiedAt(voter, accept.index);
+  if (own === undefined) return [];
+  const sameHead = equalBytes(accept.head, own.head);
+  if (sameHead && equalBytes(accept.outcomesRoot, own.outcomesRoot)) return [];
   voter.withholding = 'two certificates contradict each other';
   voter.frozen = true;
-  return [{ kind: 'alarm', alarm: 'fork', detail: `two certified heads at entry ${accept.index}` }];
+  const detail = `two certified ${sameHead ? 'outcomes' : 'heads'} at entry ${accept.index}`;
+  return [{ kind: 'alarm', alarm: 'fork', detail }];
+}
+
+/** As far as it has the certificate in memory. */
+function certifiedAt({ recent, replica }: Voter, index: number): Accept | undefined {
+  if (index === replica.certified?.index) return replica.certified;
+  const certificate = recent.certificateOf(index);
+  return certificate === undefined ? undefined : decodeAccept(decodeCertificate(certificate).statement);
 }
 
 /** PROTOCOL §3.5: appends certified entries without voting. */

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decodePromise, encodeCertificate, encodePromise, epochOf, equalBytes } from '@trefoil/license';
+import {
+  type Accept,
+  decodeAccept,
+  decodeCertificate,
+  decodePromise,
+  encodeAccept,
+  encodeCertificate,
+  encodePromise,
+  epochOf,
+  equalBytes,
+} from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { ceilingAt } from '../log-clock.ts';
 import type { Refusal, Signed, ToProposer } from '../messages.ts';
@@ -216,6 +226,54 @@ describe('votes (PROTOCOL §3.2)', () => {
     assert.equal(bench.voter.pendingSnapshot, undefined);
     assert.equal(bench.say('A', proposeOf(bench, 2, { justification }))[0]?.kind, 'vote');
     assert.equal(bench.voter.pendingSnapshot, undefined);
+  });
+});
+
+describe('two certificates that contradict each other (PROTOCOL §7.4)', () => {
+  const signed = (change: Partial<Accept>, bench: Bench): Uint8Array => {
+    const statement = encodeAccept({ ...(bench.voter.signedHigh?.accept as Accept), ...change });
+    const votes = ([1, 2] as const).map((member) => ({
+      member,
+      signature: (one.containers[member - 1] as typeof one.root).sign(statement),
+    }));
+    return encodeCertificate({ statement, votes });
+  };
+  /** Who has two certified entries. */
+  const behindTwo = (): Bench => {
+    const { benches, propose } = voted();
+    const [first, second] = benches;
+    const previous = (propose as Propose).head;
+    const certificate = certificateOf([first, second]);
+    for (const bench of [first, second]) bench.say('A', proposeOf(bench, 2, { index: 2, previous, certificate }));
+    first.say('A', { kind: 'certified', certificate: certificateOf([first, second]) });
+    assert.equal(first.voter.replica.certifiedIndex, 2);
+    return first;
+  };
+  const digest = new Uint8Array(32).fill(9);
+  const cases = { 'another head': { head: digest }, 'other outcomes': { outcomesRoot: digest } };
+  for (const [what, change] of Object.entries(cases))
+    for (const index of [1, 2])
+      test(`${what} at entry ${index} of 2: it signs nothing more`, () => {
+        const bench = behindTwo();
+        const { head } = decodeAccept(
+          decodeCertificate(bench.voter.recent.certificateOf(index) as Uint8Array).statement,
+        );
+        bench.say('A', { kind: 'certified', certificate: signed({ index, head, ...change }, bench) });
+        assert.deepEqual(
+          bench.alarms.filter((alarm) => alarm === 'fork'),
+          ['fork'],
+        );
+        assert.equal(refusalOf(bench.prepare(2, 'B')), 'withholding');
+        const previous = bench.voter.replica.lastHead;
+        assert.equal(refusalOf(bench.say('A', proposeOf(bench, 2, { index: 3, previous }))), 'withholding');
+      });
+
+  test('the same certificate again, or one of another epoch over the same entry, is none', () => {
+    const bench = behindTwo();
+    for (const change of [{}, { epoch: 4 }])
+      bench.say('A', { kind: 'certified', certificate: signed({ index: 2, ...change }, bench) });
+    assert.deepEqual(bench.alarms, []);
+    assert.equal(bench.voter.withholding, '');
   });
 });
 
