@@ -126,6 +126,14 @@ const WRONG: Readonly<Record<string, readonly [says: RegExp, done: (one: Case) =
       one.promises(3, { nonce: new Uint8Array(16).fill(1) });
     },
   ],
+  'who has forgotten promises twice in one life': [
+    /^9\.4 L3 promises epoch 2 once more since it was started/,
+    (one) => {
+      one.world.checks.mayForget(3);
+      one.promises(3, {});
+      one.promises(3, { nonce: new Uint8Array(16).fill(1) });
+    },
+  ],
   'a promise that hides a vote': [
     /^9\.4 L1 promises epoch 4 and hides its vote for entry 1/,
     (one) => {

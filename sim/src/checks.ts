@@ -35,6 +35,8 @@ interface SignedSoFar {
   promised: number;
   /** Its store was put back or damaged: it may forget, and has to re-join before it signs again. */
   mayHaveForgotten: boolean;
+  /** Since it was started last: of that it forgets nothing, whatever became of its store before. */
+  life: { vote: Accept | undefined; readonly promises: Map<number, Uint8Array> };
   /** Its log was set aside, and it has not voted since: its newest start, and the peers that have promised on top of it. */
   suspect: { incarnation: Uint8Array; knownBy: Set<Member> } | undefined;
 }
@@ -68,6 +70,7 @@ export class Checks {
     this.#world = world;
     const signed = (): SignedSoFar => ({
       ...{ vote: undefined, promised: 0, mayHaveForgotten: false, suspect: undefined },
+      life: { vote: undefined, promises: new Map() },
     });
     this.#signed = { 1: signed(), 2: signed(), 3: signed() };
   }
@@ -100,6 +103,9 @@ export class Checks {
       if (epoch < signed.promised)
         this.fault(`9.4 L${member} votes in epoch ${epoch}, below its promise of ${signed.promised}`);
       if (signed.vote === undefined || isBelow(signed.vote, accept)) signed.vote = accept;
+      if (epoch < Math.max(0, ...signed.life.promises.keys()))
+        this.fault(`9.4 L${member} votes in epoch ${epoch}, below a promise since it was started`);
+      signed.life.vote = signed.vote;
       signed.mayHaveForgotten = false;
     } else if (isTagged(statement, TAGS.promise)) {
       this.#world.evidence.promised(member, { bytes: statement, signature });
@@ -108,6 +114,7 @@ export class Checks {
       const { epoch, incarnations, logEpoch, lastIndex } = promise;
       this.#mustNameNoOldStart(promise);
       this.#mustBeTakenIn(member, `promises epoch ${epoch}`);
+      this.#mustTellOfItsLife(member, epoch, statement, { epoch: logEpoch, index: lastIndex });
       if (!signed.mayHaveForgotten) this.#mustTellAll(member, epoch, statement, { epoch: logEpoch, index: lastIndex });
       for (const peer of ([1, 2, 3] as const).filter((one) => one !== member)) {
         const { suspect } = this.#signed[peer];
@@ -121,6 +128,23 @@ export class Checks {
       const { incarnation } = decodeRejoin(statement);
       if (!equalBytes(incarnation, signed.suspect.incarnation)) signed.suspect = { incarnation, knownBy: new Set() };
     }
+  }
+
+  /** The same of what it has signed since it was started last, also while it may have forgotten what was before. */
+  #mustTellOfItsLife(
+    member: Member,
+    epoch: number,
+    statement: Uint8Array,
+    log: { epoch: number; index: number },
+  ): void {
+    const { promises, vote } = this.#signed[member].life;
+    const before = promises.get(epoch);
+    const lower = epoch < Math.max(0, ...promises.keys());
+    if (lower || (before !== undefined && !equalBytes(before, statement)))
+      this.fault(`9.4 L${member} promises epoch ${epoch} once more since it was started, or after a higher one`);
+    if (before === undefined && vote !== undefined && isBelow(log, vote))
+      this.fault(`9.4 L${member} promises epoch ${epoch} and hides a vote since it was started`);
+    promises.set(epoch, statement);
   }
 
   /** §11.2 (a) and (b): one promise for one epoch, none for a lower one, and it tells of every vote. */
@@ -177,6 +201,7 @@ export class Checks {
   /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
   restarted(member: Member, voter: Voter, { mark, why }: { mark: Place; why: string }): void {
     if (this.#world.cloned === member) return;
+    this.#signed[member].life = { vote: undefined, promises: new Map() };
     const { vote, promised, mayHaveForgotten } = this.#signed[member];
     const kept = voter.signedHigh?.accept;
     // §7.1: however alone it is.
@@ -268,7 +293,8 @@ export class Checks {
   /** §11.6, where at most one license server lies or has a wrong clock, and no clone votes beside it. */
   #checkLogTime(): void {
     const { cloned, traitor, wild } = this.#world;
-    if (cloned !== undefined || (traitor !== undefined && wild !== undefined && traitor.member !== wild)) return;
+    if (cloned !== undefined || (traitor !== undefined && wild !== undefined && traitor.member !== wild))
+      return this.#world.count('not checked: 9.12 beside a clone, or two wrong clocks');
     const gained = this.#logTime.gainedMs;
     if (gained > LIMITS.clockSlackMs + 1) this.fault(`9.12 log time has gained ${gained.toFixed(1)} ms`);
   }

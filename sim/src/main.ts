@@ -48,14 +48,23 @@ function summary({ faults }: RunResult): string {
 }
 
 async function many(from: number, seeds: number): Promise<void> {
+  if (from + seeds > 2 ** 32) misused(`from ${from} on there are not ${seeds} seeds: the last is ${2 ** 32 - 1}`);
   let failedSoFar = 0;
+  let doneSoFar = 0;
+  for (const [signal, code] of Object.entries({ SIGINT: 130, SIGTERM: 143 }))
+    process.once(signal, () => {
+      process.stdout.write(
+        `stopped: ${inThousands(doneSoFar)} of ${inThousands(seeds)} seeds, ${failedSoFar} failed\n`,
+      );
+      process.exit(code);
+    });
   const onResult = (result: RunResult): void => {
+    doneSoFar++;
     if (result.faults.length > 0) {
       failedSoFar++;
       process.stdout.write(`seed ${result.seed}: ${summary(result)}\n`);
     }
-    const done = result.seed - from + 1;
-    if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${seeds}, ${failedSoFar} failed `);
+    if (process.stderr.isTTY) process.stderr.write(`\r${doneSoFar} of ${seeds}, ${failedSoFar} failed `);
   };
   const plan = {
     from,
@@ -66,7 +75,7 @@ async function many(from: number, seeds: number): Promise<void> {
   };
   const totals = await runMany(plan);
   tell(totals.counts);
-  const hours = (totals.simulatedMs / 3_600_000).toFixed(1);
+  const hours = (totals.simulatedMs / 3_600_000).toFixed(totals.simulatedMs < 360_000 ? 3 : 1);
   process.stdout.write(
     `${inThousands(totals.seeds)} seeds, ${inThousands(totals.entries)} entries, ${hours} hours of a cluster, ` +
       `back ${inThousands(Math.round(totals.backAfterMs))} ms after mending at most, ${totals.failed.length} failed\n`,

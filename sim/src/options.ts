@@ -7,13 +7,16 @@ export function readOptions<T extends ParseArgsConfig>(help: string, config: T):
   } catch (error) {
     // Node adds advice for programmers behind the first sentence.
     const [sentence = ''] = (error instanceof Error ? error.message : String(error)).split(/\n|(?<=\.) /);
-    return misused(`${sentence}\n\n${help}`);
+    const [, option] = /^Option '(\S+?)[ '].* argument is ambiguous/.exec(sentence) ?? [];
+    return misused(
+      `${option === undefined ? sentence : `${option} needs a value, and none begins with "-"`}\n\n${help}`,
+    );
   }
 }
 
 export function wholeNumber(what: string, text: string | undefined): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number < 2 ** 32) return number; // a seed has 32 bits
+  const number = /^\d+$/.test(text ?? '') ? Number(text) : 0;
+  if (number > 0 && number < 2 ** 32) return number; // a seed has 32 bits
   return misused(`${what} has to be a whole number from 1 to ${2 ** 32 - 1}, not "${text}"`);
 }
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { decodeCommand, decodePromise, encodePromise, INCARNATION_BYTES, type Member } from '@trefoil/license';
 import { decodeEntry, encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
-import type { ToProposer } from '../messages.ts';
+import { NEVER_HEARD, type ToProposer, type VoterStatus } from '../messages.ts';
 import { Scenario } from '../scenarios/scenario.ts';
 import { START } from '../voter/bench.ts';
 import type { Voter } from '../voter/state.ts';
@@ -167,6 +167,41 @@ describe('a false license server that says it has promised a far epoch', () => {
         );
         const { epoch } = world.proposers.B ?? { epoch: 0 };
         assert.ok(epoch < 200_000, `${epoch}`);
+      });
+});
+
+describe('a false license server that lies in each status', () => {
+  const most = Number.MAX_SAFE_INTEGER;
+  const odd = { bytes: new Uint8Array(40), signature: new Uint8Array(64) };
+  const lies: Readonly<Record<string, Partial<VoterStatus>>> = {
+    'it has far more than there is': { certifiedIndex: most, lastIndex: most },
+    'it has nothing': { certifiedIndex: 0, lastIndex: 0, certificate: new Uint8Array(0) },
+    'its certificate can not be read': { certificate: new Uint8Array(300) },
+    'it hears the one who leads': { ownerSilentMs: 0 },
+    'it hears nobody': { ownerSilentMs: NEVER_HEARD },
+    'its log clock is at the end of time': { logClock: most },
+    'its wall clock is at the end of time': { wallMs: most },
+    'its wall clock is at the beginning': { wallMs: 0, logClock: 0 },
+    'its log is of an epoch to come': { logEpoch: most },
+    'it has started anew, in words that are none': { rejoins: [odd, odd], unanchored: true },
+    'it withholds': { withholding: 'just so' },
+  };
+  for (const [what, lie] of Object.entries(lies))
+    for (const dies of ['A', 'nobody'])
+      test(`${what}: the others are served when ${dies} dies`, () => {
+        const { scenario, said, tell } = group();
+        const { world } = scenario;
+        world.onSaid = (member, message) =>
+          member === 1 && message.kind === 'status' ? { ...message, ...lie } : message;
+        tell('> run 1 s\n> alice acquires cad\n> run 1 s\n');
+        if (dies === 'A') tell('> crash A\n');
+        tell('> run 2 s\n> bob acquires cad\n> run 2 s\n');
+        for (const expected of ['alice is granted', 'bob is granted'])
+          assert.ok(
+            said.some((line) => line.includes(expected)),
+            said.join('\n'),
+          );
+        assert.deepEqual(scenario.check(), []);
       });
 });
 
