@@ -69,8 +69,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'promises an epoch again and again',
     file: `${VOTER}/prepare.ts`,
-    find: `if (prepare.epoch <= voter.promised) return [refuse(from, 'prepare', voter.promised, 'stale-epoch')];`,
-    replace: '',
+    find: 'if (prepare.epoch <= voter.promised)',
+    replace: 'if (Math.PI < 3)',
   },
   {
     name: 'votes in an epoch that it has not promised',
@@ -128,7 +128,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'the ceiling of log time is given anew by each vote',
     file: 'packages/core/src/log-clock.ts',
-    find: 'clock.ceiling = Math.min(ceilingAt(clock, monotonicMs), logTime + LIMITS.ceilingSlackMs);',
+    find: 'clock.ceiling = Math.min(ceilingOfReported(clock, monotonicMs), logTime + LIMITS.ceilingSlackMs);',
     replace: 'clock.ceiling = logTime + LIMITS.ceilingSlackMs;',
   },
   {

@@ -6,25 +6,30 @@ import type { EntriesMessage } from '../messages.ts';
 import { appendEntry, certify, dropTail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { tryToLead } from './attempt.ts';
-import { follow } from './follow.ts';
+import { follow, followAnother } from './follow.ts';
 import { jitter, type Proposer, type ProposerEffect, upMembers } from './state.ts';
 
 /** Certified entries from a license server: for this replica while it follows, for one that lags while it leads (PROTOCOL §4.7). */
 export function onEntries(proposer: Proposer, member: Member, message: EntriesMessage, now: Now): ProposerEffect[] {
   if (proposer.role === 'leading') return passOn(proposer, member, message);
   const chunk = checkFeed(proposer.configuration, proposer.replica, message);
-  if (chunk === 'false') return [{ kind: 'alarm', alarm: 'bad-feed', detail: `from license server ${member}` }];
+  if (chunk === 'false')
+    return [
+      { kind: 'alarm', alarm: 'bad-feed', detail: `from license server ${member}` },
+      ...followAnother(proposer, member, now),
+    ];
+  // Late, or twice: whoever was asked still owes an answer.
+  if (chunk === 'useless') return [...follow(proposer, now), ...tryToLead(proposer, now)];
   const effects: ProposerEffect[] = [];
-  if (chunk !== 'useless') {
-    for (const tail of applyFeed(proposer.replica, proposer.recent, chunk)) {
-      proposer.bytesSinceRoot += tail.bytes.length;
-      const own = tail.entry.index === chunk.accept.index;
-      effects.push({ kind: 'certified', tail, certificate: own ? chunk.certificate : new Uint8Array(0) });
-    }
+  for (const tail of applyFeed(proposer.replica, proposer.recent, chunk)) {
+    proposer.bytesSinceRoot += tail.bytes.length;
+    const own = tail.entry.index === chunk.accept.index;
+    effects.push({ kind: 'certified', tail, certificate: own ? chunk.certificate : new Uint8Array(0) });
   }
+  proposer.members[member].gaveNone = false;
   proposer.following = undefined;
   // It gets on: an attempt that waits for entries needn't be made again.
-  if (proposer.role === 'preparing' && chunk !== 'useless')
+  if (proposer.role === 'preparing')
     proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(proposer.random);
   return [...effects, ...follow(proposer, now), ...tryToLead(proposer, now)];
 }
@@ -45,8 +50,12 @@ export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array
     install(proposer, new Uint8Array(bytes));
   } catch (error) {
     if (!(error instanceof LicenseError)) throw error;
-    return [{ kind: 'alarm', alarm: 'bad-snapshot', detail: `from license server ${member}: ${error.message}` }];
+    return [
+      { kind: 'alarm', alarm: 'bad-snapshot', detail: `from license server ${member}: ${error.message}` },
+      ...followAnother(proposer, member, now),
+    ];
   }
+  proposer.members[member].gaveNone = false;
   proposer.following = undefined;
   return [...follow(proposer, now), ...tryToLead(proposer, now)];
 }

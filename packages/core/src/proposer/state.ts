@@ -91,6 +91,8 @@ export interface MemberLink {
   /** Highest index that was fed and when, so that the same isn't sent over and over. */
   fedTo: number;
   fedAt: number;
+  /** Said that it had entries, and gave none or false ones: the others are asked first. */
+  gaveNone: boolean;
 }
 
 export interface Promised {
@@ -207,6 +209,7 @@ export function newProposer(
     lacking: false,
     fedTo: 0,
     fedAt: -Infinity,
+    gaveNone: false,
   });
   return {
     ...{ context, id, key, random },

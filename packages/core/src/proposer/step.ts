@@ -53,6 +53,7 @@ function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
     lacking: false,
     fedTo: 0,
     fedAt: -Infinity,
+    gaveNone: false,
     statusAt: -Infinity,
     heardAt: -Infinity,
   });
