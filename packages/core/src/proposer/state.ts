@@ -275,9 +275,11 @@ export function ableMembers(proposer: Proposer, now: Now): Member[] {
  */
 export function highestPromised(proposer: Proposer): number {
   const { members, replica } = proposer;
-  const said = MEMBERS.map((member) => Math.max(members[member].promisedEpoch, members[member].status?.promised ?? 0));
+  const said = MEMBERS.map((member) => members[member].status?.promised ?? 0);
   const [first = 0, second = 0] = said.sort((a, b) => b - a);
-  const known = Math.max(proposer.epoch, proposer.askedEpoch, replica.certified?.epoch ?? 0, second);
+  // It has asked for what was promised to it, perhaps before it was restarted.
+  const own = Math.max(proposer.epoch, ...MEMBERS.map((member) => members[member].promisedEpoch));
+  const known = Math.max(own, proposer.askedEpoch, replica.certified?.epoch ?? 0, second);
   return first <= known + 2 * LIMITS.epochJump ? Math.max(known, first) : known;
 }
 
