@@ -22,6 +22,7 @@ import {
   TAGS,
   verifyCertificate,
 } from '@trefoil/license';
+import { NOT_TOLD_AGAIN } from './client-history.ts';
 import { LogTimeCourse } from './log-time-course.ts';
 import { NamedStarts } from './named-starts.ts';
 import type { World } from './world.ts';
@@ -261,7 +262,7 @@ export class Checks {
     this.newestAnswered = Math.max(this.newestAnswered, index);
     const key = bytesKey(commandHash);
     const outcome = decodeOutcome(outcomeBytes);
-    if (outcome.kind === 'refused' && (outcome.code === 'forgotten' || outcome.code === 'unknown-session')) return;
+    if (outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code)) return;
     const before = this.#answers.get(key);
     if (before !== undefined && !equalBytes(before, outcomeBytes)) this.fault(`9.6 two outcomes of one command`);
     if (before === undefined && outcome.kind === 'consumed')

@@ -19,6 +19,9 @@ export const SEAT_TIMEOUT_MS = 10_000;
 /** A seat never runs out sooner than this after it was first asked for: log time may be ahead by ε and run 1 % fast (§6.2). */
 const RUNS_OUT_AFTER_MS = SEAT_TIMEOUT_MS - 250;
 
+/** What a repeat may get instead of the outcome. When a release is repeated, its hold is gone. */
+export const NOT_TOLD_AGAIN: readonly string[] = ['unknown-session', 'forgotten', 'unknown-hold'];
+
 /** Who asks in others' names. */
 export const LIAR = 'a liar';
 
@@ -39,7 +42,7 @@ export class ClientHistory {
     const call = this.call(hash);
     if (call === undefined || call.outcome !== undefined) return;
     // It may have been carried out when it was asked before: nobody remembers, so nobody has said (PROTOCOL §5.11).
-    if (outcome.kind === 'refused' && (outcome.code === 'unknown-session' || outcome.code === 'forgotten')) return;
+    if (outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code)) return;
     call.outcome = outcome;
     call.returnedAt = at;
   }
@@ -62,9 +65,8 @@ export class ClientHistory {
           return acquisition(call, command, product, now);
         case 'release': {
           const grant = `${bytesKey(command.session)}/${command.hold}`;
-          if (!here.has(grant)) return []; // seats of another license
-          if (outcome?.kind !== 'refused') return [seatsOperation(call, { kind: 'release', grant }, 'released')];
-          return outcome.code === 'unknown-hold' ? [seatsOperation(call, { kind: 'release', grant }, 'refused')] : [];
+          if (!here.has(grant) && call.client !== LIAR) return []; // seats of another license
+          return outcome?.kind === 'refused' ? [] : [seatsOperation(call, { kind: 'release', grant }, 'released')];
         }
         case 'close': {
           const session = bytesKey(command.session);

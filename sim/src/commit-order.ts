@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
 import { bytesKey, type Command, decodeCommand, decodeOutcome, equalBytes, type Outcome } from '@trefoil/license';
-import { SEAT_TIMEOUT_MS } from './client-history.ts';
+import { NOT_TOLD_AGAIN, SEAT_TIMEOUT_MS } from './client-history.ts';
 import type { World } from './world.ts';
 
 /** An entry that a license server has executed and signed. */
@@ -60,6 +60,8 @@ export class CommitOrder {
   /** Commands that somebody with authority has sent: how much was known to be certified when it first was. */
   readonly #asked = new Map<string, number>();
   readonly #evicted = new Set<string>();
+  /** Holds that a liar has acquired in the sessions of others. */
+  readonly #madeUp = new Set<string>();
   /** By session: below this the client has said, with its own authority, that it has all answers. */
   readonly #acknowledged = new Map<string, number>();
   #logTime = 0;
@@ -160,7 +162,7 @@ export class CommitOrder {
     this.#acknowledge(decodeCommand(command), outcome);
     const before = this.#done.get(key);
     if (before !== undefined) {
-      const forgotten = outcome.kind === 'refused' && ['unknown-session', 'forgotten'].includes(outcome.code);
+      const forgotten = outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code);
       if (!forgotten && !equalBytes(before, bytes)) this.#fault(`5.11 entry ${this.#index} does a command again`);
       return;
     }
@@ -169,7 +171,10 @@ export class CommitOrder {
     const known = this.#asked.get(key);
     // What carries no authority a liar may ask in anyone's name: it gains him nothing (§5.12).
     const free = outcome.kind === 'granted' || outcome.kind === 'renewed' || outcome.kind === 'denied';
-    if (known === undefined && !free)
+    const session = bytesKey(outcome.session);
+    if (known === undefined && outcome.kind === 'granted') this.#madeUp.add(`${session}/${outcome.requestId}`);
+    const givesOwnBack = outcome.kind === 'released' && this.#madeUp.has(`${session}/${outcome.hold}`);
+    if (known === undefined && !free && !givesOwnBack)
       this.#fault(`5.12 entry ${this.#index}: nobody has asked for this ${outcome.kind}`);
     if (known !== undefined && this.#index <= known)
       this.#fault(`9.6 entry ${this.#index} holds a command that was asked after entry ${known} was answered`);
@@ -178,13 +183,13 @@ export class CommitOrder {
 
   /** §5.11: what carries authority is forgotten only by what carries it. */
   #acknowledge(command: Command, outcome: Outcome): void {
-    if (!['open', 'consume', 'release', 'close'].includes(command.kind)) return;
+    if (!['open', 'consume', 'close'].includes(command.kind)) return;
     const session = bytesKey(outcome.session);
     const acknowledged = this.#acknowledged.get(session) ?? 0;
     if (outcome.kind === 'refused' && outcome.code === 'forgotten' && outcome.requestId >= acknowledged)
       this.#fault(`5.11 entry ${this.#index} has forgotten a ${command.kind} whose answer nobody has acknowledged`);
     const proven = outcome.kind !== 'refused' || outcome.code === 'evicted';
-    if (proven && 'lowestUnanswered' in command)
+    if (proven && command.kind === 'consume')
       this.#acknowledged.set(session, Math.max(acknowledged, command.lowestUnanswered));
   }
 

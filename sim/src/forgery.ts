@@ -55,5 +55,10 @@ function inItsName(world: World, random: Random, { id, proven, free }: Session):
   const numbered = { session: id, requestId, lowestUnanswered: Math.max(0, requestId - random.below(3)) };
   if (random.chance(0.5)) return [{ kind: 'renew', ...numbered, nonce }];
   const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
-  return [{ kind: 'acquire', ...numbered, releaseHash: random.bytes(32), items }];
+  const secret = random.bytes(32);
+  const acquire = { kind: 'acquire', ...numbered, releaseHash: world.fixture.crypto.sha256(secret), items } as const;
+  if (random.chance(0.5)) return [acquire];
+  // What it has brought its sender gives back, with any numbers.
+  const far = { requestId: most, lowestUnanswered: most } as const;
+  return [acquire, { kind: 'release', session: id, ...far, hold: requestId, secret }];
 }

@@ -108,6 +108,12 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
       ? before.outcome
       : reply(refused('unknown-session'));
   }
+  // By its hold, not by its number: what is not held any more was given back, and no number of anybody's stands in the way.
+  if (command.kind === 'release') {
+    const answer = session.closed ? refused('unknown-session', 'it is closed') : releaseSeats(ledger, session, command);
+    if (answer.kind === 'released') touchSession(ledger, session);
+    return reply(answer);
+  }
   const window = windowOf(session, command);
   const before = window.answered.get(requestId);
   if (before !== undefined)
@@ -118,23 +124,21 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
   const answer = executeFresh(ledger, session, command);
   const outcome = reply(answer);
   if (showsNoAuthority(answer)) return outcome;
-  forgetAnswered(ledger, window, command.lowestUnanswered);
+  // The numbers of a close are not signed, and whoever passes its secret on could change them.
+  if (command.kind !== 'close') forgetAnswered(ledger, window, command.lowestUnanswered);
   ledger.journal.put(window.answered, requestId, { commandHash, outcome, consume: command.kind === 'consume' });
   touchSession(ledger, session);
   return outcome;
 }
 
-/** Anybody may send what carries no authority, with any number; so it has numbers of its own. */
+/** Anybody may send what carries no authority, with any number; so it has numbers of its own. Only a consume's are signed. */
 function windowOf(session: Session, { kind }: SessionCommand): RequestWindow {
   return kind === 'acquire' || kind === 'renew' ? session.free : session.proven;
 }
 
-/**
- * It may not be the client's, so it must use up no request id of the client's and make nothing forgotten. What releases a hold
- * that isn't there shows no secret of anything, and never will: its number is not given to a hold again.
- */
+/** It may not be the client's, so it must use up no request id of the client's and make nothing forgotten. */
 function showsNoAuthority(answer: Answer): boolean {
-  return answer.kind === 'refused' && ['bad-signature', 'wrong-secret', 'unknown-hold'].includes(answer.code);
+  return answer.kind === 'refused' && ['bad-signature', 'wrong-secret'].includes(answer.code);
 }
 
 function forgetAnswered(ledger: Ledger, window: RequestWindow, lowestUnanswered: number): void {
@@ -143,14 +147,12 @@ function forgetAnswered(ledger: Ledger, window: RequestWindow, lowestUnanswered:
   for (const id of [...window.answered.keys()]) if (id < lowestUnanswered) ledger.journal.remove(window.answered, id);
 }
 
-function executeFresh(ledger: Ledger, session: Session, command: SessionCommand): Answer {
+function executeFresh(ledger: Ledger, session: Session, command: Exclude<SessionCommand, { kind: 'release' }>): Answer {
   switch (command.kind) {
     case 'renew':
       return renewSession(ledger, session, command);
     case 'acquire':
       return grantSeats(ledger, session, command);
-    case 'release':
-      return releaseSeats(ledger, session, command);
     case 'consume':
       return consumeUnits(ledger, session, command);
     case 'close':

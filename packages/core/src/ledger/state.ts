@@ -81,7 +81,7 @@ export interface Session {
   evicted: string;
   closed: boolean;
   readonly holds: Map<number, Hold>;
-  /** Of commands that carry authority, and of those that don't (PROTOCOL §5.12): what anybody may send ends nothing of the former. */
+  /** Of open, consume and close; and of what carries no authority (PROTOCOL §5.12): what anybody may send ends nothing of the former. */
   readonly proven: RequestWindow;
   readonly free: RequestWindow;
 }

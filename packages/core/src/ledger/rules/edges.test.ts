@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Command, JsonObject, Outcome } from '@trefoil/license';
+import { secretPair } from '@trefoil/license/fixtures';
 import { freeAt, LIMITS } from '../../limits.ts';
 import { TestLedger, TestSession } from '../test-ledger.ts';
 
@@ -194,6 +195,50 @@ describe('sessions', () => {
 });
 
 describe('request ids', () => {
+  /** A client that was not answered to a consume, and a stranger who knows the id of its session. */
+  function consumed() {
+    const one = new TestLedger();
+    one.sell({ quantity: 5, units: 100 });
+    const session = TestSession.opened(one, 'alice');
+    const consume = session.consume(10, { product: 'cad' });
+    const outcome = one.do(consume);
+    assert.equal(code(outcome), 'consumed');
+    return { one, session, consume, outcome };
+  }
+  const far = Number.MAX_SAFE_INTEGER;
+
+  test('who acquires in the session of another, and gives that back, makes nothing forgotten', () => {
+    const { one, session, consume, outcome } = consumed();
+    const stranger = secretPair(one.fixture.crypto, 'stranger');
+    const acquire = session.acquire('cad', { requestId: 1_000, lowestUnanswered: 1_000 });
+    assert.equal(code(one.do({ ...acquire, releaseHash: stranger.hash } as Command)), 'granted');
+    const { secret } = stranger;
+    const release = { kind: 'release', session: session.id, hold: 1_000, secret } as const;
+    assert.equal(code(one.do({ ...release, requestId: far, lowestUnanswered: far })), 'released');
+    assert.deepEqual(one.do(consume), outcome);
+    assert.equal(code(one.do(session.consume(1, { product: 'cad', lowestUnanswered: 1 }))), 'consumed');
+    one.wait(freeAt(0, LIMITS.sessionTimeoutMs));
+    assert.deepEqual(one.do(consume), outcome, 'nor when the session has ended');
+  });
+
+  test('whoever passes a close on makes nothing forgotten by other numbers', () => {
+    const { one, session, consume, outcome } = consumed();
+    assert.equal(code(one.do({ ...session.close(), requestId: far, lowestUnanswered: far } as Command)), 'closed');
+    assert.deepEqual(one.do(consume), outcome);
+    one.wait(2 * freeAt(0, LIMITS.sessionTimeoutMs));
+    assert.deepEqual(one.do(consume), outcome);
+  });
+
+  test('a release is known by its hold: no number stands in its way, and repeated it finds none', () => {
+    const { one, session } = consumed();
+    one.do(session.acquire('cad', { requestId: 5, lowestUnanswered: 1 }));
+    one.do(session.consume(1, { product: 'cad' }));
+    one.do(session.renew({ requestId: far, lowestUnanswered: far }));
+    const release = session.release(5, { requestId: 1, lowestUnanswered: 0 });
+    assert.equal(code(one.do(release)), 'released');
+    assert.equal(code(one.do(release)), 'refused unknown-hold');
+  });
+
   test('the lowest one without an answer is kept, and what is below it never runs', () => {
     const one = new TestLedger();
     one.sell({ quantity: 5 });
