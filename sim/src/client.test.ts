@@ -133,6 +133,26 @@ test('nobody answers a release: asked again it is answered, and if not, the seat
   hall.end();
 });
 
+for (const [what, sleptMs] of [
+  ['a minute', 0],
+  ['a day', 24 * 3_600_000],
+] as const)
+  test(`a consume without an answer, and ${what} of sleep: what the group does not know any more is not done again`, async () => {
+    const hall = await Hall.open(1);
+    const client = await hall.connect('ada');
+    await hall.answer(client.consume('units', 1));
+    hall.cut(['C0>*']);
+    const result = await hall.answer(client.consume('units', 10));
+    assert.ok(result.kind === 'unknown', result.kind);
+    // The session ends; of what was consumed in it the group knows for a day.
+    await hall.pass(70_000);
+    (hall.machines.get('ada') as Machine).wallOffsetMs += sleptMs;
+    hall.mend();
+    const again = await hall.answer(result.again());
+    assert.equal(again.kind, sleptMs === 0 ? 'refused' : 'unknown');
+    hall.end();
+  });
+
 test('a lost seat that somebody else has is asked for until it is free; its old number is nobody’s in the new session', async () => {
   const hall = await Hall.open(3);
   const [sleeper, other] = [await hall.connect('ada'), await hall.connect('bob')];

@@ -17,7 +17,7 @@ import {
 import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
-import type { Moment } from './time.ts';
+import { mayBeForgotten, type Moment } from './time.ts';
 
 /** What a request came to: an outcome that the group certified, or no answer that could be believed. */
 export type Answer =
@@ -54,6 +54,14 @@ interface SessionParts {
 
 /** Its number is below those that the group still knows: others were asked in this session since. */
 export const FORGOTTEN = 'too much was asked since; its outcome is forgotten';
+
+/** Sent first at `sentAt`; asked again with the same bytes. */
+interface Sent {
+  readonly requestId: number;
+  readonly bytes: Uint8Array;
+  readonly kind: Command['kind'];
+  readonly sentAt: Moment;
+}
 
 /** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
 export class Session {
@@ -129,24 +137,20 @@ export class Session {
       numbered.kind === 'consume'
         ? signCommand<ConsumeCommand>(set, numbered, this.key)
         : (numbered as Exclude<Command, { signature: Uint8Array }>);
-    return this.#send(requestId, encodeCommand(command), patienceMs);
+    const sentAt = this.#group.machine.now();
+    return this.#send({ requestId, bytes: encodeCommand(command), sentAt, kind: command.kind }, patienceMs);
   }
 
-  async #send(
-    requestId: number,
-    bytes: Uint8Array,
-    patienceMs: number,
-    sentAt = this.#group.machine.now(),
-  ): Promise<Answer> {
+  async #send(sent: Sent, patienceMs: number): Promise<Answer> {
+    const { requestId, bytes, sentAt } = sent;
     this.#unknown.delete(requestId);
     let answered = true;
     try {
       const answer = await send(this.#group, bytes, patienceMs, sentAt);
-      const forgotten =
-        answer.kind === 'outcome' && answer.outcome.kind === 'refused' && answer.outcome.code === 'forgotten';
+      const forgotten = answer.kind === 'outcome' && this.#isForgotten(answer.outcome, sent);
       if (answer.kind === 'outcome' && !forgotten) return answer;
       // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
-      const again = (): Promise<Answer> => this.#send(requestId, bytes, patienceMs, sentAt);
+      const again = (): Promise<Answer> => this.#send(sent, patienceMs);
       if (answer.kind === 'outcome') return { kind: 'unknown', reason: FORGOTTEN, requestId, again };
       answered = false;
       return { ...answer, requestId, again };
@@ -155,6 +159,14 @@ export class Session {
       else if (this.#unanswered.has(requestId)) this.#unknown.add(requestId);
       this.#wake();
     }
+  }
+
+  /** Nobody knows what came of it. Of a consume that is said of an unknown session, too, after a day. */
+  #isForgotten(outcome: Outcome, { kind, sentAt }: Sent): boolean {
+    if (outcome.kind !== 'refused') return false;
+    if (outcome.code === 'forgotten') return true;
+    const late = mayBeForgotten(sentAt, this.#group.machine.now());
+    return outcome.code === 'unknown-session' && kind === 'consume' && late;
   }
 
   /** What was given up and not asked for again must not stop everything else for ever. */
