@@ -52,6 +52,7 @@ export class Checks {
   readonly #world: World;
   readonly #votes = new Map<string, Uint8Array>();
   readonly #promises = new Map<string, Uint8Array>();
+  readonly #everPromised = new Set<string>();
   readonly #signed: Record<Member, SignedSoFar>;
   readonly #heads = new Map<number, string>();
   /** The lowest in which each entry is known to be certified. */
@@ -106,7 +107,8 @@ export class Checks {
       if (signed.vote === undefined || isBelow(signed.vote, accept)) signed.vote = accept;
       if (epoch < Math.max(0, ...signed.life.promises.keys()))
         this.fault(`9.4 L${member} votes in epoch ${epoch}, below a promise since it was started`);
-      signed.life.vote = signed.vote;
+      const { life } = signed;
+      if (life.vote === undefined || isBelow(life.vote, accept)) life.vote = accept;
       signed.mayHaveForgotten = false;
     } else if (isTagged(statement, TAGS.promise)) {
       this.#world.evidence.promised(member, { bytes: statement, signature });
@@ -138,12 +140,13 @@ export class Checks {
     statement: Uint8Array,
     log: { epoch: number; index: number },
   ): void {
+    const key = bytesKey(statement);
+    if (this.#everPromised.has(key)) return; // given before, and signed anew
+    this.#everPromised.add(key);
     const { promises, vote } = this.#signed[member].life;
-    const before = promises.get(epoch);
-    const lower = epoch < Math.max(0, ...promises.keys());
-    if (lower || (before !== undefined && !equalBytes(before, statement)))
+    if (epoch <= Math.max(0, ...promises.keys()))
       this.fault(`9.4 L${member} promises epoch ${epoch} once more since it was started, or after a higher one`);
-    if (before === undefined && vote !== undefined && isBelow(log, vote))
+    if (vote !== undefined && isBelow(log, vote))
       this.fault(`9.4 L${member} promises epoch ${epoch} and hides a vote since it was started`);
     promises.set(epoch, statement);
   }

@@ -6,12 +6,14 @@ import {
   epochOf,
   epochOwner,
   equalBytes,
+  type LogPromise,
   type Member,
   NONCE_BYTES,
 } from '@trefoil/license';
 import { type Base, chooseBase, verifyPromise } from '../base.ts';
-import { decodeEntry, headAfter } from '../entry.ts';
+import { decodeEntry, genesisHead, headAfter } from '../entry.ts';
 import { entryFault } from '../entry-fault.ts';
+import { checkCertificate } from '../feed.ts';
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToProposer } from '../messages.ts';
 import { appendEntry } from '../replica.ts';
@@ -146,12 +148,42 @@ export function onPromise(
     (link.votedEpoch > promise.logEpoch ||
       (link.votedEpoch === promise.logEpoch && link.votedIndex > promise.lastIndex));
   if (forgot && link.vote !== undefined) return [{ kind: 'send', member, message: { kind: 'shown', vote: link.vote } }];
+  const certifiedIndex = certifiedBefore(proposer, promise, message);
+  if (certifiedIndex === undefined) return [badPromise(member, 'promises a log that it does not show')];
   attempt.promises.set(member, {
+    certifiedIndex,
     signed: { bytes: new Uint8Array(message.promise.bytes), signature: new Uint8Array(message.promise.signature) },
     promise,
     tail: new Uint8Array(message.tail),
   });
   return tryToLead(proposer, now);
+}
+
+/**
+ * Where the certified part of the promised log ends; undefined: what came with the promise doesn't lead to its head. Nobody could
+ * ever build on what a false license server has made up (PROTOCOL §4.2).
+ */
+function certifiedBefore(
+  { configuration, group, crypto, replica }: Proposer,
+  { lastIndex, lastHead }: LogPromise,
+  { certificate, tail }: Extract<ToProposer, { kind: 'promise' }>,
+): number | undefined {
+  const accept = certificate.length === 0 ? undefined : checkCertificate(configuration, replica, certificate);
+  if (certificate.length > 0 && accept === undefined) return undefined;
+  const { set } = configuration;
+  const certified = accept ?? {
+    index: 0,
+    head: genesisHead(crypto, { set, configuration: configuration.text, group: group.text }),
+  };
+  const [index, head] =
+    tail.length === 0
+      ? [certified.index, certified.head]
+      : [certified.index + 1, headAfter(crypto, certified.head, tail)];
+  return lastIndex === index && equalBytes(lastHead, head) ? certified.index : undefined;
+}
+
+function badPromise(member: Member, does: string): ProposerEffect {
+  return { kind: 'alarm', alarm: 'bad-promise', detail: `license server ${member} ${does}` };
 }
 
 /** With enough promises: choose the base, fetch what is missing of it, lead. */
@@ -173,7 +205,7 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
   const uncertified = holder !== undefined && holder.tail.length > 0;
   const certifiedTarget = uncertified ? base.index - 1 : base.index;
   if (replica.certifiedIndex < certifiedTarget) return follow(proposer, now); // comes back here with the entries
-  if (replica.certifiedIndex > base.index)
+  if (base.index < certifiedIndexKnown(proposer, attempt))
     return [...beyondBase(proposer, base.index), ...stepDown(proposer, now, 'more is certified already')];
   const choice = { base, tail: uncertified ? holder.tail : undefined, used: used.map((one) => one.signed) };
   if (
@@ -182,13 +214,7 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
     !isTailOf(proposer, choice.base, choice.tail)
   ) {
     attempt.promises.delete(base.from as Member);
-    return [
-      {
-        kind: 'alarm',
-        alarm: 'bad-promise',
-        detail: `license server ${base.from} sent another entry than it promised, or none`,
-      },
-    ];
+    return [badPromise(base.from as Member, 'promises an entry that can not come next')];
   }
   return lead(proposer, choice, now);
 }
@@ -202,17 +228,29 @@ function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised
   // One that may have forgotten something counts only where the others aren't enough.
   const sound = all.filter(({ promise }) => proposer.members[promise.member].status?.unanchored !== true);
   const pool = sound.length >= needed ? sound : all;
-  const kindOf = (some: readonly Promised[]): Base['kind'] =>
+  const baseOf = (some: readonly Promised[]): Base =>
     chooseBase(
       some.map((one) => one.promise),
       threshold,
-    ).kind;
+    );
+  const known = certifiedIndexKnown(proposer, attempt);
+  const isGood = (some: readonly Promised[]): boolean => {
+    const base = baseOf(some);
+    return base.kind === 'base' && base.index >= known;
+  };
   const first = attempt.wantAll ? pool : pool.slice(0, needed);
-  const kind = kindOf(first);
-  if (kind === 'needThird') return all;
-  if (kind === 'base') return first;
-  // One that was told of another start than the others, a clone's perhaps, is no reason to wait: two that agree are enough.
-  return all.map((odd) => all.filter((one) => one !== odd)).find((two) => kindOf(two) === 'base') ?? first;
+  if (baseOf(first).kind === 'needThird') return all;
+  if (isGood(first)) return first;
+  // One that was told of another start than the others, a clone's perhaps, or whose log is too short, is no reason to wait: two
+  // others are enough. Else the third may still come.
+  const two = all.map((odd) => all.filter((one) => one !== odd)).find(isGood);
+  const waits = baseOf(first).kind === 'base' && all.length < ableMembers(proposer, now).length;
+  return two ?? (waits ? undefined : first);
+}
+
+/** Entries up to here are certified, as this server or one of the promises shows: no epoch can begin below. */
+function certifiedIndexKnown({ replica }: Proposer, { promises }: Attempt): number {
+  return Math.max(replica.certifiedIndex, ...[...promises.values()].map((one) => one.certifiedIndex));
 }
 
 /** Either another epoch has gone on meanwhile, or what was certified is missing from two logs. */

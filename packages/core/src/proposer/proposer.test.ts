@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decodeCommand, decodePromise, encodePromise, INCARNATION_BYTES, type Member } from '@trefoil/license';
+import {
+  decodeCommand,
+  decodePromise,
+  encodePromise,
+  INCARNATION_BYTES,
+  type LogPromise,
+  type Member,
+} from '@trefoil/license';
 import { decodeEntry, encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import { NEVER_HEARD, type ToProposer, type VoterStatus } from '../messages.ts';
@@ -168,6 +175,74 @@ describe('a false license server that says it has promised a far epoch', () => {
         const { epoch } = world.proposers.B ?? { epoch: 0 };
         assert.ok(epoch < 200_000, `${epoch}`);
       });
+});
+
+describe('a false license server that promises another log', () => {
+  const digest = new Uint8Array(32).fill(7);
+  const lies: Readonly<Record<string, (promise: LogPromise) => Partial<LogPromise>>> = {
+    'a longer one': ({ lastIndex }) => ({ lastIndex: lastIndex + 5, lastHead: digest }),
+    'one that is longer by an entry': ({ lastIndex }) => ({ lastIndex: lastIndex + 1, lastHead: digest }),
+    'one without end': () => ({ lastIndex: Number.MAX_SAFE_INTEGER, lastHead: digest }),
+    'its own, of a later epoch': ({ epoch }) => ({ logEpoch: epoch - 1 }),
+    'a longer one of a later epoch': ({ epoch, lastIndex }) => ({ logEpoch: epoch - 1, lastIndex: lastIndex + 5 }),
+    'a shorter one of a later epoch': ({ epoch, lastIndex }) => ({ logEpoch: epoch - 1, lastIndex: lastIndex - 1 }),
+    'one with another end': () => ({ lastHead: digest }),
+    'one of an epoch to come': ({ epoch }) => ({ logEpoch: epoch + 100 }),
+  };
+  const none = new Uint8Array(0);
+  const bare = { certificate: none, tail: none };
+  const shown: Readonly<Record<string, Partial<Extract<ToProposer, { kind: 'promise' }>>>> = {
+    'what it has': {},
+    'no last entry': { tail: none },
+    nothing: bare,
+  };
+  /** L1 answers first, so that its promise is among the two that are taken. */
+  function lyingGroup(change: (promise: LogPromise) => Partial<LogPromise>, beside: object, status: object) {
+    const { scenario, said, tell } = group();
+    const { world } = scenario;
+    world.onSaid = (member, message) => {
+      if (member !== 1) return message;
+      if (message.kind === 'status') return { ...message, ...status };
+      if (message.kind !== 'promise') return message;
+      const promise = decodePromise(message.promise.bytes);
+      const statement = encodePromise({ ...promise, ...change(promise) });
+      const signature = world.fixture.containers[0]?.sign(statement) as Uint8Array;
+      return { ...message, promise: { bytes: statement, signature }, ...beside };
+    };
+    return { scenario, said, tell };
+  }
+  for (const [what, change] of Object.entries(lies))
+    for (const [beside, messages] of Object.entries(shown))
+      test(`${what}, and shows ${beside}: the others are served when the leader dies`, () => {
+        const { scenario, said, tell } = lyingGroup(change, messages, {});
+        tell('> crash A\n> run 3 s\n> bob acquires cad\n> run 1 s\n');
+        assert.ok(
+          said.some((line) => line.includes('bob is granted')),
+          said.join('\n'),
+        );
+        assert.deepEqual(scenario.check(), []);
+      });
+
+  test('an empty one of a later epoch, and nobody dies: nor when it has fresh epochs asked for all the while', () => {
+    const genesis = new Scenario().world;
+    genesis.startProposer('A');
+    const lastHead = (genesis.proposers.A as Proposer).replica.lastHead;
+    const empty = ({ epoch }: LogPromise) => ({ logEpoch: epoch - 1, lastIndex: 0, lastHead });
+    const status = { promised: 0 };
+    const { scenario, said, tell } = lyingGroup(empty, bare, status);
+    const { proposers } = scenario.world;
+    const told = scenario.world.onSaid;
+    scenario.world.onSaid = (member, message) => {
+      status.promised = Math.max(proposers.A?.epoch ?? 0, proposers.B?.epoch ?? 0) + 2;
+      return told(member, message);
+    };
+    tell('> run 2 s\n> alice acquires cad\n> run 5 s\n> bob acquires cad\n> run 2 s\n');
+    for (const expected of ['alice is granted', 'bob is granted'])
+      assert.ok(
+        said.some((line) => line.includes(expected)),
+        said.join('\n'),
+      );
+  });
 });
 
 describe('a false license server that lies in each status', () => {

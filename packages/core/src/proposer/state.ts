@@ -98,6 +98,8 @@ export interface MemberLink {
 export interface Promised {
   readonly signed: Signed;
   readonly promise: LogPromise;
+  /** Shown by the certificate beside it. */
+  readonly certifiedIndex: number;
   /** The entry after its newest certified one; empty = none. Not signed: it has to fit the promise. */
   readonly tail: Uint8Array;
 }
