@@ -21,7 +21,7 @@ import {
   WatchEventSchema,
   WatchRequestSchema,
 } from '@trefoil/api';
-import type { FrameConnection } from '@trefoil/link';
+import { type FrameConnection, LinkError } from '@trefoil/link';
 import { type Service, ServiceError, submitReply } from './service.ts';
 import type { Turns } from './turns.ts';
 
@@ -83,7 +83,7 @@ class ClientCalls {
       this.#service.submit(request, (answer) => {
         answered = true;
         this.#open--;
-        if (answer.kind === 'certified') this.#connection.send(encodeCertifiedReply(frame.call, answer.certified));
+        if (answer.kind === 'certified') this.#send(frame, encodeCertifiedReply(frame.call, answer.certified));
         else this.#reply('reply', frame, toBinary(SubmitReplySchema, submitReply(answer)));
       });
     } catch (error) {
@@ -108,8 +108,20 @@ class ClientCalls {
     for (const call of [...this.#watches.keys()]) this.#stopWatch(call);
   }
 
-  #reply(kind: CallKind, { call, method }: CallFrame, body: Uint8Array): void {
-    this.#connection.send(encodeCallFrame({ kind, call, method, body }));
+  #reply(kind: CallKind, frame: CallFrame, body: Uint8Array): void {
+    const { call, method } = frame;
+    this.#send(frame, encodeCallFrame({ kind, call, method, body }));
+  }
+
+  /** It may be called from within a step of this server: what is too long for one client must not throw there. */
+  #send(frame: CallFrame, bytes: Uint8Array): void {
+    try {
+      this.#connection.send(bytes);
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+      this.#stopWatch(frame.call);
+      this.#fail(frame, `the answer does not fit: ${error.message}. Ask the HTTP door`);
+    }
   }
 
   #fail(frame: CallFrame, message: string): void {
