@@ -1,4 +1,11 @@
-import { type Certified, fromBinary, type Method, type SubmitFields, SubmitReplySchema } from '@trefoil/api';
+import {
+  type Certified,
+  fromBinary,
+  type Method,
+  type SubmitFields,
+  type SubmitReply,
+  SubmitReplySchema,
+} from '@trefoil/api';
 import type { ClientFile } from './client-file.ts';
 import { ClientError } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
@@ -164,6 +171,8 @@ class Submission {
   #failures = 0;
   /** Who has it and hasn't answered. */
   readonly #open = new Set<ServerConnection>();
+  /** Who says that it will not be done. */
+  readonly #refusals = new Set<ServerConnection>();
   #settled = false;
   #reason = 'no answer in time';
   #stuck = false;
@@ -198,9 +207,20 @@ class Submission {
       this.#open.delete(connection);
       if (this.#settled) return;
       if (result.kind === 'lost') this.#lost(connection, result.reason);
-      else if (result.kind === 'refused') this.#settle({ kind: 'rejected', reason: result.message });
+      else if (result.kind === 'refused') this.#refused(connection, result.message);
       else this.#answered(connection, result.body);
     });
+  }
+
+  /** One alone may be wrong, or false, and the other may have the request, or do it: it has to say so, too. */
+  #refused(connection: ServerConnection, reason: string): void {
+    this.#reason = reason;
+    this.#refusals.add(connection);
+    const other = this.#servers.other(connection);
+    if (!this.#refusals.has(other)) {
+      if (!this.#open.has(other)) this.#ask(other);
+    } else if (this.#failures === 0) this.#settle({ kind: 'rejected', reason });
+    else this.#settle({ kind: 'unknown', reason }); // somebody had it and was lost
   }
 
   /**
@@ -215,7 +235,12 @@ class Submission {
   }
 
   #answered(connection: ServerConnection, body: Uint8Array): void {
-    const { result } = fromBinary(SubmitReplySchema, body);
+    let result: SubmitReply['result'];
+    try {
+      ({ result } = fromBinary(SubmitReplySchema, body));
+    } catch {
+      return this.#lost(connection, `${connection.address} answers with something that is no answer`);
+    }
     switch (result.case) {
       case 'certified':
         this.#servers.answeredBy(connection, this.#servers.now() - this.#askedAt);
@@ -240,6 +265,7 @@ class Submission {
     this.#stuck = unreachable && this.#failures > 4;
     if (target === undefined || this.#stuck) this.#later(FIRST_RETRY_MS * 5, connection);
     else if (unreachable) this.#later(this.#backOff(), target);
+    else if (target === connection) this.#later(FIRST_RETRY_MS, this.#servers.other(connection));
     else this.#ask(target);
   }
 

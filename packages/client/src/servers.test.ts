@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type CallFrame,
+  create,
+  decodeCallFrame,
+  encodeCallFrame,
+  encodeCertifiedReply,
+  SubmitReplySchema,
+  toBinary,
+} from '@trefoil/api';
+import type { FrameConnection } from '@trefoil/link';
+import { type ClientMachine, systemMachine } from './machine.ts';
+import { Servers } from './servers.ts';
+
+type Answer = (frame: CallFrame) => Uint8Array;
+
+const certified: Answer = ({ call }) =>
+  encodeCertifiedReply(call, { outcome: new Uint8Array(1), leafIndex: 0, path: [], certificate: new Uint8Array(1) });
+const refuses: Answer = ({ call, method }) =>
+  encodeCallFrame({ kind: 'error', call, method, body: new TextEncoder().encode('not a command') });
+const babbles: Answer = ({ call, method }) =>
+  encodeCallFrame({ kind: 'reply', call, method, body: new Uint8Array([255, 255, 255]) });
+const redirects: Answer = ({ call, method }) => {
+  const redirect = { case: 'redirect', value: { address: 'first:1', server: 'A' } } as const;
+  const body = toBinary(SubmitReplySchema, create(SubmitReplySchema, { result: redirect }));
+  return encodeCallFrame({ kind: 'reply', call, method, body });
+};
+
+/** What becomes of a request when the two servers answer so, each after its time; and how often each was asked. */
+async function submit(by: Readonly<Record<string, readonly [afterMs: number, Answer]>>) {
+  const asked: Record<string, number> = {};
+  const machine: ClientMachine = {
+    ...systemMachine,
+    dial: ({ host }) => {
+      let hear: (frame: Uint8Array) => void = () => undefined;
+      const connection: Pick<FrameConnection, 'send' | 'onFrame' | 'onClose' | 'close'> = {
+        send: (bytes) => {
+          asked[host] = (asked[host] ?? 0) + 1;
+          const [afterMs, answer] = by[host] ?? [0, refuses];
+          setTimeout(() => hear(answer(decodeCallFrame(bytes) as CallFrame)), afterMs);
+        },
+        onFrame: (handler) => (hear = handler),
+        onClose: () => undefined,
+        close: () => undefined,
+      };
+      return Promise.resolve(connection as FrameConnection);
+    },
+  };
+  const file = { group: 'g', addresses: Object.keys(by).map((host) => `${host}:1`), authority: '' };
+  const servers = new Servers(file, new Uint8Array(16), machine);
+  const result = await servers.submit(new Uint8Array(3), 3_000);
+  servers.close();
+  return { result, asked };
+}
+
+test('one alone says that it will not be done: the other is asked, or waited for', async () => {
+  for (const afterMs of [1, 400]) {
+    const { result } = await submit({ first: [1, refuses], second: [afterMs, certified] });
+    assert.equal(result.kind, 'certified');
+  }
+});
+
+test('both say so: it is told, with the reason', async () => {
+  const { result, asked } = await submit({ first: [1, refuses], second: [1, refuses] });
+  assert.deepEqual(result, { kind: 'rejected', reason: 'not a command' });
+  assert.deepEqual(asked, { first: 1, second: 1 });
+});
+
+test('an answer that is none is as good as a lost connection: the other is asked at once', async () => {
+  const { result } = await submit({ first: [1, babbles], second: [1, certified] });
+  assert.equal(result.kind, 'certified');
+});
+
+test('who sends to itself is not asked over and over', async () => {
+  const { result, asked } = await submit({ first: [1, redirects], second: [1, certified] });
+  assert.equal(result.kind, 'certified');
+  assert.ok((asked.first ?? 0) <= 3, `${asked.first}`);
+});
