@@ -66,11 +66,8 @@ export class Vendor {
     const { group } = await hands.client();
     const invokedAt = trueTime();
     count.sold(product, quantity, invokedAt);
-    const result = await group.servers.submit(command, PATIENCE_MS);
-    if (result.kind === 'certified') {
-      const outcome = await group.verified(result.certified, group.crypto.sha256(command));
-      if (outcome.kind !== 'updated') return; // a newer one stands
-    }
+    const result = await group.submit(command, PATIENCE_MS);
+    if (result.kind === 'certified' && result.outcome.kind !== 'updated') return; // a newer one stands
     history.changed(product, quantity, {
       invokedAt,
       returnedAt: result.kind === 'certified' ? trueTime() : undefined,

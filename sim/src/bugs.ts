@@ -96,10 +96,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a repeated request runs again',
     file: 'packages/core/src/ledger/apply.ts',
-    find: `if (before !== undefined)
-    return equalBytes(before.commandHash, commandHash)`,
-    replace: `if (before !== undefined && command.kind === 'renew')
-    return equalBytes(before.commandHash, commandHash)`,
+    find: `if (before !== undefined && command.kind !== 'renew') return before.outcome;`,
+    replace: `if (before !== undefined && command.kind === 'close') return before.outcome;`,
   },
   {
     name: 'what anybody may send makes a consume forgotten',
@@ -191,8 +189,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a grant counts from its receipt',
     file: 'packages/client/src/session.ts',
-    find: `return { kind: 'outcome', outcome, certified: result.certified, sentAt };`,
-    replace: `return { kind: 'outcome', outcome, certified: result.certified, sentAt: group.machine.now() };`,
+    find: `certified: result.certified, sentAtMs };`,
+    replace: `certified: result.certified, sentAtMs: group.stopwatch.now() };`,
   },
   {
     name: 'a renewal can be foretold',
@@ -205,6 +203,12 @@ export const BUGS: readonly Bug[] = [
     file: 'packages/client/src/time.ts',
     find: 'Math.max(now.monotonicMs - start.monotonicMs, now.wallMs - start.wallMs)',
     replace: 'now.monotonicMs - start.monotonicMs',
+  },
+  {
+    name: 'a wall clock that was set back hides a sleep',
+    file: 'packages/client/src/time.ts',
+    find: 'now.monotonicMs - this.#spanSince.monotonicMs >= SPAN_MS',
+    replace: 'now.monotonicMs < 0',
   },
   {
     name: 'the order of a map is in the root',

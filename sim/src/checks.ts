@@ -260,14 +260,15 @@ export class Checks {
     if (event.certificate.length > 0) this.certified(event.certificate);
   }
 
-  /** §9.6: the same command has the same outcome, whoever asks and whenever; a session that is gone is gone. */
+  /** §9.6: the same command has the same outcome, whoever asks and whenever, but for renewals; a session that is gone is gone. */
   answered(commandHash: Uint8Array, outcomeBytes: Uint8Array, index: number): void {
     this.newestAnswered = Math.max(this.newestAnswered, index);
     const key = bytesKey(commandHash);
     const outcome = decodeOutcome(outcomeBytes);
     if (outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code)) return;
     const before = this.#answers.get(key);
-    if (before !== undefined && !equalBytes(before, outcomeBytes)) this.fault(`9.6 two outcomes of one command`);
+    if (before !== undefined && !equalBytes(before, outcomeBytes) && decodeOutcome(before).kind !== 'renewed')
+      this.fault(`9.6 two outcomes of one command`);
     if (before === undefined && outcome.kind === 'consumed')
       this.#consumed.set(outcome.license, (this.#consumed.get(outcome.license) ?? 0) + outcome.units);
     this.#answers.set(key, outcomeBytes);

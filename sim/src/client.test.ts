@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Client, connect, type Seat } from '@trefoil/client';
+import { create, GetLicenseReplySchema } from '@trefoil/api';
+import type { LicenseState } from '@trefoil/core';
 import { decodeCommand } from '@trefoil/license';
+import type { Service } from '@trefoil/tmr-server';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
@@ -231,4 +234,63 @@ test('a session that the group has forgotten: whatever is asked next is asked on
   await hall.pass(3 * SEAT_TIMEOUT_MS);
   assert.equal(hall.used, 3);
   hall.end();
+});
+
+test('a laptop whose wall clock was set back, and that then sleeps, knows that its seat is gone', async () => {
+  const hall = await Hall.open(1);
+  const client = await hall.connect('ada');
+  const seat = await hall.seat(client);
+  const machine = hall.machines.get('ada') as Machine;
+  machine.wallOffsetMs -= 3_600_000;
+  await hall.pass(2_100);
+  assert.ok(seat.valid);
+  machine.sleep();
+  await hall.pass(3 * SEAT_TIMEOUT_MS);
+  const other = await hall.connect('bob');
+  await hall.seat(other);
+  machine.goOn();
+  assert.equal(seat.valid, false);
+  await hall.pass(5_000);
+  hall.end();
+});
+
+test('what was asked for again and is forgotten unanswered is asked for anew, and held once', async () => {
+  const hall = await Hall.open(2);
+  const client = await hall.connect('ada');
+  const seat = await hall.seat(client);
+  const machine = hall.machines.get('ada') as Machine;
+  machine.sleep();
+  await hall.pass(10 * SEAT_TIMEOUT_MS);
+  const lost = hall.loseAnswerTo('acquire');
+  machine.goOn();
+  await hall.answer(lost);
+  // Nobody hears of the seat that the group has given; meanwhile much else is asked, and given up.
+  await hall.pass(PATIENCE_MS * 2);
+  for (let i = 0; i < 40; i++) void client.consume('units', 1);
+  await hall.pass(10 * PATIENCE_MS);
+  hall.mend();
+  await hall.pass(3 * SEAT_TIMEOUT_MS);
+  assert.ok(seat.valid);
+  assert.equal(hall.used, 1);
+  hall.end();
+});
+
+test('a TMR server that shows no license, or another, costs nobody a seat: the other one is asked', async () => {
+  for (const lie of ['none', 'another'] as const) {
+    const hall = await Hall.open(2);
+    hall.world.sell('other-1', 'other', 1);
+    await hall.pass(1_000);
+    const client = await hall.connect('ada');
+    const { address } = client.group.servers.preferred;
+    const liar = hall.world.fixture.group.tmrServers.find((one) => one.address === address)?.id ?? 'A';
+    const { ledger } = hall.world.tmrServers[liar].runtime?.proposer.replica ?? {};
+    const other = ledger?.licenses.get('other-1') as LicenseState;
+    const service = hall.world.tmrServers[liar].service as Service;
+    service.getLicense = () => create(GetLicenseReplySchema, { license: lie === 'none' ? '' : other.license.text });
+    const seat = await hall.seat(client);
+    assert.ok(seat.valid);
+    await hall.pass(3 * SEAT_TIMEOUT_MS);
+    assert.equal(hall.used, 1);
+    hall.end();
+  }
 });

@@ -143,6 +143,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       client.machine.sleep();
       world.mend(random.between(1_000, 20_000), () => client.machine.goOn());
     };
+    if (random.chance(0.3)) {
+      // Before, its wall clock is set back: that alone must not hide the sleep.
+      client.machine.wallOffsetMs -= random.between(1_000, 60_000);
+      world.count("a client's wall clock was set back before it slept");
+      world.agenda.later(random.between(2_100, 6_000), () => world.mended || sleep());
+      return true;
+    }
     return atOnceOr(world, random, sleep, (then) => {
       client.onceAsking = () => void world.agenda.later(random.between(0, 3), then);
     });

@@ -18,15 +18,12 @@ export class Office {
   }
 
   async submit(what: string, bytes: Uint8Array): Promise<void> {
-    const { fixture, agenda } = this.#world;
+    const { agenda } = this.#world;
     this.#world.count(`command ${what}`);
     while (!this.#world.quiet) {
       try {
         const group = await (this.#group ??= this.#find());
-        const result = await group.servers.submit(bytes, PATIENCE_MS);
-        if (result.kind !== 'certified') continue;
-        await group.verified(result.certified, fixture.crypto.sha256(bytes));
-        return;
+        if ((await group.submit(bytes, PATIENCE_MS)).kind === 'certified') return;
       } catch {
         this.#group = undefined; // nobody could be reached
         await agenda.sleep(500);

@@ -65,6 +65,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...['follower', 'preparing', 'leading'].map((role) => `role changed: ${role}`),
     ...['re-joined', 'an unconfirmed write at the end of the log was cut'],
     ...['log set aside', 'log replayed in commit order', 'history linearizable'],
+    "a client's wall clock was set back before it slept",
   ];
   assert.deepEqual(
     expected.filter((what) => !counts.has(what)),

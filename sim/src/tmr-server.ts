@@ -24,7 +24,7 @@ export class TmrServer {
   readonly #world: World;
   readonly #random: Random;
   runtime: ProposerRuntime | undefined;
-  #service: Service | undefined;
+  service: Service | undefined;
   #clients: FrameConnection[] = [];
   #witness: Uint8Array | undefined;
   readonly liar: Liar;
@@ -66,7 +66,7 @@ export class TmrServer {
       if (onceCertified !== undefined) this.#world.agenda.later(0, onceCertified);
     });
     this.runtime = runtime;
-    this.#service = new Service(new Map([[bytesKey(fixture.set), runtime]]), this.machine);
+    this.service = new Service(new Map([[bytesKey(fixture.set), runtime]]), this.machine);
     this.#keepWitness(life);
     for (const member of [1, 2, 3] as const) this.dial(member);
   }
@@ -173,13 +173,13 @@ export class TmrServer {
   /** A client has connected: the shipped door serves it. */
   serve(connection: FrameConnection): void {
     const { runtime } = this;
-    if (runtime === undefined || this.#service === undefined) return connection.close();
+    if (runtime === undefined || this.service === undefined) return connection.close();
     this.#clients.push(connection);
     runtime.handle({ kind: 'clients', count: this.#clients.length });
     connection.onClose(() => {
       this.#clients = this.#clients.filter((one) => one !== connection);
       runtime.handle({ kind: 'clients', count: this.#clients.length });
     });
-    serveFrames(this.liar.between(connection), this.#service, { run: (work) => work() });
+    serveFrames(this.liar.between(connection), this.service, { run: (work) => work() });
   }
 }

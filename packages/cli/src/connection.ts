@@ -83,5 +83,6 @@ export async function read<Q extends Parameters<typeof toBinary>[0], A extends P
   schemas: { request: Q; reply: A },
   request: Parameters<typeof toBinary<Q>>[1],
 ): Promise<ReturnType<typeof fromBinary<A>>> {
-  return fromBinary(schemas.reply, await group.servers.call(method, toBinary(schemas.request, request), PATIENCE_MS));
+  const body = toBinary(schemas.request, request);
+  return await group.servers.call(method, body, (reply) => fromBinary(schemas.reply, reply), PATIENCE_MS);
 }

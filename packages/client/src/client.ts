@@ -115,6 +115,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#keeper = new SeatKeeper(session);
     this.#renewals = new Renewals({
       machine: session.group.machine,
+      stopwatch: session.group.stopwatch,
       seats: this.#keeper.seats,
       renew: () => this.#renewAll(),
       report: (name, event) => this.emit(name, event),
@@ -192,7 +193,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** A read, answered by either TMR server: bodies as in trefoil.proto. */
   read(method: Exclude<Method, 'submit' | 'watch'>, body: Uint8Array): Promise<Uint8Array> {
-    return this.group.servers.call(method, body, this.#session.patienceMs);
+    return this.group.servers.call(method, body, (reply) => reply, this.#session.patienceMs);
   }
 
   /** Leaves session and seats as they are, to go on in another process; they live until their time-out. */

@@ -21,8 +21,9 @@ import {
 import type { ClientFile } from './client-file.ts';
 import { ClientError } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
-import { Servers } from './servers.ts';
-import type { Verifier } from './verifier.ts';
+import { Servers, type SubmitResult } from './servers.ts';
+import { Stopwatch } from './time.ts';
+import type { Documents, Verifier } from './verifier.ts';
 
 /** The virtual container as a client knows it: its servers, and the documents against which every answer is checked. */
 export class Group {
@@ -30,9 +31,11 @@ export class Group {
   readonly servers: Servers;
   readonly verifier: Verifier;
   readonly machine: ClientMachine;
+  /** What passes on this machine, for all that is counted from when it was sent. */
+  readonly stopwatch: Stopwatch;
   readonly #set: Uint8Array;
-  #documents: ReturnType<Verifier['documents']>;
-  description: DescribeReply;
+  #described: Described;
+  #newestLogTime = 0;
 
   private constructor(parts: {
     file: ClientFile;
@@ -40,15 +43,15 @@ export class Group {
     verifier: Verifier;
     machine: ClientMachine;
     set: Uint8Array;
-    description: DescribeReply;
+    described: Described;
   }) {
     this.file = parts.file;
     this.servers = parts.servers;
     this.verifier = parts.verifier;
     this.machine = parts.machine;
+    this.stopwatch = new Stopwatch(parts.machine);
     this.#set = parts.set;
-    this.description = parts.description;
-    this.#documents = parts.verifier.documents(parts.description.issuingKey, parts.description.configuration);
+    this.#described = parts.described;
   }
 
   /** Finds the group and checks that the vendor vouches for it. @throws ClientError `not-reachable`, `not-trusted` */
@@ -58,41 +61,55 @@ export class Group {
     machine: ClientMachine;
     patienceMs: number;
   }): Promise<Group> {
-    const { file, machine, patienceMs } = options;
+    const { file, machine, verifier, patienceMs } = options;
     const set = file.set === undefined ? new Uint8Array(0) : fromBase64url(file.set);
     const servers = new Servers(file, set, machine);
     try {
-      const description = await describe(servers, set, patienceMs);
-      servers.learn(description.addresses, description.activeAddress, file);
-      return new Group({ ...options, servers, set, description });
+      const described = await describe(servers, verifier, set, patienceMs);
+      const { addresses, activeAddress } = described.description;
+      servers.learn(addresses, activeAddress, file);
+      return new Group({ ...options, servers, set, described });
     } catch (error) {
       servers.close();
       throw error;
     }
   }
 
+  get description(): DescribeReply {
+    return this.#described.description;
+  }
+
   get configuration(): Configuration {
-    return this.#documents.configuration;
+    return this.#described.documents.configuration;
   }
 
   get crypto(): Crypto {
     return this.verifier.crypto;
   }
 
-  /** For `open`: the newest log time for which there is a certificate. */
+  /** The newest log time for which this client has seen a certificate. */
+  get newestLogTime(): number {
+    return Math.max(this.#newestLogTime, this.#described.logTime);
+  }
+
+  /** For `open`: the same, after asking. */
   async certifiedLogTime(): Promise<number> {
     await this.#refresh();
-    const { certificate } = this.description;
-    return certificate.length === 0 ? 0 : this.verifier.certificate(this.configuration, certificate).logTime;
+    return this.newestLogTime;
   }
 
   async #refresh(): Promise<void> {
-    this.description = await describe(this.servers, this.#set, 5_000);
-    this.#documents = this.verifier.documents(this.description.issuingKey, this.description.configuration);
+    this.#described = await describe(this.servers, this.verifier, this.#set, 5_000);
   }
 
-  /** The certified outcome of the command with this hash; licenses that it names are fetched and verified. @throws LicenseError */
-  async verified(certified: Certified, commandHash: Uint8Array): Promise<Outcome> {
+  /** Until the group's certified answer to this very command is here and verified. */
+  submit(command: Uint8Array, patienceMs: number): Promise<SubmitResult<Outcome>> {
+    const commandHash = this.crypto.sha256(command);
+    return this.servers.submit(command, patienceMs, (certified) => this.#verified(certified, commandHash));
+  }
+
+  /** Licenses that it names are fetched and verified, too. @throws LicenseError, ClientError */
+  async #verified(certified: Certified, commandHash: Uint8Array): Promise<Outcome> {
     const outcome = await this.#answer(certified, commandHash);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
       for (const grant of outcome.grants) if (!this.verifier.knows(grant.licenseDigest)) await this.#learn(grant);
@@ -100,25 +117,32 @@ export class Group {
   }
 
   async #answer(certified: Certified, commandHash: Uint8Array): Promise<Outcome> {
+    const answer = (): Outcome => {
+      const outcome = this.verifier.answer(this.configuration, certified, commandHash);
+      const { logTime } = this.verifier.certificate(this.configuration, certified.certificate);
+      this.#newestLogTime = Math.max(this.#newestLogTime, logTime);
+      return outcome;
+    };
     try {
-      return this.verifier.answer(this.configuration, certified, commandHash);
+      return answer();
     } catch (error) {
       if (!(error instanceof LicenseError) || error.code !== 'wrong-configuration') throw error;
       await this.#refresh(); // a container was replaced: the new configuration is vouched for like the old one
-      return this.verifier.answer(this.configuration, certified, commandHash);
+      return answer();
     }
   }
 
-  async #learn(grant: Grant): Promise<void> {
-    const request = create(GetLicenseRequestSchema, { set: this.#set, digest: grant.licenseDigest });
-    const body = await this.servers.call('getLicense', toBinary(GetLicenseRequestSchema, request));
-    this.verifier.learn(this.#documents, licenseIn(body));
-    if (!this.verifier.knows(grant.licenseDigest))
-      throw new LicenseError('wrong-license', 'the server shows another license than the one that the grant names');
+  async #learn({ licenseDigest }: Grant): Promise<void> {
+    const request = create(GetLicenseRequestSchema, { set: this.#set, digest: licenseDigest });
+    await this.servers.call('getLicense', toBinary(GetLicenseRequestSchema, request), (reply) => {
+      this.verifier.learn(this.#described.documents, licenseIn(reply));
+      if (!this.verifier.knows(licenseDigest))
+        throw new LicenseError('wrong-license', 'the server shows another license than the one that the grant names');
+    });
   }
 
   bundle(certified: Certified): GrantBundle {
-    return this.verifier.bundle(this.#documents, certified);
+    return this.verifier.bundle(this.#described.documents, certified);
   }
 
   close(): void {
@@ -135,12 +159,35 @@ function licenseIn(body: Uint8Array): string {
   }
 }
 
-async function describe(servers: Servers, set: Uint8Array, patienceMs: number): Promise<DescribeReply> {
+interface Described {
+  readonly description: DescribeReply;
+  readonly documents: Documents;
+  /** Of the certificate in it; 0 = none yet. */
+  readonly logTime: number;
+}
+
+/** By whoever shows what the vendor vouches for. @throws ClientError */
+function describe(servers: Servers, verifier: Verifier, set: Uint8Array, patienceMs: number): Promise<Described> {
   const request = toBinary(DescribeRequestSchema, create(DescribeRequestSchema, { set }));
-  const body = await servers.call('describe', request, patienceMs);
+  return servers.call('describe', request, (reply) => described(verifier, reply), patienceMs);
+}
+
+/** @throws ClientError `not-trusted` */
+function described(verifier: Verifier, reply: Uint8Array): Described {
+  let description: DescribeReply;
   try {
-    return fromBinary(DescribeReplySchema, body);
+    description = fromBinary(DescribeReplySchema, reply);
   } catch (error) {
     throw new ClientError('not-trusted', 'what the servers say of the group is no such message', { cause: error });
+  }
+  const { issuingKey, configuration, certificate } = description;
+  const documents = verifier.documents(issuingKey, configuration);
+  if (certificate.length === 0) return { description, documents, logTime: 0 };
+  try {
+    return { description, documents, logTime: verifier.certificate(documents.configuration, certificate).logTime };
+  } catch (error) {
+    if (!(error instanceof LicenseError)) throw error;
+    const why = `the servers show a certificate that proves nothing: ${error.message}`;
+    throw new ClientError('not-trusted', why, { cause: error });
   }
 }

@@ -1,6 +1,7 @@
 import type { ClientEvents } from './client.ts';
 import type { ClientMachine } from './machine.ts';
 import type { Seat } from './seat.ts';
+import type { Stopwatch } from './time.ts';
 
 /** Looked at this often, so that a laptop that wakes up knows within a second that its seat is gone. */
 const WATCH_MS = 1_000;
@@ -11,6 +12,7 @@ type Report = (name: keyof ClientEvents, event: { seat: Seat; reason: string; in
 
 interface RenewalParts {
   readonly machine: ClientMachine;
+  readonly stopwatch: Stopwatch;
   readonly seats: ReadonlySet<Seat>;
   readonly renew: () => Promise<void>;
   readonly report: Report;
@@ -45,6 +47,7 @@ export class Renewals {
       WATCH_MS,
       () => {
         this.#watch();
+        this.#parts.stopwatch.now(); // also without seats, so that it misses no sleep
         this.#look();
       },
       'background',

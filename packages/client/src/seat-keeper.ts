@@ -3,8 +3,7 @@ import { type AcquireItem, type Grant, type GrantBundle, LicenseError, type Outc
 import type { PresentSession } from './present-session.ts';
 import { type AcquireResult, deniedResult, refusedResult } from './results.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
-import type { Answer, Session } from './session.ts';
-import type { Moment } from './time.ts';
+import { type Answer, FORGOTTEN, type Session } from './session.ts';
 
 export type RenewResult = 'renewed' | 'refused' | 'unknown';
 
@@ -56,7 +55,7 @@ export class SeatKeeper implements SeatOwner {
       };
       return { kind: 'unknown', reason, again };
     }
-    const { outcome, certified, sentAt } = answer;
+    const { outcome, certified, sentAtMs } = answer;
     if (outcome.kind === 'denied') return deniedResult(outcome);
     if (outcome.kind === 'refused') {
       const again = this.#session.goesOnAnew(session, outcome, attempt);
@@ -64,7 +63,7 @@ export class SeatKeeper implements SeatOwner {
     }
     if (outcome.kind !== 'granted') throw notAnAnswer(outcome);
     this.#check(session, outcome.grants, secret, items);
-    const seat = new Seat(this, items, { session, secret, grants: outcome.grants, certified, sentAt });
+    const seat = new Seat(this, items, { session, secret, grants: outcome.grants, certified, sentAtMs });
     this.seats.add(seat);
     this.onGranted(seat);
     return { kind: 'granted', seat };
@@ -76,12 +75,12 @@ export class SeatKeeper implements SeatOwner {
     saved: readonly { items: readonly AcquireItem[]; hold: number; secret: Uint8Array }[],
     renewed: Answer & { kind: 'outcome' },
   ): void {
-    const { outcome, certified, sentAt } = renewed;
+    const { outcome, certified, sentAtMs } = renewed;
     for (const { items, hold, secret } of saved) {
       const grants = grantsOf(outcome, hold);
       if (grants.length === 0) continue;
       this.#check(session, grants, secret);
-      this.seats.add(new Seat(this, items, { session, secret, grants, certified, sentAt }));
+      this.seats.add(new Seat(this, items, { session, secret, grants, certified, sentAtMs }));
     }
   }
 
@@ -90,7 +89,7 @@ export class SeatKeeper implements SeatOwner {
     const session = await this.#session.get();
     const answer = await session.renew(this.#session.patienceMs);
     if (answer.kind === 'unknown') return 'unknown';
-    const { outcome, certified, sentAt } = answer;
+    const { outcome, certified, sentAtMs } = answer;
     if (outcome.kind !== 'renewed') {
       this.#notRenewed(session, outcome, willEnd);
       return 'refused';
@@ -99,7 +98,7 @@ export class SeatKeeper implements SeatOwner {
       const grants = seat.session === session ? grantsOf(outcome, seat.hold) : [];
       if (grants.length === 0) continue;
       this.#check(session, grants, seat.secret);
-      seat.renewed({ session, grants, certified, sentAt });
+      seat.renewed({ session, grants, certified, sentAtMs });
     }
     for (const { hold } of outcome.grants) await this.#giveBackLoose(session, hold);
     return 'renewed';
@@ -145,8 +144,9 @@ export class SeatKeeper implements SeatOwner {
     const secret = goesOn ? before.secret : this.#session.group.machine.secret();
     const answer = await (goesOn ? before.again() : this.#request(session, seat.items, secret));
     if (answer.kind === 'unknown') {
-      const { requestId, again } = answer;
-      if (seat.released) session.loose.set(requestId, { secret, givenBack: true });
+      const { requestId, reason, again } = answer;
+      // What is forgotten is never answered: if it was granted, the next renewal shows it, and it is given back.
+      if (seat.released || reason === FORGOTTEN) session.loose.set(requestId, { secret, givenBack: seat.released });
       else this.#asked.set(seat, { session, requestId, secret, again });
       return;
     }
@@ -155,7 +155,7 @@ export class SeatKeeper implements SeatOwner {
     this.#check(session, grants, secret, seat.items);
     // The application may have given it up while the group was asked.
     if (seat.released) await this.#giveBack(session, grants[0]?.hold ?? 0, secret);
-    else seat.renewed({ session, grants, certified: answer.certified, sentAt: answer.sentAt, secret });
+    else seat.renewed({ session, grants, certified: answer.certified, sentAtMs: answer.sentAtMs, secret });
   }
 
   async release(seat: Seat): Promise<ReleaseResult> {
@@ -194,8 +194,8 @@ export class SeatKeeper implements SeatOwner {
     return this.#session.group.bundle(certified);
   }
 
-  now(): Moment {
-    return this.#session.group.machine.now();
+  nowMs(): number {
+    return this.#session.group.stopwatch.now();
   }
 }
 

@@ -1,13 +1,14 @@
 import type { Certified } from '@trefoil/api';
 import { type AcquireItem, type Grant, type GrantBundle, encodeGrantBundle } from '@trefoil/license';
 import type { Session } from './session.ts';
-import { type Moment, remainingMs } from './time.ts';
+import { remainingMs } from './time.ts';
 
 /** What a seat needs of the client that holds it. */
 export interface SeatOwner {
   release(seat: Seat): Promise<ReleaseResult>;
   bundle(certified: Certified): GrantBundle;
-  now(): Moment;
+  /** ms by the client's Stopwatch. */
+  nowMs(): number;
 }
 
 /** `unknown`: nobody answered; the group frees the seat by itself within the session time-out. */
@@ -21,7 +22,7 @@ interface Issue {
   readonly session: Session;
   readonly grants: readonly Grant[];
   readonly certified: Certified;
-  readonly sentAt: Moment;
+  readonly sentAtMs: number;
   readonly secret?: Uint8Array;
 }
 
@@ -36,7 +37,7 @@ export class Seat implements AsyncDisposable {
   #secret: Uint8Array;
   #grants: readonly Grant[];
   #certified: Certified;
-  #issuedAt: Moment;
+  #issuedAtMs: number;
   #session: Session;
   #released = false;
   #releasing: Promise<ReleaseResult> | undefined;
@@ -53,7 +54,7 @@ export class Seat implements AsyncDisposable {
     this.#secret = issue.secret;
     this.#grants = issue.grants;
     this.#certified = issue.certified;
-    this.#issuedAt = issue.sentAt;
+    this.#issuedAtMs = issue.sentAtMs;
     this.#hold = issue.grants[0]?.hold ?? 0;
   }
 
@@ -82,7 +83,7 @@ export class Seat implements AsyncDisposable {
 
   /** How long it may be used without another word from the group, ms; ≤ 0 = it may not. */
   get remainingMs(): number {
-    return this.#released ? 0 : remainingMs(this.#issuedAt, this.lifeMs, this.#owner.now());
+    return this.#released ? 0 : remainingMs(this.#issuedAtMs, this.lifeMs, this.#owner.nowMs());
   }
 
   /** May the application go on? Ask as often as you like: it costs two clock reads. */
@@ -104,7 +105,7 @@ export class Seat implements AsyncDisposable {
     this.#session = issue.session;
     this.#grants = issue.grants;
     this.#certified = issue.certified;
-    this.#issuedAt = issue.sentAt;
+    this.#issuedAtMs = issue.sentAtMs;
     this.#hold = issue.grants[0]?.hold ?? this.#hold;
     if (issue.secret !== undefined) this.#secret = issue.secret;
     this.warned = false;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   type CallFrame,
+  type Certified,
   create,
   decodeCallFrame,
   encodeCallFrame,
@@ -9,14 +10,19 @@ import {
   SubmitReplySchema,
   toBinary,
 } from '@trefoil/api';
+import { LicenseError } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { type ClientMachine, systemMachine } from './machine.ts';
 import { Servers } from './servers.ts';
 
 type Answer = (frame: CallFrame) => Uint8Array;
 
-const certified: Answer = ({ call }) =>
-  encodeCertifiedReply(call, { outcome: new Uint8Array(1), leafIndex: 0, path: [], certificate: new Uint8Array(1) });
+const answers =
+  (certificate: Uint8Array): Answer =>
+  ({ call }) =>
+    encodeCertifiedReply(call, { outcome: new Uint8Array(1), leafIndex: 0, path: [], certificate });
+const certified = answers(Uint8Array.of(1));
+const provesNothing = answers(Uint8Array.of(0));
 const refuses: Answer = ({ call, method }) =>
   encodeCallFrame({ kind: 'error', call, method, body: new TextEncoder().encode('not a command') });
 const babbles: Answer = ({ call, method }) =>
@@ -49,9 +55,12 @@ async function submit(by: Readonly<Record<string, readonly [afterMs: number, Ans
   };
   const file = { group: 'g', addresses: Object.keys(by).map((host) => `${host}:1`), authority: '' };
   const servers = new Servers(file, new Uint8Array(16), machine);
-  const result = await servers.submit(new Uint8Array(3), 3_000);
+  const prove = ({ certificate: [first] }: Certified): Promise<string> =>
+    first === 0 ? Promise.reject(new LicenseError('bad-signature', 'nobody signed it')) : Promise.resolve('proved');
+  const result = await servers.submit(new Uint8Array(3), 3_000, prove);
+  const { address: preferred } = servers.preferred;
   servers.close();
-  return { result, asked };
+  return { result, asked, preferred };
 }
 
 test('one alone says that it will not be done: the other is asked, or waited for', async () => {
@@ -76,4 +85,15 @@ test('who sends to itself is not asked over and over', async () => {
   const { result, asked } = await submit({ first: [1, redirects], second: [1, certified] });
   assert.equal(result.kind, 'certified');
   assert.ok((asked.first ?? 0) <= 3, `${asked.first}`);
+});
+
+test('an answer that proves nothing is none: the other is asked, and is the one to be asked from then on', async () => {
+  const { result, preferred } = await submit({ first: [1, provesNothing], second: [50, certified] });
+  assert.equal(result.kind, 'certified');
+  assert.equal(preferred, 'second:1');
+});
+
+test('nobody proves anything: nobody knows, and it is told why', async () => {
+  const { result } = await submit({ first: [1, provesNothing], second: [1, provesNothing] });
+  assert.deepEqual(result, { kind: 'unknown', reason: 'the answer is not to be believed: nobody signed it' });
 });

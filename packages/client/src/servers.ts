@@ -6,13 +6,14 @@ import {
   type SubmitReply,
   SubmitReplySchema,
 } from '@trefoil/api';
+import { LicenseError } from '@trefoil/license';
 import type { ClientFile } from './client-file.ts';
 import { ClientError } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
 import { type CallResult, ServerConnection } from './server-connection.ts';
 
-export type SubmitResult =
-  | { readonly kind: 'certified'; readonly certified: Certified }
+export type SubmitResult<T> =
+  | { readonly kind: 'certified'; readonly certified: Certified; readonly outcome: T }
   /** Nobody answered in time, or they said they can't now: it may have been done or not. */
   | { readonly kind: 'unknown'; readonly reason: string }
   /** A server won't take these bytes; asking again doesn't help. */
@@ -64,18 +65,30 @@ export class Servers {
     return this.#connections.filter((one) => one !== than);
   }
 
-  /** A read, from whoever answers. @throws ClientError `not-reachable` */
-  async call(method: Method, body: Uint8Array, patienceMs = 5_000): Promise<Uint8Array> {
+  /**
+   * A read, from whoever gives an answer that `read` takes. A refusal, or what `read` throws, speaks against one server alone,
+   * until all who answer do so. @throws ClientError `not-reachable`, and what `read` throws
+   */
+  async call<T>(method: Method, body: Uint8Array, read: (reply: Uint8Array) => T, patienceMs = 5_000): Promise<T> {
     const until = this.now() + patienceMs;
     let reason = 'no answer';
     for (let attempt = 0; this.now() < until && !this.closed; attempt++) {
+      let refusal: unknown;
       for (const connection of [this.#preferred, ...this.#others(this.#preferred)]) {
         const timeoutMs = Math.max(50, Math.min(1_000, until - this.now()));
         const result = await this.#callOnce(connection, method, body, timeoutMs);
-        if (result.kind === 'reply') return result.body;
-        if (result.kind === 'refused') throw new ClientError('not-reachable', result.message);
-        reason = result.reason;
+        if (result.kind === 'lost') {
+          reason = result.reason;
+          continue;
+        }
+        try {
+          if (result.kind === 'reply') return read(result.body);
+          throw new ClientError('not-reachable', result.message);
+        } catch (error) {
+          refusal ??= error;
+        }
       }
+      if (refusal !== undefined) throw refusal;
       const pauseMs = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
       await new Promise<void>((resolve) => this.machine.later(pauseMs, resolve));
     }
@@ -103,9 +116,18 @@ export class Servers {
     };
   }
 
-  /** The same bytes, to one server after the other, until there is a certified outcome or patience ends. */
-  submit(command: Uint8Array, patienceMs: number): Promise<SubmitResult> {
-    return new Promise((resolve) => new Submission(this, command, patienceMs, resolve).start());
+  /**
+   * The same bytes, to one server after the other, until there is a certified outcome or patience ends. `prove` throws
+   * LicenseError or ClientError at an answer that proves nothing: that is as good as none.
+   */
+  submit<T>(
+    command: Uint8Array,
+    patienceMs: number,
+    prove: (certified: Certified) => Promise<T>,
+  ): Promise<SubmitResult<T>> {
+    return new Promise((resolve, reject) => {
+      new Submission(this, { command, patienceMs, prove, resolve, reject }).start();
+    });
   }
 
   get preferred(): ServerConnection {
@@ -160,13 +182,20 @@ export class Servers {
   }
 }
 
+interface Asked<T> {
+  readonly command: Uint8Array;
+  readonly patienceMs: number;
+  readonly prove: (certified: Certified) => Promise<T>;
+  readonly resolve: (result: SubmitResult<T>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** One command on its way. The same request may be with both servers at once: it is done once. */
-class Submission {
+class Submission<T> {
   readonly #servers: Servers;
-  readonly #command: Uint8Array;
+  readonly #asked: Asked<T>;
   readonly #askedAt: number;
   readonly #until: number;
-  readonly #resolve: (result: SubmitResult) => void;
   #callOff: () => void = () => undefined;
   #failures = 0;
   /** Who has it and hasn't answered. */
@@ -178,12 +207,11 @@ class Submission {
   #stuck = false;
   #detours = 0;
 
-  constructor(servers: Servers, command: Uint8Array, patienceMs: number, resolve: (result: SubmitResult) => void) {
+  constructor(servers: Servers, asked: Asked<T>) {
     this.#servers = servers;
-    this.#command = command;
+    this.#asked = asked;
     this.#askedAt = servers.now();
-    this.#until = this.#askedAt + patienceMs;
-    this.#resolve = resolve;
+    this.#until = this.#askedAt + asked.patienceMs;
   }
 
   start(): void {
@@ -203,7 +231,7 @@ class Submission {
     }
     this.#open.add(connection);
     const patienceMs = this.#until - this.#servers.now();
-    connection.submit(this.#servers.request(this.#command, patienceMs, this.#stuck), (result) => {
+    connection.submit(this.#servers.request(this.#asked.command, patienceMs, this.#stuck), (result) => {
       this.#open.delete(connection);
       if (this.#settled) return;
       if (result.kind === 'lost') this.#lost(connection, result.reason);
@@ -243,8 +271,7 @@ class Submission {
     }
     switch (result.case) {
       case 'certified':
-        this.#servers.answeredBy(connection, this.#servers.now() - this.#askedAt);
-        this.#settle({ kind: 'certified', certified: result.value });
+        void this.#prove(connection, result.value);
         return;
       case 'redirect':
         this.#redirected(connection, result.value.address);
@@ -255,6 +282,23 @@ class Submission {
         return;
       default:
         this.#later(FIRST_RETRY_MS, this.#servers.other(connection));
+    }
+  }
+
+  async #prove(connection: ServerConnection, certified: Certified): Promise<void> {
+    try {
+      const outcome = await this.#asked.prove(certified);
+      if (this.#settled) return;
+      this.#servers.answeredBy(connection, this.#servers.now() - this.#askedAt);
+      this.#settle({ kind: 'certified', certified, outcome });
+    } catch (error) {
+      if (this.#settled) return;
+      if (error instanceof LicenseError || error instanceof ClientError)
+        this.#lost(connection, `the answer is not to be believed: ${error.message}`);
+      else {
+        this.#end();
+        this.#asked.reject(error);
+      }
     }
   }
 
@@ -302,9 +346,13 @@ class Submission {
     this.#callOff = this.#servers.machine.later(againMs, () => this.#hedge());
   }
 
-  #settle(result: SubmitResult): void {
+  #settle(result: SubmitResult<T>): void {
+    this.#end();
+    this.#asked.resolve(result);
+  }
+
+  #end(): void {
     this.#settled = true;
     this.#callOff();
-    this.#resolve(result);
   }
 }

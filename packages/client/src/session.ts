@@ -5,7 +5,6 @@ import {
   encodeCommand,
   fromBase64url,
   LIMITS,
-  LicenseError,
   type OpenCommand,
   type Outcome,
   sessionIdOf,
@@ -17,11 +16,11 @@ import {
 import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
-import { mayBeForgotten, type Moment } from './time.ts';
+import { mayBeForgotten } from './time.ts';
 
 /** What a request came to: an outcome that the group certified, or no answer that could be believed. */
 export type Answer =
-  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly certified: Certified; readonly sentAt: Moment }
+  | { readonly kind: 'outcome'; readonly outcome: Outcome; readonly certified: Certified; readonly sentAtMs: number }
   | {
       readonly kind: 'unknown';
       readonly reason: string;
@@ -55,12 +54,12 @@ interface SessionParts {
 /** Its number is below those that the group still knows: others were asked in this session since. */
 export const FORGOTTEN = 'too much was asked since; its outcome is forgotten';
 
-/** Sent first at `sentAt`; asked again with the same bytes. */
+/** Sent first at `sentAtMs`; asked again with the same bytes. */
 interface Sent {
   readonly requestId: number;
   readonly bytes: Uint8Array;
   readonly kind: Command['kind'];
-  readonly sentAt: Moment;
+  readonly sentAtMs: number;
 }
 
 /** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
@@ -103,21 +102,28 @@ export class Session {
     const { key, seed } = machine.sessionKey();
     const closeSecret = machine.secret();
     const { set } = group.configuration;
-    const unsigned = {
+    const asked = {
       kind: 'open',
       sessionKey: key.publicKey.bytes,
       nonce: machine.nonce(16),
       closeHash: group.crypto.sha256(closeSecret),
-      atLogTime: await group.certifiedLogTime(),
       ...claims,
     } as const;
-    const command = signCommand<OpenCommand>(set, unsigned, key);
-    const answer = await send(group, encodeCommand(command), patienceMs);
+    const openAt = (atLogTime: number) => ({ ...asked, atLogTime });
+    const sendAt = (atLogTime: number): Promise<Answer> =>
+      send(group, encodeCommand(signCommand<OpenCommand>(set, openAt(atLogTime), key)), patienceMs);
+    let atLogTime = await group.certifiedLogTime();
+    let answer = await sendAt(atLogTime);
+    // A server may have shown an old certificate; the refusal's own is new.
+    if (answer.kind === 'outcome' && answer.outcome.kind === 'refused' && answer.outcome.code === 'stale') {
+      atLogTime = group.newestLogTime;
+      answer = await sendAt(atLogTime);
+    }
     if (answer.kind === 'unknown') return answer;
     const { outcome } = answer;
     if (outcome.kind !== 'opened') return outcome;
     return new Session(group, {
-      id: sessionIdOf(group.crypto, set, unsigned),
+      id: sessionIdOf(group.crypto, set, openAt(atLogTime)),
       key,
       seed,
       closeSecret,
@@ -137,16 +143,16 @@ export class Session {
       numbered.kind === 'consume'
         ? signCommand<ConsumeCommand>(set, numbered, this.key)
         : (numbered as Exclude<Command, { signature: Uint8Array }>);
-    const sentAt = this.#group.machine.now();
-    return this.#send({ requestId, bytes: encodeCommand(command), sentAt, kind: command.kind }, patienceMs);
+    const sentAtMs = this.#group.stopwatch.now();
+    return this.#send({ requestId, bytes: encodeCommand(command), sentAtMs, kind: command.kind }, patienceMs);
   }
 
   async #send(sent: Sent, patienceMs: number): Promise<Answer> {
-    const { requestId, bytes, sentAt } = sent;
+    const { requestId, bytes, sentAtMs } = sent;
     this.#unknown.delete(requestId);
     let answered = true;
     try {
-      const answer = await send(this.#group, bytes, patienceMs, sentAt);
+      const answer = await send(this.#group, bytes, patienceMs, sentAtMs);
       const forgotten = answer.kind === 'outcome' && this.#isForgotten(answer.outcome, sent);
       if (answer.kind === 'outcome' && !forgotten) return answer;
       // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
@@ -162,10 +168,10 @@ export class Session {
   }
 
   /** Nobody knows what came of it. Of a consume that is said of an unknown session, too, after a day. */
-  #isForgotten(outcome: Outcome, { kind, sentAt }: Sent): boolean {
+  #isForgotten(outcome: Outcome, { kind, sentAtMs }: Sent): boolean {
     if (outcome.kind !== 'refused') return false;
     if (outcome.code === 'forgotten') return true;
-    const late = mayBeForgotten(sentAt, this.#group.machine.now());
+    const late = mayBeForgotten(sentAtMs, this.#group.stopwatch.now());
     return outcome.code === 'unknown-session' && kind === 'consume' && late;
   }
 
@@ -233,18 +239,17 @@ async function send(
   group: Group,
   bytes: Uint8Array,
   patienceMs: number,
-  sentAt = group.machine.now(),
+  sentAtMs = group.stopwatch.now(),
 ): Promise<Answer> {
-  const again = (): Promise<Answer> => send(group, bytes, patienceMs, sentAt);
-  const result = await group.servers.submit(bytes, patienceMs);
-  if (result.kind === 'rejected') throw new ClientError('bad-request', `the server refuses it: ${result.reason}`);
-  if (result.kind === 'unknown') return { kind: 'unknown', reason: result.reason, requestId: 0, again };
-  try {
-    const outcome = await group.verified(result.certified, group.crypto.sha256(bytes));
-    return { kind: 'outcome', outcome, certified: result.certified, sentAt };
-  } catch (error) {
-    if (!(error instanceof LicenseError)) throw error;
-    // An answer that proves nothing is no answer: perhaps the server lies, perhaps the configuration has changed.
-    return { kind: 'unknown', reason: `the answer is not to be believed: ${error.message}`, requestId: 0, again };
+  const result = await group.submit(bytes, patienceMs);
+  switch (result.kind) {
+    case 'rejected':
+      throw new ClientError('bad-request', `the server refuses it: ${result.reason}`);
+    case 'unknown': {
+      const again = (): Promise<Answer> => send(group, bytes, patienceMs, sentAtMs);
+      return { kind: 'unknown', reason: result.reason, requestId: 0, again };
+    }
+    case 'certified':
+      return { kind: 'outcome', outcome: result.outcome, certified: result.certified, sentAtMs };
   }
 }

@@ -1,3 +1,5 @@
+import type { ClientMachine } from './machine.ts';
+
 /** ρ: what client and server clocks together may be off (PROTOCOL §6.7). */
 const CLOCK_RATE = 0.01;
 
@@ -10,19 +12,45 @@ export interface Moment {
   readonly wallMs: number;
 }
 
-/** Who doesn't know what came of a consume that was first sent at `start` may have forgotten it: it may be done. */
-export function mayBeForgotten(start: Moment, now: Moment): boolean {
-  return passedMs(start, now) >= CONSUME_MEMORY_MS;
-}
+/** A span is closed when it is as old as this: what its clocks said is then not asked again. */
+const SPAN_MS = 1_000;
 
 /**
- * What is left of a life that began at `start`. Counted on whichever clock went further: Node's monotonic clock stands still
- * while a laptop sleeps (node#47724), and a wall clock may be set back. A wall clock set *forward* costs a renewal, no more.
+ * Counts the ms that pass, sleep included: Node's monotonic clock stands still while a laptop sleeps (node#47724), and a wall
+ * clock may be set. So time is counted in spans, each on whichever clock went further: a wall clock that was set back in an
+ * earlier one hides no sleep. One set *forward* costs a renewal, no more. Has to be read at least every second.
  */
-export function remainingMs(start: Moment, lifeMs: number, now: Moment): number {
-  return lifeMs * (1 - CLOCK_RATE) - passedMs(start, now);
+export class Stopwatch {
+  readonly #machine: Pick<ClientMachine, 'now'>;
+  #closedMs = 0;
+  #spanSince: Moment;
+
+  constructor(machine: Pick<ClientMachine, 'now'>) {
+    this.#machine = machine;
+    this.#spanSince = machine.now();
+  }
+
+  now(): number {
+    const now = this.#machine.now();
+    const passedMs = this.#closedMs + longer(this.#spanSince, now);
+    if (now.monotonicMs - this.#spanSince.monotonicMs >= SPAN_MS) {
+      this.#closedMs = passedMs;
+      this.#spanSince = now;
+    }
+    return passedMs;
+  }
 }
 
-function passedMs(start: Moment, now: Moment): number {
+function longer(start: Moment, now: Moment): number {
   return Math.max(now.monotonicMs - start.monotonicMs, now.wallMs - start.wallMs);
+}
+
+/** Who doesn't know what came of a consume that was first sent at `startMs` may have forgotten it: it may be done. */
+export function mayBeForgotten(startMs: number, nowMs: number): boolean {
+  return nowMs - startMs >= CONSUME_MEMORY_MS;
+}
+
+/** What is left of a life that began at `startMs`; both by one Stopwatch. */
+export function remainingMs(startMs: number, lifeMs: number, nowMs: number): number {
+  return lifeMs * (1 - CLOCK_RATE) - (nowMs - startMs);
 }

@@ -29,7 +29,8 @@ import { ClientError } from './errors.ts';
 /** Many answers share one certificate: those seen last are not verified again. */
 const REMEMBERED_CERTIFICATES = 16;
 
-interface Documents {
+/** What everything else is checked against. */
+export interface Documents {
   readonly issuing: IssuingKey;
   readonly configuration: Configuration;
 }

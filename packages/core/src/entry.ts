@@ -24,8 +24,11 @@ export interface Entry {
   readonly commands: readonly Uint8Array[];
 }
 
-/** 2: a renewal has a nonce, a session two windows of requests (decisions 12 and 13). No program of version 1 was ever given away. */
-export const RULES_VERSION = 2;
+/**
+ * 2: a renewal has a nonce, a session two windows of requests (decisions 12 and 13). 3: what clients make the group remember has
+ * bounds (decision 14). No program of versions 1 and 2 was ever given away.
+ */
+export const RULES_VERSION = 3;
 
 /** Made by another version of the program: no damage, and nothing that could be executed here. */
 export class OtherRules extends LicenseError {

@@ -21,6 +21,13 @@ test('the limits fit each other', () => {
     ['the first held-back wish is granted before the pause', LIMITS.reluctantMs < LIMITS.reluctanceMinMs],
     ['a renewal fits a grant bundle', LIMITS.itemsPerSession <= FORMAT.licensesPerBundle],
     ['and a remembered outcome', LIMITS.itemsPerSession * GRANT_BYTES <= FORMAT.documentBytes],
+    [
+      'any command fits an entry by what it brings about',
+      LIMITS.itemsPerSession * GRANT_BYTES < LIMITS.outcomeBytes / 8,
+    ],
+    ['a full entry of denials, too', LIMITS.batchCommands * 1_024 <= LIMITS.outcomeBytes],
+    ['all sessions with a seat each fit the ledger', LIMITS.sessions * 1_800 <= LIMITS.ledgerBytes],
+    ['and the ledger a frame, with the licenses', LIMITS.ledgerBytes + 32 * 1024 * 1024 <= 256 * 1024 * 1024],
     ['a vote and a certificate together leave ε', 2 * LIMITS.ceilingSlackMs === LIMITS.clockSlackMs],
     ['a wall clock may jitter within ε', LIMITS.clockSlackMs < LIMITS.wallSlackMs],
   ];

@@ -45,6 +45,10 @@ export const LIMITS = {
   closedMemoryMs: 10_000,
   consumeMemoryMs: 24 * 3_600_000,
   sessions: 100_000,
+  /** What clients may make the group remember: 100,000 sessions with a seat each fit, and a snapshot of it fits one frame of a link. */
+  ledgerBytes: 192 * 1024 * 1024,
+  /** What the commands of one entry may bring about: executing and hashing it stays far below takeoverAfterMs. */
+  outcomeBytes: 2 * 1024 * 1024,
   /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */
   itemsPerSession: 256,
   /** A restart replays what came since: some thousand entries a second. */
@@ -62,6 +66,9 @@ export const LIMITS = {
   rejoinAgainMs: 200,
   deferredMessages: 32,
   queuedCommands: 20_000,
+  /** Of those longer than any but an update can be so many wait: each may have 700 KiB. */
+  largeCommandBytes: 16 * 1024,
+  queuedLargeCommands: 32,
   /** A TMR server that follows compares its outcomes with the certified ones this often: it costs half of its hashing. */
   followerChecksEvery: 64,
 } as const;

@@ -1,6 +1,7 @@
 import { type Accept, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
 import { type Entry, decodeEntry, genesisHead, headAfter, OtherRules, RULES_VERSION } from './entry.ts';
 import { applyEntry } from './ledger/apply.ts';
+import { parsed } from './messages.ts';
 import { LedgerRoot } from './ledger/root.ts';
 import { emptyLedger, type Ledger, type LedgerContext } from './ledger/state.ts';
 
@@ -54,7 +55,7 @@ export function emptyReplica(context: LedgerContext, checkOutcomesEvery = 1): Re
 /** Changed records hashed per entry ahead of the next root: few, since those in use change again at once. */
 const PREPARE_RECORDS = 4;
 
-/** Executes the next entry. Throws `malformed` or OtherRules before any change. */
+/** Executes the next entry. Throws `malformed`, OtherRules or TooMuchSaid, and leaves all as it was. */
 export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = decodeEntry(bytes)): Tail {
   if (replica.tail !== undefined) throw new Error('an uncertified entry is in the way');
   if (entry.rulesVersion !== RULES_VERSION) throw new OtherRules(entry);
@@ -76,6 +77,13 @@ export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = 
   replica.lastHead = headAfter(replica.crypto, replica.lastHead, bytes);
   replica.lastIndex = entry.index;
   return tail;
+}
+
+/** Whether `appendEntry` would take it; nothing is left of it. */
+export function canAppend(replica: Replica, bytes: Uint8Array): boolean {
+  if (parsed((one) => appendEntry(replica, one), bytes) === undefined) return false;
+  dropTail(replica);
+  return true;
 }
 
 /** Takes the uncertified entry back. */

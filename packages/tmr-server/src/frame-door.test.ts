@@ -21,7 +21,7 @@ const one = fixture();
 const { set, crypto, root, configuration, group, issuingKey } = one;
 
 /** A TMR server's door, and a client that notes what comes out of it. */
-function door() {
+function door(turns: { run(work: () => void): void } = { run: (work) => work() }) {
   const runtime = new ProposerRuntime({
     context: { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text },
     ...{ id: 'A', key: one.tmrKeys.A, clock: systemClock, random: systemRandom, log: silentLog },
@@ -30,13 +30,16 @@ function door() {
   const { maximumFrameBytes: maximumBytes } = defaultLimits;
   const told: string[] = [];
   let hear: (frame: Uint8Array) => void = () => undefined;
-  const connection: Pick<FrameConnection, 'onClose' | 'onFrame' | 'send' | 'close'> = {
+  let reads = true;
+  const connection: Omit<FrameConnection, 'peer' | 'closed' | 'bufferedBytes' | symbol> = {
     onClose: () => undefined,
     onFrame: (handler) => (hear = handler),
     send: ({ length: bytes }) => {
       if (bytes > maximumBytes) throw new LinkError('frame-invalid', 'a frame is too long', { bytes, maximumBytes });
     },
     close: () => undefined,
+    pauseReading: () => (reads = false),
+    resumeReading: () => (reads = true),
   };
   const note: typeof connection = {
     ...connection,
@@ -46,10 +49,10 @@ function door() {
       told.push(kind === 'error' ? `error: ${new TextDecoder().decode(body)}` : kind);
     },
   };
-  serveFrames(note as FrameConnection, service, { run: (work) => work() });
+  serveFrames(note as FrameConnection, service, turns);
   const asks = (method: Method, body: Uint8Array): void =>
     hear(encodeCallFrame({ kind: 'request', call: 1, method, body }));
-  return { runtime, told, asks };
+  return { runtime, told, asks, reads: () => reads };
 }
 
 const TOO_LONG = 'error: the answer does not fit: a frame is too long. Ask the HTTP door';
@@ -80,5 +83,19 @@ test('who watches is told when an entry is longer than a frame may be, and watch
   for (const watcher of runtime.watchers) watcher({ ...entry, outcomes });
   assert.deepEqual(told.slice(before), [TOO_LONG]);
   assert.equal(runtime.watchers.size, 0);
+  await runtime[Symbol.asyncDispose]();
+});
+
+test('who sends faster than it is taken in waits at the other end of the connection', async () => {
+  const works: (() => void)[] = [];
+  const { runtime, asks, reads, told } = door({ run: (work) => works.push(work) });
+  const submits = (): void => asks('submit', new Uint8Array(100 * 1024));
+  for (let i = 0; i < 2; i++) submits();
+  assert.ok(reads());
+  submits();
+  assert.ok(!reads());
+  works.shift()?.();
+  assert.ok(reads());
+  assert.deepEqual(told, ['error: not a trefoil.v1.SubmitRequest']);
   await runtime[Symbol.asyncDispose]();
 });

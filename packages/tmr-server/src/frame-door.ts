@@ -27,15 +27,30 @@ import type { Turns } from './turns.ts';
 
 /** More open calls than this on one connection are an attack or a bug. */
 const MAX_OPEN_CALLS = 4_096;
+/** Who asks faster than it can be taken in waits for it at the other end of the connection. */
+const MAX_WAITING_BYTES = 256 * 1024;
 
 /** Serves one client connection that speaks our frames. `turns` is shared by all of them. */
 export function serveFrames(connection: FrameConnection, service: Service, turns: Pick<Turns, 'run'>): void {
   const calls = new ClientCalls(connection, service);
+  let waitingBytes = 0;
+  let paused = false;
   connection.onClose(() => calls.end());
   connection.onFrame((bytes) => {
     const frame = decodeCallFrame(bytes);
     if (frame === undefined) throw new Error('not a call'); // closes the connection
-    turns.run(() => calls.take(frame));
+    waitingBytes += bytes.length;
+    turns.run(() => {
+      waitingBytes -= bytes.length;
+      if (paused && waitingBytes <= MAX_WAITING_BYTES) {
+        paused = false;
+        connection.resumeReading();
+      }
+      calls.take(frame);
+    });
+    if (paused || waitingBytes <= MAX_WAITING_BYTES) return;
+    paused = true;
+    connection.pauseReading();
   });
 }
 

@@ -18,7 +18,6 @@ export async function submitOutside(
   command: Uint8Array,
   patienceMs: number,
 ): Promise<Outcome | { readonly kind: 'unknown'; readonly reason: string }> {
-  const result = await group.servers.submit(command, patienceMs);
-  if (result.kind !== 'certified') return { kind: 'unknown', reason: result.reason };
-  return group.verified(result.certified, group.crypto.sha256(command));
+  const result = await group.submit(command, patienceMs);
+  return result.kind === 'certified' ? result.outcome : { kind: 'unknown', reason: result.reason };
 }

@@ -163,8 +163,8 @@ export class GroupHands implements AsyncDisposable {
 
   /** True if nobody grants a seat now, though one is free. */
   async refusesAcquire(): Promise<boolean> {
-    const { servers } = (await this.client()).group;
-    const session = await (await this.client()).session();
+    const client = await this.client();
+    const session = await client.session();
     const command = encodeCommand({
       kind: 'acquire',
       session: session.id,
@@ -173,7 +173,7 @@ export class GroupHands implements AsyncDisposable {
       releaseHash: new Uint8Array(32).fill(1),
       items: [{ product: 'cad', feature: '', seats: 1 }],
     });
-    return (await servers.submit(command, 1_500)).kind !== 'certified';
+    return (await client.group.submit(command, 1_500)).kind !== 'certified';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

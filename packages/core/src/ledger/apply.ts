@@ -5,6 +5,7 @@ import {
   decodeCommand,
   encodeOutcome,
   equalBytes,
+  LicenseError,
   SESSION_ID_BYTES,
   sessionIdOf,
 } from '@trefoil/license';
@@ -16,14 +17,26 @@ import { type Derived, expire, forget, rememberedKey } from './rules/expire.ts';
 import { grantSeats } from './rules/grant-seats.ts';
 import { installUpdate } from './rules/install-update.ts';
 import { openSession } from './rules/open-session.ts';
-import { refused } from './rules/refused.ts';
+import { FULL, refused } from './rules/refused.ts';
 import { closeSession, releaseSeats } from './rules/release-seats.ts';
 import { renewSession } from './rules/renew-session.ts';
-import { type Ledger, recordName, type RequestWindow, type Session, touchSession } from './state.ts';
+import { forgetAnswer, remember, rememberAnswer } from './size.ts';
+import { type Answered, type Ledger, type RequestWindow, type Session, touchSession } from './state.ts';
+
+/** The outcomes of an entry are longer than they may be in one (PROTOCOL §5.1); so many commands of it fit. */
+export class TooMuchSaid extends LicenseError {
+  readonly fitting: number;
+
+  constructor(fitting: number) {
+    super('malformed', `outcomes of more than ${LIMITS.outcomeBytes} bytes in an entry`);
+    this.fitting = fitting;
+  }
+}
 
 /**
  * Executes one entry (PROTOCOL §5.1) and returns its encoded outcomes: those of the commands in order, then what fell due.
- * The journal is left full, for `undo`. Throws `malformed` before any change if a command is none: such an entry gets no vote.
+ * The journal is left full, for `undo`. Throws `malformed` and leaves no change if a command is none, or TooMuchSaid: such an
+ * entry gets no vote.
  */
 export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
   const commands = entry.commands.map(decodeCommand);
@@ -38,13 +51,24 @@ export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
   journal.set(ledger, 'utc', entry.utc);
   const derived = expire(ledger);
   forget(ledger, previousLogTime);
-  const outcomes = commands.map((command, i) => execute(ledger, command, entry.commands[i] as Uint8Array));
+  const outcomes: Uint8Array[] = [];
+  let bytes = 0;
+  for (const command of commands) {
+    const outcome = execute(ledger, command, entry.commands[outcomes.length] as Uint8Array);
+    bytes += outcome.length;
+    if (bytes > LIMITS.outcomeBytes) {
+      journal.undoTo(0);
+      throw new TooMuchSaid(outcomes.length);
+    }
+    outcomes.push(outcome);
+  }
   for (const one of derived) outcomes.push(derivedOutcome(one));
   return outcomes;
 }
 
 const NO_SESSION = new Uint8Array(SESSION_ID_BYTES);
 const NO_COMMAND = new Uint8Array(32);
+const NOTHING = new Uint8Array(0);
 
 function derivedOutcome({ session, answer }: Derived): Uint8Array {
   return encodeOutcome({ ...answer, commandHash: NO_COMMAND, session: session.id, requestId: 0 });
@@ -72,12 +96,7 @@ function executeOnce(ledger: Ledger, commandHash: Uint8Array, run: () => Answer)
   const answer = run();
   const outcome = encodeOutcome({ ...answer, commandHash, session: NO_SESSION, requestId: 0 });
   if (answer.kind !== 'refused') {
-    ledger.journal.put(ledger.remembered, key, {
-      commandHash,
-      outcome,
-      forgetAt: ledger.logTime + LIMITS.openWindowMs,
-    });
-    ledger.dirty.add(recordName.remembered(key));
+    remember(ledger, key, { commandHash, outcome, forgetAt: ledger.logTime + LIMITS.openWindowMs });
   }
   return outcome;
 }
@@ -90,7 +109,7 @@ function executeOpen(ledger: Ledger, command: Extract<Command, { kind: 'open' }>
   const { answer, session } = openSession(ledger, command);
   const outcome = encodeOutcome({ ...answer, commandHash, session: id, requestId: 0 });
   if (session !== undefined && answer.kind === 'opened')
-    ledger.journal.put(session.proven.answered, 0, { commandHash, outcome, consume: false });
+    rememberAnswer(ledger, session.proven, 0, { commandHash, outcome, consume: false });
   return outcome;
 }
 
@@ -116,17 +135,18 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
   }
   const window = windowOf(session, command);
   const before = window.answered.get(requestId);
-  if (before !== undefined)
-    return equalBytes(before.commandHash, commandHash) ? before.outcome : reply(refused('other-bytes'));
+  if (before !== undefined && !equalBytes(before.commandHash, commandHash)) return reply(refused('other-bytes'));
+  if (before !== undefined && command.kind !== 'renew') return before.outcome;
   if (requestId < window.lowestUnanswered) return reply(refused('forgotten'));
   if (session.closed) return reply(refused('unknown-session', 'it is closed'));
   if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
+  if (makesMore(command) && ledger.bytes >= LIMITS.ledgerBytes) return reply(refused('too-many', FULL));
   const answer = executeFresh(ledger, session, command);
   const outcome = reply(answer);
   if (showsNoAuthority(answer)) return outcome;
   // The numbers of a close are not signed, and whoever passes its secret on could change them.
   if (command.kind !== 'close') forgetAnswered(ledger, window, command.lowestUnanswered);
-  ledger.journal.put(window.answered, requestId, { commandHash, outcome, consume: command.kind === 'consume' });
+  if (before === undefined) rememberAnswer(ledger, window, requestId, answered(command, commandHash, outcome));
   touchSession(ledger, session);
   return outcome;
 }
@@ -134,6 +154,16 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
 /** Anybody may send what carries no authority, with any number; so it has numbers of its own. Only a consume's are signed. */
 function windowOf(session: Session, { kind }: SessionCommand): RequestWindow {
   return kind === 'acquire' || kind === 'renew' ? session.free : session.proven;
+}
+
+/** To renew again does no harm, and what a renewal says of all that a session holds would fill the ledger. */
+function answered({ kind }: SessionCommand, commandHash: Uint8Array, outcome: Uint8Array): Answered {
+  return { commandHash, outcome: kind === 'renew' ? NOTHING : outcome, consume: kind === 'consume' };
+}
+
+/** What is refused when the ledger is full; what only keeps or gives back is not. */
+function makesMore({ kind }: SessionCommand): boolean {
+  return kind === 'acquire' || kind === 'consume';
 }
 
 /** It may not be the client's, so it must use up no request id of the client's and make nothing forgotten. */
@@ -144,7 +174,7 @@ function showsNoAuthority(answer: Answer): boolean {
 function forgetAnswered(ledger: Ledger, window: RequestWindow, lowestUnanswered: number): void {
   if (lowestUnanswered <= window.lowestUnanswered) return;
   ledger.journal.set(window, 'lowestUnanswered', lowestUnanswered);
-  for (const id of [...window.answered.keys()]) if (id < lowestUnanswered) ledger.journal.remove(window.answered, id);
+  for (const id of [...window.answered.keys()]) if (id < lowestUnanswered) forgetAnswer(ledger, window, id);
 }
 
 function executeFresh(ledger: Ledger, session: Session, command: Exclude<SessionCommand, { kind: 'release' }>): Answer {

@@ -6,6 +6,7 @@ import { freeAt, LIMITS } from '../limits.ts';
 import { applyEntry } from './apply.ts';
 import { ledgerFromRecords, encodeRecord, recordNames } from './records.ts';
 import { LedgerRoot } from './root.ts';
+import { sizeOf } from './size.ts';
 import type { Ledger } from './state.ts';
 import { TestLedger, TestSession } from './test-ledger.ts';
 
@@ -116,7 +117,7 @@ class Run {
   readonly one = new TestLedger();
   readonly model = new Model(TIMEOUT_S * 1_000);
   readonly sessions = new Map<string, TestSession>();
-  readonly sent: { bytes: Command; outcome: Uint8Array; session: string | undefined }[] = [];
+  sent: { bytes: Command; outcome: Uint8Array; session: string | undefined }[] = [];
   readonly root = new LedgerRoot(this.one.fixture.crypto);
   restored: TestLedger | undefined;
   version = 0;
@@ -133,7 +134,9 @@ class Run {
     if (command === undefined) return;
     const outcome = this.#apply(command, afterMs, undoFirst);
     this.model.expire(now);
-    if (again !== undefined) {
+    if (again?.bytes.kind === 'renew' && this.model.sessions.has(again.session as string))
+      assert.equal(kindOf(outcome), this.model.do({ kind: 'renew', name: again.session as string }, now));
+    else if (again !== undefined) {
       // Remembered as long as the session lives (here nothing is acknowledged): the very same bytes.
       if (again.session === undefined || this.model.sessions.has(again.session))
         assert.deepEqual(outcome, again.outcome);
@@ -142,6 +145,7 @@ class Run {
       const session = 'session' in command && command.kind !== 'evict' ? fresh.expected.name : undefined;
       if (session !== undefined && kindOf(outcome) !== 'refused') this.sent.push({ bytes: command, outcome, session });
     }
+    assert.equal(this.one.ledger.bytes, sizeOf(this.one.ledger));
     assert.equal(this.one.ledger.licenses.get('cad-1')?.used ?? 0, this.model.used);
     assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);
     if (snapshot) this.#snapshot();
@@ -169,7 +173,7 @@ class Run {
       if (this.model.sessions.has(action.name)) return undefined;
       const session = new TestSession(this.one, `${action.name} ${++this.generation}`);
       this.sessions.set(action.name, session);
-      this.sent.length = 0; // of an earlier session of that name
+      this.sent = this.sent.filter((one) => one.session !== action.name); // of an earlier session of that name
       return { command: session.open, expected: { kind: 'open', name: action.name } };
     }
     if (standing === undefined) return undefined;
@@ -216,6 +220,7 @@ class Run {
     const { ledger } = this.one;
     const records = new Map(recordNames(ledger).map((one) => [one, encodeRecord(ledger, one) as Uint8Array]));
     this.restored = new TestLedger(ledgerFromRecords(this.one.context, records));
+    assert.equal(this.restored.ledger.bytes, ledger.bytes);
     assert.ok(equalBytes(this.restored.root, this.one.root));
     assert.ok(equalBytes(this.root.current(ledger), this.one.root), 'the incremental root differs');
   }
@@ -227,6 +232,7 @@ function undoneFirst(ledger: Ledger, apply: () => Uint8Array[]): Uint8Array[] {
   const outcomes = apply();
   ledger.journal.undoTo(0);
   assert.ok(equalBytes(test.root, before), 'undo leaves something behind');
+  assert.equal(ledger.bytes, sizeOf(ledger));
   return outcomes;
 }
 
@@ -249,6 +255,8 @@ test('random commands do what a simple model says, with undo and through snapsho
     fc.property(fc.array(step, { minLength: 5, maxLength: 40 }), (steps) => {
       const run = new Run();
       run.take({ afterMs: 1, action: { kind: 'sell', quantity: 3 }, undoFirst: false, snapshot: false });
+      for (const who of ['alice', 'bob', 'carol'] as const)
+        run.take({ afterMs: 1, action: { kind: 'open', name: who }, undoFirst: false, snapshot: false });
       for (const one of steps) run.take(one);
     }),
     { numRuns: 60 },

@@ -13,6 +13,7 @@ import {
   Writer,
 } from '@trefoil/license';
 import { countHold } from './seats.ts';
+import { sizeOf } from './size.ts';
 import {
   addLicense,
   type Answered,
@@ -141,6 +142,7 @@ export function ledgerFromRecords(context: LedgerContext, records: ReadonlyMap<s
     for (const hold of session.holds.values()) countHold(ledger, session, hold, 'take');
     ledger.deadlines.push(session);
   }
+  ledger.bytes = sizeOf(ledger);
   ledger.journal.clear();
   ledger.dirty.clear();
   return ledger;

@@ -40,6 +40,8 @@ export interface Ledger {
   /** Outcomes outside a living session: consumes of ended sessions (24 h), admin and vendor commands (10 min). */
   readonly remembered: Map<string, Remembered>;
   readonly deadlines: Deadlines;
+  /** Derived: how large it is by what clients asked for; see size.ts. */
+  bytes: number;
   /** Names of records that changed since the last root (PROTOCOL §8.2). */
   readonly dirty: Set<string>;
 }
@@ -99,6 +101,7 @@ export function emptyWindow(): RequestWindow {
 
 export interface Answered {
   readonly commandHash: Uint8Array;
+  /** Empty = a renewal: it is done again (PROTOCOL §5.11). */
   readonly outcome: Uint8Array;
   readonly consume: boolean;
 }
@@ -146,6 +149,7 @@ export function emptyLedger(context: LedgerContext): Ledger {
     ended: new Map(),
     remembered: new Map(),
     deadlines: new Deadlines(),
+    bytes: 0,
     dirty: new Set(),
   };
 }

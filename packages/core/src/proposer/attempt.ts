@@ -1,5 +1,4 @@
 import {
-  decodeCommand,
   decodePrepare,
   encodePrepare,
   epochCounter,
@@ -16,12 +15,12 @@ import { entryFault } from '../entry-fault.ts';
 import { checkCertificate } from '../feed.ts';
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToProposer } from '../messages.ts';
-import { appendEntry } from '../replica.ts';
+import { appendEntry, canAppend } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { follow } from './follow.ts';
 import { isStuck, noteOvertaking, rejoinDue, wantsFreshEpoch } from './fresh-epoch.ts';
 import { leadTick, proposeTail } from './lead.ts';
-import { activeElsewhere, ownerSilent } from './queue.ts';
+import { activeElsewhere, ownerSilent, requeue } from './queue.ts';
 import {
   ableMembers,
   type Attempt,
@@ -31,7 +30,6 @@ import {
   type Promised,
   type Proposer,
   type ProposerEffect,
-  type QueuedCommand,
   toAll,
 } from './state.ts';
 import { shelve, stepDown } from './step-down.ts';
@@ -268,7 +266,7 @@ function isTailOf(proposer: Proposer, base: Extract<Base, { kind: 'base' }>, tai
   if (entry === undefined || entry.index !== base.index) return false;
   // By its clocks the license servers judge it: an entry of a time to come may be certified for all that is known here.
   const fault = entryFault(replica, configuration, entry, { ceilingMs: Infinity, wallMs: Infinity });
-  return fault === undefined && entry.commands.every((command) => parsed(decodeCommand, command) !== undefined);
+  return fault === undefined && canAppend(replica, tail);
 }
 
 function equivocationAlarm(proposer: Proposer): ProposerEffect {
@@ -302,12 +300,6 @@ function lead(
   if (again === undefined) return [...effects, ...leadTick(proposer, now)];
   appendEntry(replica, again, decodeEntry(again));
   return [...effects, ...proposeTail(proposer, kept ? orphans.commands : [], now)];
-}
-
-/** In front, in the order in which they came. */
-function requeue(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): void {
-  for (const command of commands.toReversed()) proposer.queue[command.priority].unshift(command);
-  if (commands.length > 0) proposer.queuedAt ??= now.monotonicMs;
 }
 
 /** Refusals are unsigned, so they only steer when to try again; a TMR server steps down for a signed PREPARE alone. */

@@ -10,13 +10,14 @@ import {
 } from '@trefoil/license';
 import { encodeEntry, RULES_VERSION } from '../entry.ts';
 import { checkCertificate } from '../feed.ts';
+import { TooMuchSaid } from '../ledger/apply.ts';
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToVoter, type VoterStatus } from '../messages.ts';
 import { appendEntry, certify, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { wantsFreshEpoch } from './fresh-epoch.ts';
 import { nextLogTime, nextUtc } from './proposed-time.ts';
-import { takeBatch } from './queue.ts';
+import { requeue, takeBatch } from './queue.ts';
 import {
   ableMembers,
   type Proposal,
@@ -48,8 +49,18 @@ export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
 }
 
 function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
+  const batch = takeBatch(proposer, now);
+  try {
+    return proposeCommands(proposer, batch, now);
+  } catch (error) {
+    if (!(error instanceof TooMuchSaid)) throw error;
+    requeue(proposer, batch.slice(error.fitting), now);
+    return proposeCommands(proposer, batch.slice(0, error.fitting), now);
+  }
+}
+
+function proposeCommands(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): ProposerEffect[] {
   const { replica, configuration } = proposer;
-  const commands = takeBatch(proposer, now);
   const index = replica.certifiedIndex + 1;
   const logTime = nextLogTime(proposer, now);
   const rootDue = index % proposer.snapshotEveryEntries === 0 || proposer.bytesSinceRoot > LIMITS.snapshotEveryBytes;
@@ -62,9 +73,9 @@ function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
     ledgerRoot: rootDue ? replica.root.current(replica.ledger) : undefined,
     commands: commands.map((one) => one.bytes),
   });
+  appendEntry(replica, bytes);
   proposer.bytesSinceRoot = rootDue ? 0 : proposer.bytesSinceRoot + bytes.length;
   if (commands.length > 0) proposer.lastBatch = commands.length;
-  appendEntry(replica, bytes);
   return proposeTail(proposer, commands, now);
 }
 

@@ -25,7 +25,11 @@ export function enqueue(proposer: Proposer, event: CommandEvent, now: Now): Prop
   const waiting = queueLength(proposer);
   const waitMs = waiting / proposer.ratePerMs;
   const room = event.priority === 'renew' ? 2 * proposer.queuedCommands : proposer.queuedCommands;
-  if (waiting >= room || (waiting >= LIMITS.batchCommands && now.monotonicMs + waitMs > event.deadlineMs))
+  if (
+    waiting >= room ||
+    noRoomForLarge(proposer, event) ||
+    (waiting >= LIMITS.batchCommands && now.monotonicMs + waitMs > event.deadlineMs)
+  )
     return [
       { kind: 'unavailable', token, reason: 'overloaded', retryAfterMs: Math.ceil(Math.min(5_000, 100 + waitMs)) },
     ];
@@ -37,6 +41,12 @@ export function enqueue(proposer: Proposer, event: CommandEvent, now: Now): Prop
   });
   proposer.queuedAt ??= now.monotonicMs;
   return [];
+}
+
+/** The many small ones are bounded by their number. */
+function noRoomForLarge({ queue }: Proposer, { bytes, priority }: CommandEvent): boolean {
+  const isLarge = (one: { bytes: Uint8Array }): boolean => one.bytes.length > LIMITS.largeCommandBytes;
+  return isLarge({ bytes }) && queue[priority].filter(isLarge).length >= LIMITS.queuedLargeCommands;
 }
 
 /**
@@ -69,6 +79,12 @@ export function takeAll(proposer: Proposer): QueuedCommand[] {
   for (const priority of PRIORITIES) all.push(...proposer.queue[priority].splice(0));
   proposer.queuedAt = undefined;
   return all;
+}
+
+/** In front, in the order in which they came. */
+export function requeue(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): void {
+  for (const command of commands.toReversed()) proposer.queue[command.priority].unshift(command);
+  if (commands.length > 0) proposer.queuedAt ??= now.monotonicMs;
 }
 
 /** The next entry's commands, most urgent first, within the limits of an entry. */

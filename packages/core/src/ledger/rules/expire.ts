@@ -1,6 +1,7 @@
 import { type Answer, bytesKey } from '@trefoil/license';
 import { LIMITS } from '../../limits.ts';
-import { type Ledger, recordName, type Session, touchSession } from '../state.ts';
+import { forgetEnded, forgetRemembered, remember, removeSession } from '../size.ts';
+import { type Ledger, type Session, touchSession } from '../state.ts';
 import { freeHold } from './release-seats.ts';
 
 export interface Derived {
@@ -30,23 +31,17 @@ export function expire(ledger: Ledger): Derived[] {
 
 /** The outcomes of its consumes outlive it: the client may come back and ask what became of them. */
 function endSession(ledger: Ledger, session: Session): void {
-  const { journal } = ledger;
   for (const hold of [...session.holds.values()]) freeHold(ledger, session, hold);
-  const key = bytesKey(session.id);
   for (const [requestId, answered] of session.proven.answered) {
     if (!answered.consume) continue;
     const name = rememberedKey(session.id, requestId);
-    journal.put(ledger.remembered, name, {
+    remember(ledger, name, {
       commandHash: answered.commandHash,
       outcome: answered.outcome,
       forgetAt: ledger.logTime + LIMITS.consumeMemoryMs,
     });
-    ledger.dirty.add(recordName.remembered(name));
   }
-  journal.remove(ledger.sessions, key);
-  ledger.dirty.add(recordName.session(session.id));
-  journal.put(ledger.ended, key, ledger.logTime);
-  ledger.dirty.add(recordName.ended(key));
+  removeSession(ledger, session);
 }
 
 export function rememberedKey(session: Uint8Array, requestId: number): string {
@@ -57,13 +52,6 @@ export function rememberedKey(session: Uint8Array, requestId: number): string {
 export function forget(ledger: Ledger, previousLogTime: number): void {
   if (Math.floor(previousLogTime / 1_000) === Math.floor(ledger.logTime / 1_000)) return;
   for (const [key, endedAt] of ledger.ended)
-    if (endedAt + LIMITS.openWindowMs < ledger.logTime) {
-      ledger.journal.remove(ledger.ended, key);
-      ledger.dirty.add(recordName.ended(key));
-    }
-  for (const [key, one] of ledger.remembered)
-    if (one.forgetAt < ledger.logTime) {
-      ledger.journal.remove(ledger.remembered, key);
-      ledger.dirty.add(recordName.remembered(key));
-    }
+    if (endedAt + LIMITS.openWindowMs < ledger.logTime) forgetEnded(ledger, key);
+  for (const [key, one] of ledger.remembered) if (one.forgetAt < ledger.logTime) forgetRemembered(ledger, key);
 }

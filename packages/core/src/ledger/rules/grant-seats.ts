@@ -8,6 +8,7 @@ import {
 } from '@trefoil/license';
 import { freeAt, LIMITS } from '../../limits.ts';
 import { countHold, countItem, denialOf, endOf, modeOf } from '../seats.ts';
+import { addHold } from '../size.ts';
 import {
   type HeldItem,
   type Hold,
@@ -49,7 +50,7 @@ export function grantSeats(ledger: Ledger, session: Session, command: AcquireCom
   }
   journal.undoTo(start);
   const hold = newHold(ledger, command, chosen);
-  journal.put(session.holds, hold.id, hold);
+  addHold(ledger, session, hold);
   countHold(ledger, session, hold, 'take');
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };

@@ -1,7 +1,8 @@
 import { type Answer, bytesKey, type OpenCommand, sessionIdOf, signedCommandBytes } from '@trefoil/license';
 import { LIMITS } from '../../limits.ts';
-import { emptyWindow, type Ledger, recordName, scheduleSession, type Session } from '../state.ts';
-import { refused } from './refused.ts';
+import { addSession } from '../size.ts';
+import { emptyWindow, type Ledger, scheduleSession, type Session } from '../state.ts';
+import { FULL, refused } from './refused.ts';
 
 /** PROTOCOL §5.2. The session's id follows from the command, so a repeat finds the same session. */
 export function openSession(ledger: Ledger, command: OpenCommand): { answer: Answer; session?: Session } {
@@ -18,6 +19,7 @@ export function openSession(ledger: Ledger, command: OpenCommand): { answer: Ans
   if (!crypto.verify(signedBy, signedCommandBytes(configuration.set, command), command.signature))
     return { answer: refused('bad-signature') };
   if (ledger.sessions.size >= LIMITS.sessions) return { answer: refused('too-many', 'sessions') };
+  if (ledger.bytes >= LIMITS.ledgerBytes) return { answer: refused('too-many', FULL) };
   const session: Session = {
     id: new Uint8Array(id),
     key: new Uint8Array(command.sessionKey),
@@ -33,8 +35,7 @@ export function openSession(ledger: Ledger, command: OpenCommand): { answer: Ans
     proven: emptyWindow(),
     free: emptyWindow(),
   };
-  ledger.journal.put(ledger.sessions, key, session);
-  ledger.dirty.add(recordName.session(id));
+  addSession(ledger, session);
   scheduleSession(ledger, session);
   const answer = {
     kind: 'opened',

@@ -1,5 +1,6 @@
 import { type Answer, type CloseCommand, equalBytes, type ReleaseCommand } from '@trefoil/license';
 import { countHold } from '../seats.ts';
+import { removeHold } from '../size.ts';
 import { type Hold, type Ledger, scheduleSession, type Session } from '../state.ts';
 import { refused } from './refused.ts';
 
@@ -39,5 +40,5 @@ function giveBack(ledger: Ledger, session: Session, hold: Hold): void {
 
 export function freeHold(ledger: Ledger, session: Session, hold: Hold): void {
   countHold(ledger, session, hold, 'free');
-  ledger.journal.remove(session.holds, hold.id);
+  removeHold(ledger, session, hold);
 }
