@@ -266,12 +266,6 @@ export const BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'a suspicion is lost with the old log file',
-    file: `${VOTER}/catch-up.ts`,
-    find: `if (isSuspect(voter)) records.push({ kind: 'suspect', why: voter.withholding });`,
-    replace: '',
-  },
-  {
     name: 'any epoch that one says it has promised is believed',
     file: 'packages/core/src/proposer/state.ts',
     find: 'return first <= known + 2 * LIMITS.epochJump ? Math.max(known, first) : known;',

@@ -28,6 +28,8 @@ const FIRST_RETRY_MS = 10;
 const LAST_RETRY_MS = 400;
 /** A server that could not be reached so recently needn't be tried before the other. */
 const FAILED_RECENTLY_MS = 1_000;
+/** Virtual IP and both TMR servers, today's and those that come after a change; a false server could name thousands. */
+const MOST_ADDRESSES = 16;
 const CLOSED = 'the client is closed';
 
 /** Both TMR servers and the virtual IP: finds the active one, keeps the others warm, asks again until it is answered. */
@@ -48,8 +50,8 @@ export class Servers {
 
   /** Adds addresses that a server named, and prefers the active one. */
   learn(addresses: readonly string[], active: string, file: ClientFile): void {
-    for (const address of addresses)
-      if (!this.#connections.some((one) => one.address === address))
+    for (const address of addresses.slice(0, MOST_ADDRESSES))
+      if (this.#connections.length < MOST_ADDRESSES && !this.#connections.some((one) => one.address === address))
         this.#connections.push(new ServerConnection(address, file, this.machine));
     this.#prefer(active);
     for (const connection of this.#connections) connection.warm();

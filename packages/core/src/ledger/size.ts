@@ -12,9 +12,10 @@ import {
 /**
  * What comes into the ledger and goes out of it at the wish of clients, and how large the ledger is by that: what anybody may
  * make grow needs a bound, or a snapshot would one day be too large to be read (PROTOCOL §5.14). Sizes are those of the
- * records at their longest, but for outcomes, which are counted as they are. Licenses come from the vendor; they are not counted.
+ * records at their longest, but for outcomes, which are counted as they are; what `forget` walks through every second counts for
+ * more. Licenses come from the vendor; they are not counted.
  */
-const BYTES = { session: 800, hold: 90, item: 140, answered: 50, remembered: 100, ended: 40 } as const;
+const BYTES = { session: 800, hold: 90, item: 140, answered: 50, remembered: 200, ended: 200 } as const;
 
 export function addSession(ledger: Ledger, session: Session): void {
   ledger.journal.put(ledger.sessions, bytesKey(session.id), session);

@@ -7,6 +7,7 @@ import { decodeRecord, encodeRecord, type LogRecord } from '../records.ts';
 import { Scenario } from '../scenarios/scenario.ts';
 import { play } from '../scenarios/steps.ts';
 import type { World } from '../scenarios/world.ts';
+import { onSnapshot, onSnapshotWritten } from './catch-up.ts';
 import { recoverVoter, type SnapshotSource } from './recover.ts';
 
 /** A restart from the store as it stands remembers everything that was signed, and has the ledger that goes with its log. */
@@ -128,6 +129,23 @@ describe('recovery', () => {
     assert.equal(recover(world, suspicious, undefined).voter.withholding, 'an old copy');
     const vote = records.findLast((record) => record.kind === 'voted') as LogRecord;
     assert.equal(recover(world, [...suspicious, vote], undefined).voter.withholding, '');
+  });
+
+  test('and when a snapshot begins a new log file: it does not stay behind in the old one', () => {
+    const scenario = new Scenario();
+    scenario.options = { snapshotEveryEntries: 5, recentBytes: 1_500 };
+    play(scenario, '> start all\n> run 8 s\n');
+    const { world } = scenario;
+    const [snapshot] = world.voters[2].store.snapshots.values();
+    assert.ok(snapshot !== undefined);
+    const { voter } = recover(world, [{ kind: 'suspect', why: 'an old copy' }], undefined);
+    onSnapshot(voter, 'A', snapshot, world.clock(1));
+    const { index = 0 } = voter.snapshot ?? {};
+    const [rotate] = onSnapshotWritten(voter, index);
+    assert.ok(rotate?.kind === 'rotate' && index > 0);
+    const again = recover(world, rotate.records, snapshot).voter;
+    assert.equal(again.replica.certifiedIndex, index);
+    assert.equal(again.withholding, 'an old copy');
   });
 });
 
