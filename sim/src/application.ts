@@ -1,4 +1,4 @@
-import { type AcquireResult, type Client, connect, type Seat } from '@trefoil/client';
+import { type AcquireResult, type Client, connect, type ConsumeResult, type Seat } from '@trefoil/client';
 import { LIMITS } from '@trefoil/core';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
@@ -10,8 +10,6 @@ const PATIENCE_MS = 3_000;
 const SERVED_WITHIN_MS = 2_000;
 const MOST_SEATS = 3;
 
-type Unanswered = { again: () => Promise<unknown> };
-
 /** Somebody's application, on the shipped SDK: takes seats, gives them back, asks again when nobody answers, and gets killed. */
 export class Application {
   readonly name: string;
@@ -20,7 +18,11 @@ export class Application {
   readonly #random: Random;
   #process: ClientProcess | undefined;
   #client: Client | undefined;
-  #unanswered: Unanswered[] = [];
+  /** How to ask once more. */
+  #unanswered: (() => Promise<void>)[] = [];
+  /** Units that it was told it has consumed, and those of which it knows nothing: never answered, or by nobody any more. */
+  unitsTold = 0;
+  unitsOpen = 0;
   answers = 0;
   unknowns = 0;
   waitingSince: number | undefined;
@@ -135,14 +137,13 @@ export class Application {
 
   #acquired(result: AcquireResult): void {
     this.#heard(result.kind !== 'unknown');
-    if (result.kind === 'unknown' && this.#random.chance(0.8)) this.#unanswered.push(result);
+    if (result.kind === 'unknown' && this.#random.chance(0.8))
+      this.#unanswered.push(async () => this.#acquired(await result.again()));
   }
 
   async #askAgain(): Promise<void> {
     this.#world.count('asked again after no answer');
-    const result = (await this.#unanswered.shift()?.again()) as { kind: string } & Unanswered;
-    this.#heard(result.kind !== 'unknown');
-    if (result.kind === 'unknown') this.#unanswered.push(result);
+    await this.#unanswered.shift()?.();
   }
 
   async #release(seat: Seat): Promise<void> {
@@ -152,9 +153,18 @@ export class Application {
 
   async #consume(client: Client): Promise<void> {
     this.#world.count('command consume');
-    const result = await client.consume('units', 1 + this.#random.below(3));
+    const units = 1 + this.#random.below(3);
+    this.unitsOpen += units;
+    this.#consumed(units, await client.consume('units', units));
+  }
+
+  #consumed(units: number, result: ConsumeResult): void {
     this.#heard(result.kind !== 'unknown');
-    if (result.kind === 'unknown') this.#unanswered.push(result);
+    if (result.kind === 'unknown') this.#unanswered.push(async () => this.#consumed(units, await result.again()));
+    else {
+      this.unitsOpen -= units;
+      if (result.kind === 'consumed') this.unitsTold += units;
+    }
   }
 
   async #close(client: Client): Promise<void> {

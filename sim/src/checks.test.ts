@@ -78,6 +78,11 @@ class Case {
     this.world.checks.certified(encodeCertificate({ statement, votes }), decodeAccept(statement));
   }
 
+  shows(name: string, ledger: object): void {
+    const shown = { name, head: '', ledger: { index: 0, ...ledger } } as ReturnType<World['ledgers']>[number];
+    this.world.ledgers = () => [shown];
+  }
+
   uses(client: object): void {
     this.world.clients.push({ name: 'C1', ...client } as Application);
   }
@@ -169,6 +174,14 @@ const WRONG: Readonly<Record<string, readonly [says: RegExp, done: (one: Case) =
     (one) => {
       one.world.checks.answered(COMMAND, released(1), 1);
       one.world.checks.answered(COMMAND, released(2), 1);
+    },
+  ],
+  'units that an application was told it has not consumed': [
+    /^9\.6 2 units are consumed in the ledger of L1; applications know of 0, and perhaps 1/,
+    (one) => {
+      one.uses({ unitsTold: 0, unitsOpen: 1 });
+      one.shows('L1', { licenses: new Map([['units-1', { consumed: 2 }]]) });
+      one.world.checks.atTheEnd();
     },
   ],
   'what was told is not in the log': [

@@ -181,6 +181,8 @@ export class Checks {
   mayForget(member: Member): void {
     this.#signed[member].mayHaveForgotten = true;
     this.#everForgot.add(member);
+    // In another start it may promise the same epoch once more: the old promise fits no promise of its peers (§7.3).
+    for (const key of [...this.#promises.keys()]) if (key.startsWith(`${member}/`)) this.#promises.delete(key);
   }
 
   /** Whatever it knew of itself, also that it was suspect, lies in what is gone. */
@@ -321,6 +323,23 @@ export class Checks {
     return first.size;
   }
 
+  /** §9.2 and §9.6, as applications see it: consumed is what they were told, and at most what nobody could tell them. */
+  #unitsAsTold(newest: ReturnType<World['ledgers']>): void {
+    let told = 0;
+    let open = 0;
+    for (const { unitsTold, unitsOpen } of this.#world.clients) {
+      told += unitsTold;
+      open += unitsOpen;
+    }
+    for (const { name, ledger } of newest) {
+      const consumed = ledger.licenses.get('units-1')?.consumed ?? 0;
+      if (consumed < told || consumed > told + open)
+        this.fault(
+          `9.6 ${consumed} units are consumed in the ledger of ${name}; applications know of ${told}, and perhaps ${open}`,
+        );
+    }
+  }
+
   /** §9.2 and §9.7, when all is quiet. */
   atTheEnd(): void {
     const newest = this.complete();
@@ -331,6 +350,7 @@ export class Checks {
           this.fault(`9.2 ${units} units of ${license} were answered, ${state.consumed} are in the ledger of ${name}`);
       }
     }
+    this.#unitsAsTold(newest);
     const heads = this.sameLedgers(newest);
     this.#world.history.check();
     this.#checkLogTime();

@@ -294,3 +294,23 @@ test('a TMR server that shows no license, or another, costs nobody a seat: the o
     hall.end();
   }
 });
+
+test('a consume that fell out of the window and whose session ended is never said to be refused: it may be done', async () => {
+  const hall = await Hall.open(1);
+  const client = await hall.connect('ada');
+  await hall.answer(client.consume('units', 1));
+  const lost = hall.loseAnswerTo('consume');
+  const asked = client.consume('units', 10);
+  await hall.answer(lost);
+  const result = await hall.answer(asked);
+  assert.ok(result.kind === 'unknown', result.kind);
+  hall.mend();
+  for (let i = 0; i < 40; i++) await hall.answer(client.renew());
+  assert.equal((await hall.answer(client.consume('units', 1))).kind, 'consumed');
+  hall.cut(['C0>*']);
+  await hall.pass(70_000);
+  hall.mend();
+  assert.equal(hall.world.ledgers()[0]?.ledger.licenses.get('units-1')?.consumed, 12);
+  assert.equal((await hall.answer(result.again())).kind, 'unknown');
+  hall.end();
+});

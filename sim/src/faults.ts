@@ -139,13 +139,16 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'client asleep': (world, random) => {
     const client = random.pick(world.clients);
+    const { machine } = client;
     const sleep = (): void => {
-      client.machine.sleep();
-      world.mend(random.between(1_000, 20_000), () => client.machine.goOn());
+      // Within a second of its wall clock being set back, nobody could tell (PROTOCOL §10).
+      if (machine.stopped || world.agenda.now - machine.setBackAt < 2_100) return;
+      machine.sleep();
+      world.mend(random.between(1_000, 20_000), () => machine.goOn());
     };
+    if (machine.stopped) return false;
     if (random.chance(0.3)) {
-      // Before, its wall clock is set back: that alone must not hide the sleep.
-      client.machine.wallOffsetMs -= random.between(1_000, 60_000);
+      machine.setBack(random.between(1_000, 60_000));
       world.count("a client's wall clock was set back before it slept");
       world.agenda.later(random.between(2_100, 6_000), () => world.mended || sleep());
       return true;

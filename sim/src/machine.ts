@@ -16,6 +16,8 @@ export class Machine implements Clock {
   #monotonicThen = 0;
   /** How far the wall clock is from its true course. */
   wallOffsetMs = 0;
+  /** True time at which its wall clock was set back last. */
+  setBackAt = -Infinity;
   #stopped = false;
   #backlog: (() => void)[] = [];
 
@@ -39,6 +41,11 @@ export class Machine implements Clock {
     return () => {
       off = true;
     };
+  }
+
+  setBack(ms: number): void {
+    this.wallOffsetMs -= ms;
+    this.setBackAt = this.#agenda.now;
   }
 
   runAtRate(rate: number): void {

@@ -150,10 +150,11 @@ export class Session {
   async #send(sent: Sent, patienceMs: number): Promise<Answer> {
     const { requestId, bytes, sentAtMs } = sent;
     this.#unknown.delete(requestId);
+    const stillKnown = this.#unanswered.has(requestId);
     let answered = true;
     try {
       const answer = await send(this.#group, bytes, patienceMs, sentAtMs);
-      const forgotten = answer.kind === 'outcome' && this.#isForgotten(answer.outcome, sent);
+      const forgotten = answer.kind === 'outcome' && this.#isForgotten(answer.outcome, sent, stillKnown);
       if (answer.kind === 'outcome' && !forgotten) return answer;
       // Asking again keeps the first sending's time: the group may have granted then, and counts from there.
       const again = (): Promise<Answer> => this.#send(sent, patienceMs);
@@ -167,12 +168,15 @@ export class Session {
     }
   }
 
-  /** Nobody knows what came of it. Of a consume that is said of an unknown session, too, after a day. */
-  #isForgotten(outcome: Outcome, { kind, sentAtMs }: Sent): boolean {
+  /**
+   * Nobody knows what came of it. Of a consume that is said of an unknown session, too, after a day, or if others were asked since
+   * that let the group forget it.
+   */
+  #isForgotten(outcome: Outcome, { kind, sentAtMs }: Sent, stillKnown: boolean): boolean {
     if (outcome.kind !== 'refused') return false;
     if (outcome.code === 'forgotten') return true;
     const late = mayBeForgotten(sentAtMs, this.#group.stopwatch.now());
-    return outcome.code === 'unknown-session' && kind === 'consume' && late;
+    return outcome.code === 'unknown-session' && kind === 'consume' && (late || !stillKnown);
   }
 
   /** What was given up and not asked for again must not stop everything else for ever. */

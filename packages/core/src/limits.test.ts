@@ -10,7 +10,7 @@ test('the limits fit each other', () => {
   const relations: readonly (readonly [string, boolean])[] = [
     ['an update fits an entry', FORMAT.updateBytes + 1_024 <= LIMITS.entryBytes],
     ['a batch fits an entry', LIMITS.batchBytes + 8 * LIMITS.batchCommands <= LIMITS.entryBytes],
-    ['a chunk, an entry and their certificate fit a record', 2 * LIMITS.feedBytes + LIMITS.entryBytes <= 1024 * 1024],
+    ['a chunk and an entry behind it fit a message', 2 * LIMITS.feedBytes + LIMITS.entryBytes <= LIMITS.chunkBytes],
     ['three beats before a takeover', 3 * LIMITS.beatMs <= LIMITS.takeoverAfterMs],
     ['an idle group keeps its log clock running', 2 * LIMITS.idleEntryMs <= LIMITS.logClockRunMs],
     ['an idle group counts as living', LIMITS.idleEntryMs < LIMITS.certificateFreshMs],

@@ -59,6 +59,10 @@ export const LIMITS = {
   /** The same in a TMR server, for those who lag by a little. */
   recentBytes: 16 * 1024 * 1024,
   feedBytes: 128 * 1024,
+  /** Entries in one message, which become one record of the log store: more than an honest sender puts into one. */
+  chunkBytes: 1024 * 1024,
+  /** What a new log file begins with is one append: more, and the old file stays until the next snapshot. */
+  checkpointBytes: 3 * 1024 * 1024,
   /** How long a restarted software container waits for both peers before it goes on unanchored. */
   rejoinWaitMs: 2_000,
   /** REJOINs of one start that are shown, and how often one TMR server may ask for another: two peers need two at most. */

@@ -109,6 +109,15 @@ describe('messages and records', () => {
   test('to a license server', () => roundTrips(toVoter, encodeToVoter, decodeToVoter));
   test('to a TMR server', () => roundTrips(toProposer, encodeToProposer, decodeToProposer));
   test('of the log', () => roundTrips(record, encodeRecord, decodeRecord));
+  test('entries that no record of a log could hold are refused before they are read', () => {
+    const message = (count: number): Uint8Array => {
+      const entries = Array.from({ length: count }, () => new Uint8Array(LIMITS.entryBytes / 3));
+      return encodeToProposer({ kind: 'entries', from: 1, entries, certificate: new Uint8Array(0) });
+    };
+    assert.equal(decodeToProposer(message(3)).kind, 'entries');
+    assert.throws(() => decodeToProposer(message(5)), /entries of more than 1048576 bytes/);
+  });
+
   test('random bytes are refused, by a LicenseError', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {

@@ -345,6 +345,8 @@ export function readSigned(reader: Reader): Signed {
   return { bytes: reader.bytes(MAX.statement), signature: reader.raw(SIGNATURE_BYTES) };
 }
 
+const LENGTH_BYTES = 4;
+
 function writeEntries(writer: Writer, message: EntriesMessage): void {
   writer.u64(message.from).u32(message.entries.length);
   for (const entry of message.entries) writer.bytes(entry);
@@ -355,7 +357,13 @@ function readEntries(reader: Reader): EntriesMessage {
   const from = reader.u64();
   const count = reader.u32();
   if (count > 1_000_000) throw malformed(`${count} entries`);
-  const entries = readMany(reader, count, () => reader.bytes(LIMITS.entryBytes));
+  let room: number = LIMITS.chunkBytes;
+  const entries = readMany(reader, count, () => {
+    const entry = reader.bytes(LIMITS.entryBytes);
+    room -= LENGTH_BYTES + entry.length;
+    if (room < 0) throw malformed(`entries of more than ${LIMITS.chunkBytes} bytes`);
+    return entry;
+  });
   return { kind: 'entries', from, entries, certificate: reader.bytes(MAX.certificate) };
 }
 

@@ -2,7 +2,7 @@ import { chosen, readOptions, wholeNumber } from '../options.ts';
 import type { Bounds } from './adversary.ts';
 import { explore } from './explore.ts';
 
-const HELP = `npm run -s sim:explore [-- --states 400000] [--only NAME]
+const HELP = `npm run -s sim:explore [-- --states 600000] [--only NAME]
 
 Everything that lying TMR servers can do to three license servers within small bounds, with the shipped step function. Exit
 code 0 if no way leads to two certificates for one index or to an old start; else the shortest one is printed.`;
@@ -14,13 +14,14 @@ const CASES: Readonly<Record<string, Bounds>> = {
   'two epochs, two entries, one rollback, all alone': {
     ...{ epochs: [2, 3], contents: ['x', 'x'], rollbacks: 1, alone: true },
   },
+  'two epochs, three entries': { epochs: [2, 3], contents: ['xy', 'xy', 'xy'], rollbacks: 0 },
   'three epochs, two entries': { epochs: [2, 3, 4], contents: ['x', 'xy'], rollbacks: 0 },
   'three epochs, one entry': { epochs: [2, 3, 4], contents: ['xy'], rollbacks: 0 },
 };
 
 const { values } = readOptions(HELP, {
   options: {
-    states: { type: 'string', default: '400000' },
+    states: { type: 'string', default: '600000' },
     only: { type: 'string' },
     help: { type: 'boolean', default: false },
   },

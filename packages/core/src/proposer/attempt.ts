@@ -1,9 +1,7 @@
 import {
-  decodePrepare,
   encodePrepare,
   epochCounter,
   epochOf,
-  epochOwner,
   equalBytes,
   type LogPromise,
   type Member,
@@ -33,9 +31,6 @@ import {
   toAll,
 } from './state.ts';
 import { shelve, stepDown } from './step-down.ts';
-
-/** Whose next one can still be written down. */
-const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
 
 /** PROTOCOL §4.5: who tries. Epochs decide who can. */
 export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
@@ -98,6 +93,7 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
     promises: new Map(),
     helpedFrom: new Map(),
     wantAll: proposer.wantAll,
+    hearActive: new Set(),
   };
   proposer.wantAll = false;
   proposer.overtakenSince = undefined;
@@ -148,6 +144,8 @@ export function onPromise(
   if (forgot && link.vote !== undefined) return [{ kind: 'send', member, message: { kind: 'shown', vote: link.vote } }];
   const certifiedIndex = certifiedBefore(proposer, promise, message);
   if (certifiedIndex === undefined) return [badPromise(member, 'promises a log that it does not show')];
+  // It has gone on since it promised that: true, and too old to build on.
+  if (certifiedIndex > promise.lastIndex) return [];
   attempt.promises.set(member, {
     certifiedIndex,
     signed: { bytes: new Uint8Array(message.promise.bytes), signature: new Uint8Array(message.promise.signature) },
@@ -158,8 +156,8 @@ export function onPromise(
 }
 
 /**
- * Where the certified part of the promised log ends; undefined: what came with the promise doesn't lead to its head. Nobody could
- * ever build on what a false license server has made up (PROTOCOL §4.2).
+ * Where the certified part of the promised log ends, or of what became of it; undefined: what came with the promise doesn't lead
+ * to its head. Nobody could ever build on what a false license server has made up (PROTOCOL §4.2).
  */
 function certifiedBefore(
   { configuration, group, crypto, replica }: Proposer,
@@ -177,6 +175,7 @@ function certifiedBefore(
     tail.length === 0
       ? [certified.index, certified.head]
       : [certified.index + 1, headAfter(crypto, certified.head, tail)];
+  if (certified.index > lastIndex) return certified.index;
   return lastIndex === index && equalBytes(lastHead, head) ? certified.index : undefined;
 }
 
@@ -313,7 +312,7 @@ export function onRefused(
   if (message.what === 'prepare') {
     if (link.status !== undefined && message.epoch > link.status.promised)
       link.status = { ...link.status, promised: message.epoch };
-    if (message.reason === 'active-lives' && proposer.role === 'preparing') return backOff(proposer, now);
+    if (message.reason === 'active-lives' && proposer.role === 'preparing') return backOff(proposer, member, now);
     return message.reason === 'epoch-jump' ? helpUp(proposer, member, message.epoch) : [];
   }
   if (message.epoch !== proposer.epoch || proposer.role !== 'leading') return [];
@@ -357,29 +356,11 @@ function helpUp(proposer: Proposer, member: Member, promised: number): ProposerE
   return [onTheWay, prepare].map((one) => ({ kind: 'send', member, message: { kind: 'prepare', prepare: one } }));
 }
 
-/** The active one lives after all: back to following, for a while. */
-function backOff(proposer: Proposer, now: Now): ProposerEffect[] {
-  if (now.monotonicMs < proposer.stuckUntil) return []; // with stranded clients it keeps asking
+/** The active one lives after all: back to following, for a while. One alone that hears it, or says so, leaves enough others. */
+function backOff(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
+  const { attempt, configuration, stuckUntil } = proposer;
+  if (now.monotonicMs < stuckUntil) return []; // with stranded clients it keeps asking
+  attempt?.hearActive.add(member);
+  if ((attempt?.hearActive.size ?? 0) <= configuration.containers.length - configuration.threshold) return [];
   return stepDown(proposer, now, 'the active one lives');
-}
-
-/** What a license server has promised before, and refuses a PREPARE for. */
-export function onAsked(proposer: Proposer, prepare: Signed): ProposerEffect[] {
-  proposer.askedEpoch = Math.max(proposer.askedEpoch, Math.min(epochAsked(proposer, prepare), HIGHEST_EPOCH));
-  return [];
-}
-
-export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
-  onAsked(proposer, prepare);
-  const epoch = epochAsked(proposer, prepare);
-  if (epoch <= proposer.epoch || epochOwner(epoch) === proposer.id || proposer.role === 'follower') return [];
-  return stepDown(proposer, now, 'the other one was promised a higher epoch');
-}
-
-/** 0: no PREPARE of a TMR server of this group. */
-function epochAsked({ configuration, crypto, group }: Proposer, prepare: Signed): number {
-  const asked = parsed(decodePrepare, prepare.bytes);
-  if (asked === undefined || !equalBytes(asked.set, configuration.set)) return 0;
-  const owner = group.tmrServers.find(({ id }) => id === epochOwner(asked.epoch));
-  return owner !== undefined && crypto.verify(owner.key, prepare.bytes, prepare.signature) ? asked.epoch : 0;
 }

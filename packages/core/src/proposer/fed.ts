@@ -37,14 +37,21 @@ export function onEntries(proposer: Proposer, member: Member, message: EntriesMe
 /** Old entries that a laggard needs and this server has forgotten: through it, from one license server to another. */
 function passOn(proposer: Proposer, donor: Member, message: EntriesMessage): ProposerEffect[] {
   return upMembers(proposer)
-    .filter((member) => member !== donor && proposer.members[member].status?.certifiedIndex === message.from - 1)
+    .filter((member) => isAskedFor(proposer, member, donor))
+    .filter((member) => proposer.members[member].status?.certifiedIndex === message.from - 1)
     .map((member) => ({ kind: 'send', member, message }));
+}
+
+/** Whether that one was asked for what this one still lacks: what nobody asked for isn't passed on. */
+function isAskedFor({ members }: Proposer, member: Member, donor: Member): boolean {
+  const { donors, status } = members[member];
+  return donors.asked.includes(donor) && status?.certifiedIndex === donors.from - 1;
 }
 
 export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array, now: Now): ProposerEffect[] {
   if (proposer.role === 'leading')
     return upMembers(proposer)
-      .filter((other) => other !== member && needsSnapshot(proposer, other))
+      .filter((other) => isAskedFor(proposer, other, member) && needsSnapshot(proposer, other))
       .map((other) => ({ kind: 'send', member: other, message: { kind: 'snapshot', bytes } }));
   try {
     install(proposer, new Uint8Array(bytes));

@@ -9,7 +9,7 @@ import {
   type Member,
 } from '@trefoil/license';
 import type { Signed, ToProposer } from '../messages.ts';
-import { one } from '../voter/bench.ts';
+import { certificateOf, group, one, promisesFor, proposeOf } from '../voter/bench.ts';
 import { ProposerBench, sent } from './bench.ts';
 import type { ProposerEffect } from './state.ts';
 
@@ -212,4 +212,39 @@ describe('following (PROTOCOL §4.7)', () => {
     assert.deepEqual(bench.hears(2, entries), []);
     assert.equal(bench.proposer.following, following);
   });
+});
+
+test('one license server that hears the active one, or says so, does not end a takeover that two others promise', () => {
+  const bench = new ProposerBench();
+  const prepares = bench.tick(100);
+  assert.equal(bench.proposer.role, 'preparing');
+  const hears = (member: Member): ProposerEffect[] =>
+    bench.hears(member, { kind: 'refused', what: 'prepare', epoch: 0, reason: 'active-lives' });
+  for (let i = 0; i < 3; i++) hears(3);
+  bench.passOn(prepares, [1, 2]);
+  assert.equal(bench.proposer.role, 'leading');
+  const other = new ProposerBench();
+  other.tick(100);
+  for (const member of [3, 2] as const)
+    other.hears(member, { kind: 'refused', what: 'prepare', epoch: 0, reason: 'active-lives' });
+  assert.equal(other.proposer.role, 'follower');
+});
+
+test('a promise that is shown again when its server has gone on accuses nobody, and is not built on', () => {
+  const [l1, l2, l3] = group();
+  const justification = promisesFor(1, 'B', [l1, l2]);
+  const propose = proposeOf(l1, 3, { justification });
+  for (const one of [l1, l2]) assert.equal(one.say('B', propose)[0]?.kind, 'vote');
+  const bench = new ProposerBench('A', [l1, l2, l3]);
+  bench.tick(400);
+  for (const member of [1, 2, 3] as const) bench.hears(member, bench.status(member));
+  const prepare = bench.tick(410).find((one) => one.kind === 'send' && one.message.kind === 'prepare');
+  assert.ok(prepare?.kind === 'send');
+  assert.equal(l3.say('A', prepare.message)[0]?.kind, 'promise', 'it is lost on the way');
+  l3.say('B', { kind: 'entries', from: 1, entries: [propose.entry], certificate: certificateOf([l1, l2]) });
+  const [again] = l3.say('A', prepare.message);
+  assert.ok(again?.kind === 'promise');
+  bench.hears(3, again);
+  assert.deepEqual(bench.alarms, []);
+  assert.equal(bench.proposer.attempt?.promises.has(3), false);
 });

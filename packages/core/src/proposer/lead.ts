@@ -303,11 +303,20 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
   return askPeer(proposer, member, from);
 }
 
-/** Entries older than this server remembers come from a license server that has them, and are passed on. */
+/**
+ * Entries older than this server remembers come from a license server that has them, and are passed on. By turns, if asked
+ * again: one that says that it has them may give none, or false ones.
+ */
 function askPeer(proposer: Proposer, member: Member, from: number): ProposerEffect[] {
-  const donor = upMembers(proposer).find((other) => {
+  const link = proposer.members[member];
+  const able = upMembers(proposer).filter((other) => {
     const status = proposer.members[other].status;
     return other !== member && status !== undefined && status.certifiedIndex >= from && status.withholding === '';
   });
-  return donor === undefined ? [] : [{ kind: 'send', member: donor, message: { kind: 'fetch', from } }];
+  if (link.donors.from !== from) link.donors = { from, asked: [] };
+  const { asked } = link.donors;
+  const donor = able.find((other) => other !== asked.at(-1)) ?? able[0];
+  if (donor === undefined) return [];
+  link.donors = { from, asked: [...asked.filter((one) => one !== donor), donor] };
+  return [{ kind: 'send', member: donor, message: { kind: 'fetch', from } }];
 }

@@ -91,6 +91,8 @@ export interface MemberLink {
   /** Highest index that was fed and when, so that the same isn't sent over and over. */
   fedTo: number;
   fedAt: number;
+  /** Which others were asked for what it lacks from this entry on, in order. */
+  donors: { readonly from: number; readonly asked: Member[] };
   /** Said that it had entries, and gave none or false ones: the others are asked first. */
   gaveNone: boolean;
 }
@@ -113,6 +115,8 @@ export interface Attempt {
   readonly wantAll: boolean;
   /** What those had promised who were asked for an epoch on the way. */
   readonly helpedFrom: Map<Member, number>;
+  /** Who says that it hears the active one. */
+  readonly hearActive: Set<Member>;
 }
 
 export interface Proposal {
@@ -211,6 +215,7 @@ export function newProposer(
     lacking: false,
     fedTo: 0,
     fedAt: -Infinity,
+    donors: { from: 0, asked: [] },
     gaveNone: false,
   });
   return {

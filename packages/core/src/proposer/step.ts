@@ -2,7 +2,8 @@ import { decodeRejoin, epochOwner, equalBytes, type Member } from '@trefoil/lice
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed, type ToProposer, type VoterStatus } from '../messages.ts';
 import type { Now } from '../voter/state.ts';
-import { attemptTick, onAsked, onPromise, onRefused, onSuperseded } from './attempt.ts';
+import { onAsked, onSuperseded } from './asked.ts';
+import { attemptTick, onPromise, onRefused } from './attempt.ts';
 import { onEntries, onSnapshot } from './fed.ts';
 import { follow } from './follow.ts';
 import { decidedElsewhere, feed, leadTick, onVote } from './lead.ts';

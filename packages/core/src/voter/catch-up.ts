@@ -11,7 +11,7 @@ import { encodeSnapshot, openSnapshot, peekSnapshot } from '../ledger/snapshot.t
 import { LIMITS } from '../limits.ts';
 import { clockCertified } from '../log-clock.ts';
 import type { EntriesMessage } from '../messages.ts';
-import type { LogRecord } from '../records.ts';
+import { encodeRecord, type LogRecord } from '../records.ts';
 import { appendEntry, certify } from '../replica.ts';
 import { isSuspect } from './rejoin.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
@@ -169,7 +169,10 @@ export function onSnapshotWritten(voter: Voter, index: number): VoterEffect[] {
   voter.installing = false;
   // What came since has grown beyond memory: the old file stays until the next snapshot.
   if (replica.certifiedIndex > index && !voter.recent.has(index + 1)) return [];
-  return [{ kind: 'rotate', snapshotIndex: index, records: checkpointRecords(voter, index, replica.tail?.bytes) }];
+  const records = checkpointRecords(voter, index, replica.tail?.bytes);
+  const bytes = records.reduce((sum, record) => sum + encodeRecord(record).length, 0);
+  if (bytes > LIMITS.checkpointBytes) return []; // likewise
+  return [{ kind: 'rotate', snapshotIndex: index, records }];
 }
 
 function checkpointRecords(voter: Voter, index: number, tail: Uint8Array | undefined): LogRecord[] {

@@ -4,6 +4,7 @@ import { decodeAccept, decodePromise, equalBytes, type Member } from '@trefoil/l
 import { decodeEntry, encodeEntry } from '../entry.ts';
 import { LedgerRoot } from '../ledger/root.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from '../records.ts';
+import { LIMITS } from '../limits.ts';
 import { Scenario } from '../scenarios/scenario.ts';
 import { play } from '../scenarios/steps.ts';
 import type { World } from '../scenarios/world.ts';
@@ -164,3 +165,17 @@ function recover(world: World, records: readonly LogRecord[], snapshot: Snapshot
   const again = records.map((record) => decodeRecord(encodeRecord(record)));
   return recoverVoter(world.context, 1, { records: again, snapshot }, world.clock(1));
 }
+
+test('where more came since a snapshot than one append takes, the old log file stays until the next', () => {
+  const scenario = new Scenario();
+  scenario.options = { snapshotEveryEntries: 5 };
+  play(scenario, '> start all\n> run 8 s\n');
+  const { voter } = scenario.world.voters[1];
+  assert.ok(voter?.snapshot !== undefined);
+  const { index } = voter.snapshot;
+  assert.equal(onSnapshotWritten(voter, index)[0]?.kind, 'rotate');
+  const { recent, replica } = voter;
+  for (let i = 0; i < 5; i++)
+    recent.push(replica.certifiedIndex + 1 + i, new Uint8Array(LIMITS.entryBytes), replica.certificate);
+  assert.deepEqual(onSnapshotWritten(voter, index), []);
+});

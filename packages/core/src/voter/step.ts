@@ -72,10 +72,12 @@ function onMessage(voter: Voter, from: TmrServer, message: ToVoter, now: Now): V
 
 /** Bounded: a TMR server that floods loses its own messages, oldest first. */
 function defer(voter: Voter, from: TmrServer, message: ToVoter): VoterEffect[] {
-  voter.deferred.push({ from, message });
-  if (voter.deferred.length <= LIMITS.deferredMessages) return [];
-  const dropped = voter.deferred.shift();
-  return dropped?.message.kind === 'prepare' ? [refuse(dropped.from, 'prepare', 0, 'behind')] : [];
+  const { deferred } = voter;
+  deferred.push({ from, message });
+  if (deferred.filter((one) => one.from === from).length <= LIMITS.deferredMessages) return [];
+  const oldest = deferred.findIndex((one) => one.from === from);
+  const [dropped] = deferred.splice(oldest, 1);
+  return dropped?.message.kind === 'prepare' ? [refuse(from, 'prepare', 0, 'behind')] : [];
 }
 
 function resume(voter: Voter, now: Now): VoterEffect[] {

@@ -306,6 +306,24 @@ describe('one statement at a time (PROTOCOL §3.3)', () => {
     assert.deepEqual(bench.effects, []);
   });
 
+  test('a flood loses messages of its own sender, and nobody else’s', () => {
+    const { benches } = voted();
+    const [bench] = benches;
+    bench.held = [];
+    const index2 = {
+      index: 2,
+      certificate: certificateOf(benches.slice(0, 2)),
+      previous: bench.voter.replica.lastHead,
+    };
+    bench.say('A', proposeOf(bench, 2, index2));
+    bench.prepare(2, 'A');
+    const junk = { bytes: new Uint8Array(10), signature: new Uint8Array(64) };
+    for (let i = 0; i < 100; i++) bench.say('B', { kind: 'shown', vote: junk });
+    const waiting = bench.voter.deferred.map(({ from }) => from);
+    assert.deepEqual(waiting, ['A', ...Array.from({ length: LIMITS.deferredMessages }, () => 'B')]);
+    bench.release();
+  });
+
   test('a flood is bounded', () => {
     const bench = new Bench();
     bench.held = [];

@@ -25,8 +25,8 @@ test('appends that overlap are joined in one write and one sync, and keep their 
 
 test('what is larger than the limits is refused before it is written, and harms nothing', async () => {
   const { store } = await openStore(new MemoryDisk(seededRandom(1)));
-  assert.throws(() => store.append([Buffer.alloc(STORE_LIMITS.recordBytes + 1)]), RangeError);
-  assert.throws(() => store.append(Array.from({ length: 5 }, () => Buffer.alloc(1024 * 1024))), RangeError);
+  await assert.rejects(store.append([Buffer.alloc(STORE_LIMITS.recordBytes + 1)]), RangeError);
+  await assert.rejects(store.append(Array.from({ length: 5 }, () => Buffer.alloc(1024 * 1024))), RangeError);
   await store.append([record('ok', 10)]);
 });
 

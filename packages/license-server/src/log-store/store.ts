@@ -93,8 +93,11 @@ export class Log implements LogStore {
   }
 
   append(records: readonly Uint8Array[]): Promise<void> {
-    const bytes = checkedSize(records);
-    return new Promise((done, failed) => this.#enqueue({ kind: 'append', records, bytes, done, failed }));
+    // In the promise: who appends too much has a fault like any other of the disk, not an exception on the way.
+    return new Promise((done, failed) => {
+      const bytes = checkedSize(records);
+      this.#enqueue({ kind: 'append', records, bytes, done, failed });
+    });
   }
 
   startSegment(): Promise<number> {

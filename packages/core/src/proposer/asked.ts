@@ -1,0 +1,29 @@
+import { decodePrepare, epochOwner, equalBytes } from '@trefoil/license';
+import { parsed, type Signed } from '../messages.ts';
+import type { Now } from '../voter/state.ts';
+import type { Proposer, ProposerEffect } from './state.ts';
+import { stepDown } from './step-down.ts';
+
+/** Whose next one can still be written down. */
+const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
+
+/** What a license server has promised before, and refuses a PREPARE for. */
+export function onAsked(proposer: Proposer, prepare: Signed): ProposerEffect[] {
+  proposer.askedEpoch = Math.max(proposer.askedEpoch, Math.min(epochAsked(proposer, prepare), HIGHEST_EPOCH));
+  return [];
+}
+
+export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
+  onAsked(proposer, prepare);
+  const epoch = epochAsked(proposer, prepare);
+  if (epoch <= proposer.epoch || epochOwner(epoch) === proposer.id || proposer.role === 'follower') return [];
+  return stepDown(proposer, now, 'the other one was promised a higher epoch');
+}
+
+/** 0: no PREPARE of a TMR server of this group. */
+function epochAsked({ configuration, crypto, group }: Proposer, prepare: Signed): number {
+  const asked = parsed(decodePrepare, prepare.bytes);
+  if (asked === undefined || !equalBytes(asked.set, configuration.set)) return 0;
+  const owner = group.tmrServers.find(({ id }) => id === epochOwner(asked.epoch));
+  return owner !== undefined && crypto.verify(owner.key, prepare.bytes, prepare.signature) ? asked.epoch : 0;
+}
