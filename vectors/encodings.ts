@@ -11,6 +11,7 @@ import {
   merklePath,
   merkleTree,
   type Outcome,
+  sessionHandleOf,
   sessionIdOf,
   signCommand,
   TAGS,
@@ -161,16 +162,22 @@ function commands(): Command[] {
   ];
 }
 
-export function commandVectors(): EncodingVectors & { readonly set: string; readonly sessionId: string } {
+export function commandVectors(): EncodingVectors & {
+  readonly set: string;
+  readonly sessionId: string;
+  readonly sessionHandle: string;
+} {
   const list = commands();
+  const id = sessionIdOf(acme.crypto, acme.set, list[0] as Extract<Command, { kind: 'open' }>);
   const bytesOf = (kind: Command['kind']): Uint8Array =>
     encodeCommand(list.find((one) => one.kind === kind) as Command);
   const [open, acquire, renew] = [bytesOf('open'), bytesOf('acquire'), bytesOf('renew')];
   const name = 1 + 32 + 16 + 32 + 8 + 2;
   return {
-    description: 'FORMATS §4. Signatures are for the set below; sessionId is that of the first one',
+    description: 'FORMATS §4. Signatures are for the set below; sessionId and sessionHandle are those of the first one',
     set: toBase64url(acme.set),
-    sessionId: toBase64url(sessionIdOf(acme.crypto, acme.set, list[0] as Extract<Command, { kind: 'open' }>)),
+    sessionId: toBase64url(id),
+    sessionHandle: toBase64url(sessionHandleOf(acme.crypto, id)),
     valid: list.map((command) => entry(command.kind, command, encodeCommand(command))),
     invalid: [
       wrong('empty', new Uint8Array(0)),

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { GroupHands } from '@trefoil/cli';
+import { create, fromBinary, ListSessionsReplySchema, ListSessionsRequestSchema, toBinary } from '@trefoil/api';
 import { connect, systemMachine } from '@trefoil/client';
-import { decodeGrantBundle, fromBase64url, verifyGrant } from '@trefoil/license';
+import { decodeGrantBundle, encodeCommand, fromBase64url, verifyGrant } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { eventually, RunningGroup } from './running-group.ts';
 
@@ -193,4 +194,26 @@ await client.close();
     const { stdout } = await run(node20, [join(application, 'main.js')]);
     assert.match(stdout, /^v20\.\S+ granted true 1\n/);
   });
+});
+
+test('what a client is shown of the sessions of others lets it ask in none of them', {
+  timeout: 120_000,
+}, async (t) => {
+  const running = await RunningGroup.start();
+  t.after(() => running[Symbol.asyncDispose]());
+  await running.hands.sell({ version: 1, quantity: 1 });
+  await using alice = await running.client('alice');
+  await using mallory = await running.client('mallory');
+  const held = await alice.acquire('cad');
+  assert.equal(held.kind, 'granted');
+  const { group } = mallory;
+  const request = create(ListSessionsRequestSchema, { set: group.configuration.set });
+  const listed = await mallory.read('listSessions', toBinary(ListSessionsRequestSchema, request));
+  const shown = fromBinary(ListSessionsReplySchema, listed).sessions.find(({ user }) => user === 'alice');
+  const far = { requestId: 2 ** 40, lowestUnanswered: 2 ** 40, nonce: new Uint8Array(16) };
+  const renewal = encodeCommand({ kind: 'renew', session: shown?.id ?? new Uint8Array(16), ...far });
+  const result = await group.submit(renewal, 3_000);
+  assert.ok(result.kind === 'certified' && result.outcome.kind === 'refused');
+  assert.equal(result.outcome.code, 'unknown-session');
+  assert.equal(await alice.renew(), 'renewed');
 });

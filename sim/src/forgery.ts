@@ -25,7 +25,7 @@ export function forged(world: World, id: TmrServer, random: Random): Uint8Array[
   const secret = random.bytes(32);
   const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
   const evict = {
-    ...({ kind: 'evict', session: victim.id, atLogTime: ledger.logTime, reason: 'forged' } as const),
+    ...({ kind: 'evict', session: victim.handle, atLogTime: ledger.logTime, reason: 'forged' } as const),
     ...{ nonce: random.bytes(16), admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey) },
   };
   const all: Command[] = [

@@ -182,6 +182,7 @@ export class World {
     void this.office.submit('update', command);
   }
 
+  /** By its handle. */
   evict(session: Uint8Array): void {
     const { set, admin, crypto } = this.fixture;
     const unsigned = {

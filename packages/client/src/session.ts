@@ -7,6 +7,7 @@ import {
   LIMITS,
   type OpenCommand,
   type Outcome,
+  sessionHandleOf,
   sessionIdOf,
   signCommand,
   toBase64url,
@@ -224,6 +225,11 @@ export class Session {
       timeoutMs: this.timeoutMs,
       nextRequest: this.#nextRequest,
     };
+  }
+
+  /** By which admins see and evict it. */
+  get handle(): Uint8Array {
+    return sessionHandleOf(this.#group.crypto, this.id);
   }
 
   static resume(group: Group, saved: SavedSession): Session {

@@ -96,6 +96,7 @@ export interface EvictCommand {
   readonly admin: Uint8Array;
   readonly nonce: Uint8Array;
   readonly atLogTime: number;
+  /** Its handle. */
   readonly session: Uint8Array;
   readonly reason: string;
   readonly signature: Uint8Array;
@@ -260,7 +261,15 @@ export function signedCommandBytes(set: Uint8Array, command: Signed): Uint8Array
   return signedBytes(set, command);
 }
 
-/** A session's id follows from its `open`: nobody can open another one under the same id. */
+/**
+ * A session's id follows from its `open`: nobody can open another one under the same id. Only who has seen the `open` or a later
+ * command knows it: it is shown to nobody, for whoever knows it may ask in that session.
+ */
 export function sessionIdOf(crypto: Crypto, set: Uint8Array, open: Unsigned<OpenCommand>): Uint8Array {
   return taggedHash(crypto, TAGS.session, set, encodeUnsigned(open)).subarray(0, SESSION_ID_BYTES);
+}
+
+/** By which a session is shown and named to others: in outcomes, lists and evictions. */
+export function sessionHandleOf(crypto: Crypto, id: Uint8Array): Uint8Array {
+  return taggedHash(crypto, TAGS.handle, id).subarray(0, SESSION_ID_BYTES);
 }

@@ -10,7 +10,7 @@ import { COUNTING_MODES, type CountingMode } from './terms.ts';
 export type Outcome = Answer & {
   /** SHA-256 of the command; zero for what the log's clock alone brought about. */
   readonly commandHash: Uint8Array;
-  /** Zero for commands outside a session. */
+  /** Its handle; zero for commands outside a session. */
   readonly session: Uint8Array;
   readonly requestId: number;
 };

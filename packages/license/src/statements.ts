@@ -31,6 +31,7 @@ export const TAGS = {
   entry: tag('trefoil/entry'),
   keyId: tag('trefoil/key'),
   session: tag('trefoil/session'),
+  handle: tag('trefoil/handle'),
   open: tag('trefoil/open'),
   consume: tag('trefoil/consume'),
   evict: tag('trefoil/evict'),

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fromBase64url, toBase64url } from './bytes.ts';
-import { type Command, decodeCommand, encodeCommand, sessionIdOf } from './commands.ts';
+import { type Command, decodeCommand, encodeCommand, sessionHandleOf, sessionIdOf } from './commands.ts';
 import type { Algorithm, PublicKey } from './crypto.ts';
 import { verifyConfiguration, verifyConstituent, verifyIssuingKey, verifyLicense, verifyUpdate } from './documents.ts';
 import type { DocumentType } from './envelope.ts';
@@ -146,7 +146,9 @@ describe('encodings', () => {
   });
 
   test('commands', () => {
-    const vectors = readJson<EncodingVectors & { set: string; sessionId: string }>('commands.json');
+    const vectors = readJson<EncodingVectors & { set: string; sessionId: string; sessionHandle: string }>(
+      'commands.json',
+    );
     for (const { value, bytes } of vectors.valid) {
       const command = decodeCommand(fromBase64url(bytes));
       assert.deepEqual(jsonOf(command), value);
@@ -155,7 +157,9 @@ describe('encodings', () => {
     for (const { name, bytes } of vectors.invalid)
       assert.throws(() => decodeCommand(fromBase64url(bytes)), malformed, name);
     const open = decodeCommand(fromBase64url(vectors.valid[0]?.bytes ?? '')) as Extract<Command, { kind: 'open' }>;
-    assert.equal(toBase64url(sessionIdOf(crypto, fromBase64url(vectors.set), open)), vectors.sessionId);
+    const id = sessionIdOf(crypto, fromBase64url(vectors.set), open);
+    assert.equal(toBase64url(id), vectors.sessionId);
+    assert.equal(toBase64url(sessionHandleOf(crypto, id)), vectors.sessionHandle);
   });
 
   test('outcomes', () => {

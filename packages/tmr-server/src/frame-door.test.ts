@@ -67,7 +67,7 @@ test('a list that is longer than a frame may be is told, and harms nobody', asyn
     new DataView(id.buffer).setUint32(0, i);
     const digests = { key: new Uint8Array(32), closeHash: new Uint8Array(32) };
     const who = { user: name, host: name, program: name, openedUtc: 0, deadline: 0, evicted: '', closed: false };
-    sessions.set(bytesKey(id), { id, ...digests, ...who, holds: new Map(), proven: window, free: window });
+    sessions.set(bytesKey(id), { id, handle: id, ...digests, ...who, holds: new Map(), proven: window, free: window });
   }
   asks('listSessions', toBinary(ListSessionsRequestSchema, create(ListSessionsRequestSchema, { set })));
   assert.deepEqual(told, [TOO_LONG]);

@@ -159,7 +159,7 @@ export function listSessions({ proposer }: ProposerRuntime) {
     index: BigInt(ledger.index),
     utc: BigInt(ledger.utc),
     sessions: sessions.map((session) => ({
-      id: session.id,
+      id: session.handle,
       user: session.user,
       host: session.host,
       program: session.program,

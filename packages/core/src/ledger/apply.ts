@@ -7,6 +7,7 @@ import {
   equalBytes,
   LicenseError,
   SESSION_ID_BYTES,
+  sessionHandleOf,
   sessionIdOf,
 } from '@trefoil/license';
 import type { Entry } from '../entry.ts';
@@ -71,7 +72,7 @@ const NO_COMMAND = new Uint8Array(32);
 const NOTHING = new Uint8Array(0);
 
 function derivedOutcome({ session, answer }: Derived): Uint8Array {
-  return encodeOutcome({ ...answer, commandHash: NO_COMMAND, session: session.id, requestId: 0 });
+  return encodeOutcome({ ...answer, commandHash: NO_COMMAND, session: session.handle, requestId: 0 });
 }
 
 function execute(ledger: Ledger, command: Command, bytes: Uint8Array): Uint8Array {
@@ -107,7 +108,8 @@ function executeOpen(ledger: Ledger, command: Extract<Command, { kind: 'open' }>
   // The id covers all but the signature; other bytes can only mean another (P-256-like) signature over the same request.
   if (standing !== undefined && equalBytes(standing.commandHash, commandHash)) return standing.outcome;
   const { answer, session } = openSession(ledger, command);
-  const outcome = encodeOutcome({ ...answer, commandHash, session: id, requestId: 0 });
+  const handle = session?.handle ?? sessionHandleOf(ledger.context.crypto, id);
+  const outcome = encodeOutcome({ ...answer, commandHash, session: handle, requestId: 0 });
   if (session !== undefined && answer.kind === 'opened')
     rememberAnswer(ledger, session.proven, 0, { commandHash, outcome, consume: false });
   return outcome;
@@ -118,9 +120,9 @@ type SessionCommand = Exclude<Command, { kind: 'open' | 'evict' | 'update' }>;
 /** Exactly once (PROTOCOL §5.11): a known id gets its remembered bytes; what is below the window never runs. */
 function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: Uint8Array): Uint8Array {
   const { requestId } = command;
-  const reply = (answer: Answer): Uint8Array =>
-    encodeOutcome({ ...answer, commandHash, session: command.session, requestId });
   const session = ledger.sessions.get(bytesKey(command.session));
+  const handle = session?.handle ?? sessionHandleOf(ledger.context.crypto, command.session);
+  const reply = (answer: Answer): Uint8Array => encodeOutcome({ ...answer, commandHash, session: handle, requestId });
   if (session === undefined) {
     const before = ledger.remembered.get(rememberedKey(command.session, requestId));
     return before !== undefined && equalBytes(before.commandHash, commandHash)

@@ -7,6 +7,7 @@ import {
   LIMITS as FORMAT,
   malformed,
   Reader,
+  sessionHandleOf,
   verifyConstituent,
   verifyIssuingKey,
   verifyLicense,
@@ -158,8 +159,9 @@ function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
       ledger.utcLead = reader.u64();
       break;
     case 'S': {
-      const session = readSession(reader);
+      const session = readSession(ledger, reader);
       ledger.sessions.set(bytesKey(session.id), session);
+      ledger.handles.set(bytesKey(session.handle), session);
       break;
     }
     case 'L':
@@ -204,9 +206,11 @@ function restoreLicense(ledger: Ledger, id: string, reader: Reader): void {
   });
 }
 
-function readSession(reader: Reader): Session {
+function readSession({ context }: Ledger, reader: Reader): Session {
+  const id = new Uint8Array(reader.raw(16));
   const session: Session = {
-    id: new Uint8Array(reader.raw(16)),
+    id,
+    handle: new Uint8Array(sessionHandleOf(context.crypto, id)),
     key: new Uint8Array(reader.raw(32)),
     closeHash: new Uint8Array(reader.raw(32)),
     user: reader.text(FORMAT.nameBytes),

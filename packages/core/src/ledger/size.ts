@@ -19,6 +19,7 @@ const BYTES = { session: 800, hold: 90, item: 140, answered: 50, remembered: 200
 
 export function addSession(ledger: Ledger, session: Session): void {
   ledger.journal.put(ledger.sessions, bytesKey(session.id), session);
+  ledger.journal.put(ledger.handles, bytesKey(session.handle), session);
   ledger.dirty.add(recordName.session(session.id));
   grow(ledger, BYTES.session);
 }
@@ -27,6 +28,7 @@ export function addSession(ledger: Ledger, session: Session): void {
 export function removeSession(ledger: Ledger, session: Session): void {
   const key = bytesKey(session.id);
   ledger.journal.remove(ledger.sessions, key);
+  ledger.journal.remove(ledger.handles, bytesKey(session.handle));
   ledger.dirty.add(recordName.session(session.id));
   ledger.journal.put(ledger.ended, key, ledger.logTime);
   ledger.dirty.add(recordName.ended(key));

@@ -35,6 +35,8 @@ export interface Ledger {
   /** Derived: product → its licenses by id. A license never changes its product. */
   readonly products: Map<string, Map<string, LicenseState>>;
   readonly sessions: Map<string, Session>;
+  /** Derived: the same by their handles. */
+  readonly handles: Map<string, Session>;
   /** Ids of ended sessions → logTime of their end; kept for LIMITS.openWindowMs. */
   readonly ended: Map<string, number>;
   /** Outcomes outside a living session: consumes of ended sessions (24 h), admin and vendor commands (10 min). */
@@ -70,7 +72,10 @@ export interface HolderRef {
 }
 
 export interface Session {
+  /** Whoever knows it may ask in this session: others are told the handle. */
   readonly id: Uint8Array;
+  /** Derived. */
+  readonly handle: Uint8Array;
   readonly key: Uint8Array;
   readonly closeHash: Uint8Array;
   readonly user: string;
@@ -146,6 +151,7 @@ export function emptyLedger(context: LedgerContext): Ledger {
     licenses: new Map(),
     products: new Map(),
     sessions: new Map(),
+    handles: new Map(),
     ended: new Map(),
     remembered: new Map(),
     deadlines: new Deadlines(),

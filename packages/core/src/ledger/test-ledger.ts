@@ -9,6 +9,7 @@ import {
   keyIdBytes,
   type OpenCommand,
   type Outcome,
+  sessionHandleOf,
   sessionIdOf,
   signCommand,
   type SigningKey,
@@ -93,7 +94,7 @@ export class TestLedger {
       kind: 'evict',
       admin: keyIdBytes(crypto, admin.publicKey),
       nonce: new Uint8Array(16).fill(nonce),
-      ...{ atLogTime, session, reason: 'needed' },
+      ...{ atLogTime, session: sessionHandleOf(crypto, session), reason: 'needed' },
     } as const;
     return signCommand<EvictCommand>(set, unsigned, key);
   }
@@ -113,6 +114,7 @@ export class TestSession {
   readonly key: SigningKey;
   readonly open: OpenCommand;
   readonly id: Uint8Array;
+  readonly handle: Uint8Array;
   requestId = 0;
   readonly #name: string;
   readonly #fixture: Fixture;
@@ -134,6 +136,7 @@ export class TestSession {
     } as const;
     this.open = signCommand<OpenCommand>(set, unsigned, options.signedBy ?? this.key);
     this.id = sessionIdOf(crypto, set, unsigned);
+    this.handle = sessionHandleOf(crypto, this.id);
   }
 
   static opened(test: TestLedger, name: string, options?: TestSessionOptions): TestSession {

@@ -1,4 +1,11 @@
-import { type Command, type EvictCommand, keyIdBytes, signCommand, type SigningKey } from '@trefoil/license';
+import {
+  type Command,
+  type EvictCommand,
+  keyIdBytes,
+  sessionHandleOf,
+  signCommand,
+  type SigningKey,
+} from '@trefoil/license';
 import { decodeOutcome } from '@trefoil/license';
 import { inWords } from './in-words.ts';
 import type { Scenario } from './scenario.ts';
@@ -36,7 +43,7 @@ function eviction(scenario: Scenario, name: string, key: SigningKey): EvictComma
       admin: keyIdBytes(fixture.crypto, fixture.admin.publicKey),
       nonce: fixture.crypto.sha256(new TextEncoder().encode(`evict ${name}`)).subarray(0, 16),
       atLogTime: (proposers.A ?? proposers.B)?.replica.certified?.logTime ?? 0,
-      session: scenario.client(name).session,
+      session: sessionHandleOf(fixture.crypto, scenario.client(name).session),
       reason: 'the seat is needed',
     },
     key,

@@ -163,8 +163,8 @@ describe('sessions', () => {
     assert.deepEqual(
       why,
       new Map([
-        [silent.id.join(), 'silent'],
-        [evicted.id.join(), 'evicted'],
+        [silent.handle.join(), 'silent'],
+        [evicted.handle.join(), 'evicted'],
       ]),
     );
   });

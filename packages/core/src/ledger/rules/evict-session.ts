@@ -15,7 +15,7 @@ export function evictSession(ledger: Ledger, command: EvictCommand): Answer {
     return refused('bad-signature');
   if (command.atLogTime > ledger.logTime || command.atLogTime + LIMITS.openWindowMs < ledger.logTime)
     return refused('stale');
-  const session = ledger.sessions.get(bytesKey(command.session));
+  const session = ledger.handles.get(bytesKey(command.session));
   if (session === undefined || session.closed) return refused('unknown-session');
   if (session.evicted === '') {
     ledger.journal.set(session, 'evicted', command.reason === '' ? 'by the admin' : command.reason);

@@ -1,4 +1,11 @@
-import { type Answer, bytesKey, type OpenCommand, sessionIdOf, signedCommandBytes } from '@trefoil/license';
+import {
+  type Answer,
+  bytesKey,
+  type OpenCommand,
+  sessionHandleOf,
+  sessionIdOf,
+  signedCommandBytes,
+} from '@trefoil/license';
 import { LIMITS } from '../../limits.ts';
 import { addSession } from '../size.ts';
 import { emptyWindow, type Ledger, scheduleSession, type Session } from '../state.ts';
@@ -22,6 +29,7 @@ export function openSession(ledger: Ledger, command: OpenCommand): { answer: Ans
   if (ledger.bytes >= LIMITS.ledgerBytes) return { answer: refused('too-many', FULL) };
   const session: Session = {
     id: new Uint8Array(id),
+    handle: new Uint8Array(sessionHandleOf(crypto, id)),
     key: new Uint8Array(command.sessionKey),
     closeHash: new Uint8Array(command.closeHash),
     user: command.user,

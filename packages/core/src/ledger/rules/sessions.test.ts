@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Outcome } from '@trefoil/license';
+import { type Command, equalBytes, type Outcome } from '@trefoil/license';
 import { seedKey } from '@trefoil/license/fixtures';
 import { freeAt, LIMITS } from '../../limits.ts';
 import { TestLedger, TestSession } from '../test-ledger.ts';
@@ -63,12 +63,14 @@ describe('renewing and ending (PROTOCOL §5.3, §5.4)', () => {
     one.sell({ quantity: 9, sessionTimeoutSeconds: 10 });
     const sessions = ['a', 'b', 'c'].map((name) => TestSession.opened(one, name));
     one.apply(sessions.flatMap((session) => [session.acquire(), session.acquire()]));
+    const idOf = (handle: Uint8Array): Uint8Array =>
+      (sessions.find((session) => equalBytes(session.handle, handle)) as TestSession).id;
     const late = one.apply([sessions[0]?.renew() as never], 10_400);
     assert.equal(late[0]?.kind, 'renewed');
     assert.deepEqual(late[0]?.kind === 'renewed' && late[0].grants, []); // its holds were due before it came
     const order = late
       .slice(1)
-      .map((outcome) => (outcome.kind === 'expired' ? [...outcome.session, outcome.hold] : []));
+      .map((outcome) => (outcome.kind === 'expired' ? [...idOf(outcome.session), outcome.hold] : []));
     assert.equal(order.length, 6);
     assert.deepEqual(
       order,
@@ -134,4 +136,21 @@ describe('eviction (PROTOCOL §5.9)', () => {
     assert.equal(code(one.do(one.evict(new Uint8Array(16)))), 'refused unknown-session');
     assert.equal(code(one.do(one.evict(alice.id))), 'evicted');
   });
+});
+
+test('what others are shown of a session names it, and lets nobody ask in it', () => {
+  const one = new TestLedger();
+  one.sell({ quantity: 2 });
+  const alice = TestSession.opened(one, 'alice');
+  const granted = one.do(alice.acquire());
+  assert.deepEqual(granted.session, alice.handle);
+  const forged = { ...alice.renew({ requestId: 2 ** 40, lowestUnanswered: 2 ** 40 }), session: granted.session };
+  const refused = one.do(forged as Command);
+  assert.equal(code(refused), 'refused unknown-session');
+  assert.equal(code(one.do(alice.renew({ requestId: 2 }))), 'renewed');
+  const late = one.wait(end + 1);
+  assert.deepEqual(
+    late.map(({ session }) => session),
+    late.map(() => alice.handle),
+  );
 });
