@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { minutes, readOptions } from '@trefoil/sim/options';
 
-const HELP = `npm run fuzz -- --minutes 10    every reader of outside bytes, in turn, for ten minutes in all
+const HELP = `npm run -s fuzz                    every reader of outside bytes, in turn, for ten minutes in all
+npm run -s fuzz -- --minutes 60    for an hour
 
 Bent and random bytes for the readers of all rooms (packages/*/src/**/fuzz.test.ts). A failure prints fast-check's seed and path and
 the smallest bytes that fail. Exit code 0 if nothing was found.`;
@@ -26,5 +27,7 @@ else {
     stdio: 'inherit',
     env: { ...process.env, TREFOIL_FUZZ_MS: String(forMs) },
   });
-  process.exitCode = status ?? 1;
+  const verdict = status === 0 ? 'nothing found' : status === null ? 'stopped' : 'see what failed above';
+  process.stdout.write(`${countTargets(files)} readers in ${files.length} files, ${total} minutes: ${verdict}\n`);
+  process.exitCode = status ?? 130;
 }

@@ -14,12 +14,14 @@ export interface Instrumented {
 /** What is for tests only is not worth a mutant. */
 const FOR_TESTS = ['**/*.test.ts', '**/test-*.ts', '**/fixture*.ts', '**/scenarios/**', '**/index.ts'];
 
+export class NoSuchFile extends Error {}
+
 /** Files of the room whose path has one of `parts` in it; all if there is none. */
 export async function instrument(room: string, parts: readonly string[]): Promise<Instrumented> {
   const paths = globSync(`packages/${room}/src/**/*.ts`, { cwd: root, exclude: FOR_TESTS }).sort();
   const chosen = paths.filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)));
   if (paths.length === 0) throw new Error(`there is no room packages/${room}`);
-  if (chosen.length === 0) throw new Error(`no file of ${room} has ${parts.join(' or ')} in its path`);
+  if (chosen.length === 0) throw new NoSuchFile(`no file of ${room} has ${parts.join(' or ')} in its path`);
   const files = chosen.map((name) => ({ name, content: readFileSync(join(root, name), 'utf8'), mutate: true }));
   const instrumenter = new Instrumenter(SILENT);
   const options = { plugins: null, excludedMutations: [], ignorers: [{ shouldIgnore: wordsOfErrors }] };

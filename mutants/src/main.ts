@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { chosen, readOptions, wholeNumber } from '@trefoil/sim/options';
-import { instrument } from './instrument.ts';
+import { instrument, NoSuchFile } from './instrument.ts';
 import type { Fate, Mutant, TestCoverage } from './mutant.ts';
 import { WorkerHandle } from './worker-handle.ts';
 
@@ -114,6 +114,6 @@ else {
   );
   await main(room, parts, wholeNumber('--workers', values.workers)).catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof NoSuchFile ? 2 : 1;
   });
 }

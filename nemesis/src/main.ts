@@ -1,5 +1,5 @@
 import { minutes, readOptions, wholeNumber } from '@trefoil/sim/options';
-import { run, type RunResult } from './run.ts';
+import { leftOut, run, type RunResult } from './run.ts';
 
 const HELP = `npm run -s nemesis -- --minutes 2           faults for two minutes
 npm run -s nemesis -- --minutes 2 --seed 7  the same plan of faults again (not the same run: processes are real)
@@ -21,7 +21,8 @@ function tell({ findings, counts, entries, longestMs, servedAfterMs }: RunResult
   for (const finding of findings) process.stdout.write(`FOUND: ${finding}\n`);
   const sum = (first: string): number =>
     [...counts].reduce((sum, [what, times]) => sum + (what.startsWith(`${first} `) ? times : 0), 0);
-  const verdict = findings.length === 0 ? 'nothing found' : `${findings.length} findings`;
+  const missing = leftOut().length === 0 ? '' : `; ${leftOut().join('; ')}`;
+  const verdict = `${findings.length === 0 ? 'nothing found' : `${findings.length} findings`}${missing}`;
   process.stdout.write(
     `${sum('fault')} faults, ${sum('request')} requests answered, ${sum('unanswered')} not, ${entries} entries; ` +
       `longest wait ${(longestMs / 1_000).toFixed(1)} s, after mending ${(servedAfterMs / 1_000).toFixed(1)} s; ${verdict}\n`,

@@ -74,7 +74,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
   return { findings, counts, entries: logs.entries, longestMs: clients.longestMs, servedAfterMs };
 }
 
-function leftOut(): string[] {
+/** What this machine can't have. */
+export function leftOut(): string[] {
   return [
     ...(process.getuid?.() === 0 ? [] : ['not root: no disk is filled, since no server has one of its own']),
     ...(fakeTime === undefined ? ['the Debian package faketime is missing: no clock of a server is set'] : []),

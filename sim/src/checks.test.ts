@@ -167,7 +167,7 @@ const WRONG: Readonly<Record<string, readonly [says: RegExp, done: (one: Case) =
   ],
   'an entry that honest servers refuse to execute': [
     /^9\.7 an entry is refused: ledger-root/,
-    (one) => one.world.checks.refused('ledger-root'),
+    (one) => one.world.checks.refused('ledger-root', 1),
   ],
   'two outcomes of one command': [
     /^9\.6 two outcomes of one command/,

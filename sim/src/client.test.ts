@@ -314,3 +314,29 @@ test('a consume that fell out of the window and whose session ended is never sai
   assert.equal((await hall.answer(result.again())).kind, 'unknown');
   hall.end();
 });
+
+for (const shown of [true, false])
+  test(`an answer is older than an update of its license: ${shown ? 'shown, a seat' : 'lost, unknown and given back'}`, async () => {
+    const hall = await Hall.open(2);
+    const client = await hall.connect('ada');
+    const lost = hall.loseAnswerTo('acquire');
+    const asked = client.acquire('hot');
+    await hall.answer(lost);
+    const unanswered = await hall.answer(asked);
+    assert.ok(unanswered.kind === 'unknown');
+    hall.mend();
+    hall.world.sell('hot-1', 'hot', 3);
+    await hall.pass(1_000);
+    if (!shown)
+      for (const id of ['A', 'B'] as const) {
+        const state = hall.world.tmrServers[id].runtime?.proposer.replica.ledger.licenses.get('hot-1');
+        assert.equal(state?.replaced.length, 1);
+        state.replaced = [];
+      }
+    const result = await hall.answer(unanswered.again());
+    assert.equal(result.kind, shown ? 'granted' : 'unknown');
+    assert.equal(hall.used, 1);
+    await hall.pass(3 * SEAT_TIMEOUT_MS);
+    assert.equal(hall.used, shown ? 1 : 0);
+    hall.end();
+  });

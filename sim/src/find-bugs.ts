@@ -7,7 +7,7 @@ import { chosen, readOptions, wholeNumber } from './options.ts';
 const HELP = `npm run -s sim:bugs [-- --seeds 1000] [--only NAME]
 
 Puts each bug of sim/src/bugs.ts into the product, one at a time, and looks for it with the simulator, and where a bug
-is known to need many steps in one order, with the explorer. Exit code 0 if every one is found.`;
+is known to need many steps in one order, with the explorer: some 40 minutes on two cores. Exit code 0 if every one is found.`;
 
 const { values } = readOptions(HELP, {
   options: {

@@ -17,8 +17,8 @@ const { values, positionals } = readOptions(HELP, {
   options: {
     seeds: { type: 'string' },
     crowd: { type: 'string' },
-    from: { type: 'string', default: '1' },
-    workers: { type: 'string', default: String(availableParallelism()) },
+    from: { type: 'string' },
+    workers: { type: 'string' },
     'stop-at-first': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -69,7 +69,7 @@ async function many(from: number, seeds: number): Promise<void> {
   const plan = {
     from,
     seeds,
-    workers: wholeNumber('--workers', values.workers),
+    workers: wholeNumber('--workers', values.workers ?? String(availableParallelism())),
     stopAtFirst: values['stop-at-first'],
     onResult,
   };
@@ -96,10 +96,12 @@ async function comeBack(clients: number): Promise<void> {
 const asked = [positionals.length > 0, values.seeds !== undefined, values.crowd !== undefined].filter(Boolean);
 if (!values.help && (asked.length > 1 || positionals.length > 1))
   misused('one seed, or --seeds, or --crowd: only one of them at a time');
-if (values.help || (positionals.length === 0 && values.seeds === undefined && values.crowd === undefined))
-  process.stdout.write(`${HELP}\n`);
+if (values.seeds === undefined && (values.from ?? values.workers) !== undefined && !values.help)
+  misused('--from and --workers are for --seeds');
+if (values.help) process.stdout.write(`${HELP}\n`);
+else if (asked.length === 0) misused(`${HELP}\n\nwhat is to be run: one seed, --seeds, or --crowd?`);
 else if (values.crowd !== undefined) await comeBack(wholeNumber('--crowd', values.crowd));
 else if (values.seeds !== undefined)
-  await many(wholeNumber('--from', values.from), wholeNumber('--seeds', values.seeds));
+  await many(wholeNumber('--from', values.from ?? '1'), wholeNumber('--seeds', values.seeds));
 else await one(wholeNumber('the seed', positionals[0]));
 process.exit();

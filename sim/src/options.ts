@@ -8,9 +8,9 @@ export function readOptions<T extends ParseArgsConfig>(help: string, config: T):
     // Node adds advice for programmers behind the first sentence.
     const [sentence = ''] = (error instanceof Error ? error.message : String(error)).split(/\n|(?<=\.) /);
     const [, option] = /^Option '(\S+?)[ '].* argument is ambiguous/.exec(sentence) ?? [];
-    return misused(
-      `${option === undefined ? sentence : `${option} needs a value, and none begins with "-"`}\n\n${help}`,
-    );
+    const what = option === undefined ? sentence : `${option} needs a value, and none begins with "-"`;
+    // The sentence last, where it is read.
+    return misused(`${help}\n\n${what}`);
   }
 }
 

@@ -127,7 +127,7 @@ export class TmrServer {
     const toUs = network.way(server.name, this.id, alive, (frame) =>
       this.machine.when(() => {
         if (!alive() || this.runtime?.links[member] !== near) return;
-        const message = this.#hear(frame, near);
+        const message = this.#hear(frame, member, near);
         if (message !== undefined) this.runtime.handle({ kind: 'message', member, message });
       }),
     );
@@ -157,11 +157,11 @@ export class TmrServer {
   }
 
   /** What is no message closes the link, as in the process. */
-  #hear(frame: Uint8Array, link: { close(): void }): ToProposer | undefined {
+  #hear(frame: Uint8Array, from: Member, link: { close(): void }): ToProposer | undefined {
     try {
       const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
       this.#world.count(`a TMR server hears: ${message.kind}`);
-      if (message.kind === 'refused') this.#world.checks.refused(message.reason);
+      if (message.kind === 'refused') this.#world.checks.refused(message.reason, from);
       return this.liar.hears(message);
     } catch (error) {
       if (!(error instanceof LicenseError)) throw error;

@@ -3,6 +3,8 @@ import {
   encodeEntry,
   encodeToProposer,
   headAfter,
+  type Refusal,
+  REFUSALS,
   RULES_VERSION,
   type Signed,
   type ToProposer,
@@ -120,6 +122,39 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
         }))
       : [message],
   'no votes': (_traitor, message) => (message.kind === 'vote' ? [] : [message]),
+  'refuses for no reason': (traitor, message) => {
+    const refused = (what: 'prepare' | 'propose', epoch: number, reason: Refusal): ToProposer[] => [
+      { kind: 'refused', what, epoch, reason },
+      ...(traitor.random.chance(0.5) ? [message] : []),
+    ];
+    if (message.kind === 'vote')
+      return refused('propose', decodeAccept(message.vote.bytes).epoch, traitor.random.pick(REFUSALS));
+    if (message.kind !== 'promise') return [message];
+    const epoch = traitor.random.pick([0, decodePromise(message.promise.bytes).epoch, 1_000_000]);
+    return refused('prepare', epoch, traitor.random.pick(['active-lives', ...REFUSALS]));
+  },
+  'feeds nothing, or what is false': (traitor, message) => {
+    if (message.kind === 'snapshot')
+      return traitor.random.pick([[], [{ ...message, bytes: bent(traitor, message.bytes) }]]);
+    if (message.kind !== 'entries') return [message];
+    const entries = message.entries.map((entry) => (traitor.random.chance(0.5) ? bent(traitor, entry) : entry));
+    return traitor.random.pick([[], [{ ...message, entries }], [{ ...message, entries: entries.slice(1) }]]);
+  },
+  'says what nobody asked': (traitor, message) => {
+    if (message.kind !== 'status') return [message];
+    const { random, world } = traitor;
+    const signed = { bytes: random.bytes(100), signature: random.bytes(64) };
+    const from = 1 + world.checks.newestCertified - random.below(5);
+    const entries = [random.bytes(80), random.bytes(80)];
+    const unasked: readonly ToProposer[] = [
+      { kind: 'entries', from: Math.max(1, from), entries, certificate: random.bytes(300) },
+      { kind: 'snapshot', bytes: random.bytes(500) },
+      { kind: 'superseded', prepare: signed },
+      { kind: 'asked', prepare: signed },
+      { kind: 'handOver', prepare: signed },
+    ];
+    return [message, random.pick(unasked)];
+  },
 };
 
 export const ABOUT_PROMISES: readonly string[] = ['hides its last entry', 'another log', 'invents its last entry'];
@@ -145,6 +180,13 @@ function otherVote(traitor: Traitor, message: Vote): Vote {
   const vote = traitor.sign(encodeAccept({ ...accept, outcomesRoot: traitor.random.bytes(32) }));
   traitor.world.evidence.voted(traitor.member, vote);
   return { ...message, vote };
+}
+
+function bent({ random }: Traitor, bytes: Uint8Array): Uint8Array {
+  const other = Uint8Array.from(bytes);
+  const at = random.below(Math.max(1, other.length));
+  other[at] = (other[at] ?? 0) ^ (1 << random.below(8));
+  return other;
 }
 
 function certifiedHead(certificate: Uint8Array): Uint8Array | undefined {

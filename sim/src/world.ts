@@ -1,5 +1,5 @@
 import type { ClientFile } from '@trefoil/client';
-import { crc32 } from 'node:zlib';
+import { createHash } from 'node:crypto';
 import type { Ledger, LedgerContext } from '@trefoil/core';
 import { type Log, type LogFields, silentLog } from '@trefoil/host';
 import {
@@ -108,7 +108,7 @@ export class World {
   mended = false;
   readonly #mending = new Set<() => void>();
   /** Of all that was ever delivered, and when. */
-  #trace = 0;
+  readonly #trace = createHash('sha256');
   #links: { link: Link; cutSince: number | undefined; patienceMs: number }[] = [];
   #serial = 0;
 
@@ -193,7 +193,7 @@ export class World {
   }
 
   trace(what: string, bytes: Uint8Array): void {
-    this.#trace = crc32(bytes, crc32(`${this.agenda.now} ${what} ${bytes.length} `, this.#trace));
+    this.#trace.update(`${this.agenda.now} ${what} ${bytes.length} `).update(bytes);
   }
 
   get pace(): number {
@@ -205,7 +205,7 @@ export class World {
   }
 
   get traceHash(): string {
-    return this.#trace.toString(16).padStart(8, '0');
+    return this.#trace.copy().digest('hex').slice(0, 32);
   }
 
   count(what: string): void {

@@ -8,6 +8,11 @@ export type ClientErrorCode =
   | 'closed'
   | 'bad-request'; // what was asked for can't be asked: a slip in the calling program
 
+/** A proved outcome names a license that no server shows: to ask for the outcome again would bring the same. */
+export class UnshownLicense extends Error {
+  override readonly name = 'UnshownLicense';
+}
+
 /** What keeps the SDK from working at all. What the group decides (granted, denied, refused) is a value, never an error. */
 export class ClientError extends Error {
   override readonly name = 'ClientError';

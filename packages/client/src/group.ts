@@ -19,7 +19,7 @@ import {
   type Outcome,
 } from '@trefoil/license';
 import type { ClientFile } from './client-file.ts';
-import { ClientError } from './errors.ts';
+import { ClientError, UnshownLicense } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
 import { Servers, type SubmitResult } from './servers.ts';
 import { Stopwatch } from './time.ts';
@@ -108,7 +108,7 @@ export class Group {
     return this.servers.submit(command, patienceMs, (certified) => this.#verified(certified, commandHash));
   }
 
-  /** Licenses that it names are fetched and verified, too. @throws LicenseError, ClientError */
+  /** Licenses that it names are fetched and verified, too. @throws LicenseError, ClientError, UnshownLicense */
   async #verified(certified: Certified, commandHash: Uint8Array): Promise<Outcome> {
     const outcome = await this.#answer(certified, commandHash);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
@@ -134,11 +134,17 @@ export class Group {
 
   async #learn({ licenseDigest }: Grant): Promise<void> {
     const request = create(GetLicenseRequestSchema, { set: this.#set, digest: licenseDigest });
-    await this.servers.call('getLicense', toBinary(GetLicenseRequestSchema, request), (reply) => {
+    const take = (reply: Uint8Array): void => {
       this.verifier.learn(this.#described.documents, licenseIn(reply));
       if (!this.verifier.knows(licenseDigest))
         throw new LicenseError('wrong-license', 'the server shows another license than the one that the grant names');
-    });
+    };
+    try {
+      await this.servers.call('getLicense', toBinary(GetLicenseRequestSchema, request), take);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new UnshownLicense(`the license of the grant is shown by nobody: ${why}`, { cause: error });
+    }
   }
 
   bundle(certified: Certified): GrantBundle {

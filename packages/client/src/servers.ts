@@ -8,7 +8,7 @@ import {
 } from '@trefoil/api';
 import { LicenseError } from '@trefoil/license';
 import type { ClientFile } from './client-file.ts';
-import { ClientError } from './errors.ts';
+import { ClientError, UnshownLicense } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
 import { type CallResult, ServerConnection } from './server-connection.ts';
 
@@ -120,7 +120,7 @@ export class Servers {
 
   /**
    * The same bytes, to one server after the other, until there is a certified outcome or patience ends. `prove` throws
-   * LicenseError or ClientError at an answer that proves nothing: that is as good as none.
+   * LicenseError or ClientError at an answer that proves nothing: that is as good as none; at UnshownLicense nobody knows.
    */
   submit<T>(
     command: Uint8Array,
@@ -295,7 +295,8 @@ class Submission<T> {
       this.#settle({ kind: 'certified', certified, outcome });
     } catch (error) {
       if (this.#settled) return;
-      if (error instanceof LicenseError || error instanceof ClientError)
+      if (error instanceof UnshownLicense) this.#settle({ kind: 'unknown', reason: error.message });
+      else if (error instanceof LicenseError || error instanceof ClientError)
         this.#lost(connection, `the answer is not to be believed: ${error.message}`);
       else {
         this.#end();

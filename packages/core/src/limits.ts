@@ -47,6 +47,8 @@ export const LIMITS = {
   sessions: 100_000,
   /** What clients may make the group remember: 100,000 sessions with a seat each fit, and a snapshot of it fits one frame of a link. */
   ledgerBytes: 192 * 1024 * 1024,
+  /** Of one license: an outcome that is asked for again may name one of before. */
+  replacedLicenses: 4,
   /** What the commands of one entry may bring about: executing and hashing it stays far below takeoverAfterMs. */
   outcomeBytes: 2 * 1024 * 1024,
   /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */

@@ -71,9 +71,9 @@ export class Service {
 
   getLicense(request: { set: Uint8Array; digest: Uint8Array }): GetLicenseReply {
     const { ledger } = this.#runtime(request.set).proposer.replica;
-    for (const state of ledger.licenses.values())
-      if (equalBytes(state.licenseDigest, request.digest))
-        return create(GetLicenseReplySchema, { license: state.license.text });
+    for (const { license, licenseDigest, replaced } of ledger.licenses.values())
+      for (const one of [{ digest: licenseDigest, text: license.text }, ...replaced])
+        if (equalBytes(one.digest, request.digest)) return create(GetLicenseReplySchema, { license: one.text });
     throw new ServiceError('not-found', 'no license with that digest is installed');
   }
 

@@ -198,6 +198,7 @@ function restoreLicense(ledger: Ledger, id: string, reader: Reader): void {
     licenseDigest: crypto.sha256(encodeUtf8(license.text)),
     constituents,
     issuingKey: issuing.text,
+    replaced: [],
     consumed,
     used: 0,
     usedByFeature: new Map(),

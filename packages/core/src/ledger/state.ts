@@ -53,6 +53,8 @@ export interface LicenseState {
   licenseDigest: Uint8Array;
   constituents: readonly Constituent[];
   issuingKey: string;
+  /** What it was before, newest last, for those whose outcome is older than an update. In memory only: lost with a restart. */
+  replaced: readonly { readonly digest: Uint8Array; readonly text: string }[];
   /** Units used so far; `terms.units` − consumed = left. Never falls. */
   consumed: number;
   /** Derived: Σ seats of holders, shared seats once. used ≤ quantity at the time of each grant. */

@@ -8,6 +8,7 @@ import {
   type UpdateCommand,
   verifyUpdate,
 } from '@trefoil/license';
+import { LIMITS } from '../../limits.ts';
 import { addLicense, type Ledger, recordName } from '../state.ts';
 import { refused } from './refused.ts';
 
@@ -85,7 +86,19 @@ function install(ledger: Ledger, update: Update, license: License): void {
   };
   const standing = ledger.licenses.get(license.id);
   if (standing === undefined)
-    addLicense(ledger, { ...fields, consumed: 0, used: 0, usedByFeature: new Map(), shares: new Map(), holders: [] });
-  else for (const key of Object.keys(fields) as (keyof typeof fields)[]) journal.set(standing, key, fields[key]);
+    addLicense(ledger, {
+      ...fields,
+      replaced: [],
+      consumed: 0,
+      used: 0,
+      usedByFeature: new Map(),
+      shares: new Map(),
+      holders: [],
+    });
+  else {
+    const before = { digest: standing.licenseDigest, text: standing.license.text };
+    journal.set(standing, 'replaced', [...standing.replaced, before].slice(-LIMITS.replacedLicenses));
+    for (const key of Object.keys(fields) as (keyof typeof fields)[]) journal.set(standing, key, fields[key]);
+  }
   ledger.dirty.add(recordName.license(license.id));
 }

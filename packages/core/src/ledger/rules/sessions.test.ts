@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type Command, equalBytes, type Outcome } from '@trefoil/license';
+import { equalBytes, type Outcome } from '@trefoil/license';
 import { seedKey } from '@trefoil/license/fixtures';
 import { freeAt, LIMITS } from '../../limits.ts';
 import { TestLedger, TestSession } from '../test-ledger.ts';
@@ -145,7 +145,7 @@ test('what others are shown of a session names it, and lets nobody ask in it', (
   const granted = one.do(alice.acquire());
   assert.deepEqual(granted.session, alice.handle);
   const forged = { ...alice.renew({ requestId: 2 ** 40, lowestUnanswered: 2 ** 40 }), session: granted.session };
-  const refused = one.do(forged as Command);
+  const refused = one.do(forged);
   assert.equal(code(refused), 'refused unknown-session');
   assert.equal(code(one.do(alice.renew({ requestId: 2 }))), 'renewed');
   const late = one.wait(end + 1);
