@@ -265,3 +265,82 @@ describe('utc', () => {
     assert.equal(one.ledger.utcLead, 12);
   });
 });
+
+describe('what lingers, ends and closes', () => {
+  const heldLingering = () => {
+    const one = new TestLedger();
+    one.sell({ quantity: 2, lingerSeconds: 30 });
+    const session = TestSession.opened(one, 'alice');
+    one.do(session.acquire());
+    one.do(session.release(1));
+    return { one, session, free: () => one.ledger.licenses.get('cad-1')?.used === 0 };
+  };
+
+  test('a seat that lingers is not renewed', () => {
+    const { one, session, free } = heldLingering();
+    one.wait(20_000);
+    const renewed = one.do(session.renew());
+    assert.deepEqual(renewed.kind === 'renewed' && renewed.grants, []);
+    one.wait(9_998);
+    assert.equal(free(), false);
+    one.wait(2);
+    assert.equal(free(), true);
+  });
+
+  test('nor does it linger longer when its session is closed', () => {
+    const { one, session, free } = heldLingering();
+    one.wait(20_000);
+    assert.equal(one.do(session.close()).kind, 'closed');
+    one.wait(9_999);
+    assert.equal(free(), true);
+  });
+
+  test('of several licenses together the longest lingers', () => {
+    const one = new TestLedger();
+    one.sell({ quantity: 1, lingerSeconds: 30 });
+    one.sell({ quantity: 1 }, { id: 'cam-1', product: 'cam' });
+    const session = TestSession.opened(one, 'alice');
+    one.do(session.acquire([{ product: 'cad' }, { product: 'cam' }]));
+    one.do(session.release(1));
+    one.wait(29_000);
+    assert.equal(one.ledger.licenses.get('cam-1')?.used, 1);
+    one.wait(1_001);
+    assert.equal(one.ledger.licenses.get('cam-1')?.used, 0);
+  });
+
+  test('what is held together is renewed only while none of it has ended', () => {
+    const one = new TestLedger();
+    one.sell({ quantity: 1 });
+    const notAfter = new Date(one.utc + 20_000).toISOString().replace('.000', '');
+    one.sell({ quantity: 1, notAfter }, { id: 'cam-1', product: 'cam' });
+    const session = TestSession.opened(one, 'alice');
+    one.do(session.acquire([{ product: 'cad' }, { product: 'cam' }]));
+    one.do(session.acquire('cad'));
+    const grants = (outcome: Outcome): number => (outcome.kind === 'renewed' ? outcome.grants.length : -1);
+    assert.equal(grants(one.do(session.renew())), 2);
+    assert.equal(grants(one.do(session.renew(), 20_000)), 0);
+  });
+
+  test('a closed session is known for ten seconds, for its repeats', () => {
+    const one = new TestLedger();
+    const session = TestSession.opened(one, 'alice');
+    const close = session.close();
+    const outcome = one.do(close);
+    one.wait(LIMITS.closedMemoryMs - 2);
+    assert.deepEqual(one.do(close), outcome);
+    one.wait(LIMITS.closedMemoryMs);
+    assert.equal(one.do(close).kind, 'refused');
+    assert.equal(one.ledger.sessions.size, 0);
+  });
+
+  test('an open that is asked again when its outcome is forgotten changes nothing', () => {
+    const one = new TestLedger();
+    one.sell({ quantity: 0, units: 9 }, { id: 'sim-1', product: 'sim' });
+    const session = TestSession.opened(one, 'alice');
+    one.do(session.consume(1));
+    const [before] = one.ledger.sessions.values();
+    const answered = [...(before?.proven.answered.keys() ?? [])];
+    one.do(session.open);
+    assert.deepEqual([...(before?.proven.answered.keys() ?? [])], answered);
+  });
+});

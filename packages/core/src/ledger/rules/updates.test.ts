@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Outcome } from '@trefoil/license';
+import { type JsonObject, type Outcome, sealEnvelope, toBase64url } from '@trefoil/license';
 import { fixture } from '@trefoil/license/fixtures';
 import { freeAt, LIMITS } from '../../limits.ts';
+import { emptyLedger } from '../state.ts';
 import { TestLedger, TestSession } from '../test-ledger.ts';
+import { installUpdate } from './install-update.ts';
 
 const code = (outcome: Outcome): string => (outcome.kind === 'refused' ? `refused ${outcome.code}` : outcome.kind);
+
+const payloadOf = (document: string): JsonObject =>
+  JSON.parse(Buffer.from(document.split('.')[1] ?? '', 'base64url').toString()) as JsonObject;
 
 describe('updates (PROTOCOL §5.10)', () => {
   test('all of it or nothing', () => {
@@ -43,6 +48,71 @@ describe('updates (PROTOCOL §5.10)', () => {
     const ended = own.license({ version: 2, terms: { quantity: 9, notAfter: '2026-11-23T00:00:00Z' } });
     assert.equal(refusal(own.update([ended])), 'refused bad-document');
     assert.equal(one.ledger.licenses.get('cad-1')?.license.version, 1);
+  });
+
+  test('refused where a constituent does not fit its container and its license, or is missing', () => {
+    const one = new TestLedger();
+    const { fixture: own } = one;
+    const document = own.update([own.license()]);
+    const { constituents } = payloadOf(document) as { constituents: string[] };
+    const second = payloadOf(constituents[1] as string);
+    const odd: readonly JsonObject[] = [
+      { version: 9 },
+      { tmrId: 7 },
+      { set: toBase64url(new Uint8Array(16)) },
+      { serial: toBase64url(new Uint8Array(16)) },
+      { licenseDigest: toBase64url(new Uint8Array(32)) },
+      { member: 1 },
+      { license: 'cam-1' },
+    ];
+    const changed = odd.map((change) =>
+      constituents.with(1, sealEnvelope(own.crypto, 'trefoil-constituent', { ...second, ...change }, own.issuing)),
+    );
+    for (const list of [...changed, constituents.slice(0, 2)]) {
+      const update = sealEnvelope(
+        own.crypto,
+        'trefoil-update',
+        { ...payloadOf(document), constituents: list },
+        own.issuing,
+      );
+      assert.equal(code(one.do({ kind: 'update', document: update })), 'refused bad-document');
+    }
+    assert.equal(one.ledger.licenses.size, 0);
+    assert.equal(code(one.do({ kind: 'update', document })), 'updated');
+    assert.equal(one.ledger.licenses.get('cad-1')?.constituents.length, 3);
+  });
+
+  test('refused: an update for another set, and a TMR license in a group of one', () => {
+    const one = new TestLedger();
+    const { fixture: own } = one;
+    const set = toBase64url(new Uint8Array(16).fill(3));
+    const elsewhere = { ...payloadOf(own.update([])), set };
+    const document = sealEnvelope(own.crypto, 'trefoil-update', elsewhere, own.issuing);
+    assert.equal(code(one.do({ kind: 'update', document })), 'refused wrong-group');
+    const alone = fixture('acme', 1);
+    const { crypto, configuration, group, issuingKey } = alone;
+    const context = { crypto, vendorRoot: alone.root.publicKey, configuration, group, issuingKey: issuingKey.text };
+    for (const [tmrId, expected] of [
+      [1, 'refused'],
+      [0, 'updated'],
+    ] as const) {
+      const ledger = emptyLedger(context);
+      ledger.utc = one.utc;
+      const update = alone.update([alone.license({ tmrId })]);
+      assert.equal(installUpdate(ledger, { kind: 'update', document: update }).kind, expected);
+    }
+  });
+
+  test('a license keeps its own constituents, also where an update brings several', () => {
+    const one = new TestLedger();
+    const { fixture: own } = one;
+    const licenses = [own.license(), own.license({ id: 'cam-1', product: 'cam' })];
+    one.do({ kind: 'update', document: own.update(licenses) });
+    for (const [id, { constituents }] of one.ledger.licenses)
+      assert.deepEqual(
+        constituents.map((constituent) => `${constituent.license} ${constituent.member}`),
+        [1, 2, 3].map((member) => `${id} ${member}`),
+      );
   });
 
   test('a refusal fits into its outcome in any alphabet', () => {
