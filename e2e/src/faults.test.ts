@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -116,6 +116,21 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
       kept.some((name) => name.includes('.suspect-')),
       'the damaged log is kept for inspection',
     );
+  });
+
+  test('who dies while a damaged log is set aside goes on with the one that was begun in its place', async () => {
+    const server = running.hands.server('license-server-2');
+    const data = join(dirname(server.folder.configFile), 'data');
+    const [name = ''] = (await readdir(data)).filter((one) => !one.includes('.suspect-'));
+    await server.kill();
+    await rename(join(data, name), join(data, `${name}.new`));
+    const before = (await running.log('license-server-2')).length;
+    await server.start();
+    await running.hands.waitForRedundancy();
+    const lines = (await running.log('license-server-2')).slice(before).map((line) => JSON.stringify(line));
+    assert.ok(!lines.some((line) => line.includes('empty store')));
+    const kept = await readdir(data);
+    assert.ok(kept.includes(name) && !kept.includes(`${name}.new`));
   });
 
   test('a store that is removed under a running server: it stops and says why, and comes back through both peers', async () => {

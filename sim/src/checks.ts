@@ -279,6 +279,7 @@ export class Checks {
 
   /** §9.1: at this true instant, by the clocks of those who use the seats. */
   count(): void {
+    if (this.#world.forked) return;
     const used = new Map<string, number>();
     for (const client of this.#world.clients)
       for (const { license, seats } of client.seatsInUse()) used.set(license, (used.get(license) ?? 0) + seats);
@@ -290,6 +291,7 @@ export class Checks {
 
   /** §9.10: whatever was down, a seat that a client still may use is the group's still, and nobody else's. */
   held(): void {
+    if (this.#world.forked) return; // one of two logs
     const newest = this.complete();
     for (const client of this.#world.clients)
       for (const { session, hold } of client.heldSeats())

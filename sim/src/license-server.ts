@@ -1,7 +1,7 @@
 import type { Watermark } from '@trefoil/container';
 import { decodeToVoter, type Signed, type ToVoter } from '@trefoil/core';
 import { LicenseError, type Member, SET_ID_BYTES, type TmrServer } from '@trefoil/license';
-import { openLog, VoterRuntime } from '@trefoil/license-server';
+import { beginSuspectLog, openLog, VoterRuntime } from '@trefoil/license-server';
 import { MemoryDisk } from '@trefoil/license-server/log-store/memory-disk';
 import { SimContainer } from './container.ts';
 import { Machine } from './machine.ts';
@@ -66,12 +66,13 @@ export class LicenseServer {
     // Back to the last snapshot, as the bounds of the product have it.
     const recentBytes = 5_000 * this.#world.snapshotEveryEntries;
     const options = { context, member, clock: machine, log, recentBytes };
-    const open = (): ReturnType<typeof openLog> => {
-      this.#disk = new SlowDisk(this.memory, this.#world.agenda, this.#random);
+    const diskOver = (memory: MemoryDisk): SlowDisk => {
+      this.#disk = new SlowDisk(memory, this.#world.agenda, this.#random);
       this.#disk.slowness = this.slowness;
       this.#disk.awake = () => machine.awake();
-      return openLog(options, container, this.#disk);
+      return this.#disk;
     };
+    const open = (): ReturnType<typeof openLog> => openLog(options, container, diskOver(this.memory));
     let opened: Awaited<ReturnType<typeof openLog>>;
     let why: string | undefined;
     try {
@@ -81,7 +82,10 @@ export class LicenseServer {
         this.#world.count('log set aside');
         this.#world.note(`${this.name} sets its log aside: ${why}`);
         checks.setAside(this.member, why);
-        this.memory = new MemoryDisk(this.#random.fork().unit);
+        const instead = new MemoryDisk(this.#random.fork().unit);
+        await beginSuspectLog(container, diskOver(instead), why);
+        if (life !== this.life) return;
+        this.memory = instead;
         opened = await open();
       }
     } catch (error) {

@@ -1,9 +1,12 @@
-import { rename } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Container, openSoftwareContainer, readPassphraseFile } from '@trefoil/container';
 import {
   CLEAN_RESTART,
   decodeRecord,
+  encodeRecord,
+  isSuspect,
   type LedgerContext,
   type LogRecord,
   OtherRules,
@@ -24,6 +27,8 @@ export interface OpenedVoter {
   readonly rejoin: string;
 }
 
+/** Of a suspicion, UTF-16 units; what a record takes at three bytes each. */
+const MAX_REASON = 300;
 const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
 
 export function snapshotName(index: number): string {
@@ -58,6 +63,9 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
   try {
     checkContainer(container, context, member, options.containerFile);
     const directory = join(dataDirectory, toBase64url(context.configuration.set));
+    const instead = `${directory}.new`;
+    // Died between the two renames below.
+    if (!existsSync(directory) && existsSync(instead)) await rename(instead, directory);
     const open = async () =>
       openLog(options, container, await NodeDisk.at(directory)).catch((error: unknown) => {
         throw error instanceof OtherRules ? fileInvalid(directory, error.message) : error;
@@ -65,7 +73,10 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
     const first = await open();
     if (first.suspect === undefined) return { ...first.opened, container, rejoin: first.rejoin };
     const aside = `${directory}.suspect-${options.clock.wallMs()}`;
+    await rm(instead, { recursive: true, force: true });
+    await beginSuspectLog(container, await NodeDisk.at(instead), first.suspect);
     await rename(directory, aside);
+    await rename(instead, directory);
     log.error({ reason: first.suspect, kept: aside }, 'the log is suspect: set aside, re-joining from both peers');
     const second = await open();
     if (second.suspect !== undefined) throw fileInvalid(directory, second.suspect);
@@ -131,13 +142,30 @@ export async function openLog(
     faults[0] ??
     (recovered.kind === 'suspect' ? recovered.why : undefined) ??
     behindContainer(recovered.voter, container);
-  if (why !== undefined && records.length > 0) {
+  // One that is known to be suspect needn't be set aside once more: it withholds until its peers have taken it in.
+  const isKnown = faults.length === 0 && recovered.kind === 'recovered' && isSuspect(recovered.voter);
+  if (why !== undefined && records.length > 0 && !isKnown) {
     await opened.store.close();
     return { suspect: why };
   }
   // Also with an empty log: it may have been emptied, and the container's files put back to what they were before.
   const opening = { voter: recovered.voter, store: opened.store, disk };
   return { suspect: undefined, opened: opening, rejoin: why ?? CLEAN_RESTART };
+}
+
+/**
+ * A log that begins with the suspicion, durable before the one that it replaces is set aside: else who dies in between starts
+ * with an empty one, and an empty one is a first start.
+ */
+export async function beginSuspectLog(container: Container, disk: Disk, why: string): Promise<void> {
+  const opened = await openLogStore(disk, {
+    storeId: container.serial,
+    ifMissing: 'create',
+    onRecord: () => undefined,
+  });
+  if (opened.kind === 'suspect') throw new Error(`a new log is suspect: ${opened.reason}`);
+  await opened.store.append([encodeRecord({ kind: 'suspect', why: why.slice(0, MAX_REASON) })]);
+  await opened.store.close();
 }
 
 /** By index; two where a crash left the old log file before the new one (PROTOCOL §8.4). */
