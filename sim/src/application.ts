@@ -18,12 +18,14 @@ export class Application {
   readonly #random: Random;
   #process: ClientProcess | undefined;
   #client: Client | undefined;
+  #left: Seat[] = [];
   /** How to ask once more. */
   #unanswered: (() => Promise<void>)[] = [];
   /** Units that it was told it has consumed, and those of which it knows nothing: never answered, or by nobody any more. */
   unitsTold = 0;
   unitsOpen = 0;
   answers = 0;
+  #before = { answers: 0, unknowns: 0 };
   unknowns = 0;
   waitingSince: number | undefined;
   /** Called once, when it asks for something. */
@@ -46,7 +48,7 @@ export class Application {
 
   /** Those that it may use now. */
   heldSeats(): Seat[] {
-    return [...(this.#client?.seats ?? [])].filter((seat) => seat.valid);
+    return [...(this.#client?.seats ?? []), ...this.#left].filter((seat) => seat.valid);
   }
 
   /** One thing after the other, now and then several at once, until the run ends. */
@@ -77,10 +79,16 @@ export class Application {
       );
       this.answers++;
       return this.#client;
-    } catch {
-      this.unknowns++;
+    } catch (error) {
+      this.#mustBeForeseen(error);
       return undefined;
     }
+  }
+
+  /** The SDK's own errors: nobody could be reached, or the client was closed meanwhile. */
+  #mustBeForeseen(error: unknown): void {
+    if (!(error instanceof Error) || error.name !== 'ClientError') throw error;
+    this.unknowns++;
   }
 
   /** Undefined if the process was killed meanwhile: then nobody waits any more. */
@@ -95,6 +103,18 @@ export class Application {
       this.mustBeServed();
       this.waitingSince = undefined;
     }
+  }
+
+  /** From here on it has to be answered. */
+  startCounting(): void {
+    this.#before = { answers: this.answers, unknowns: this.unknowns };
+  }
+
+  /** §9.9: since all was mended; who asked got something certified. */
+  mustHaveAnswers(): void {
+    const { answers, unknowns } = this.#before;
+    if (this.unknowns > unknowns && this.answers === answers)
+      this.#world.unserved.push(`${this.name} asked and heard nothing that counts`);
   }
 
   /** §9.9: since all was mended. */
@@ -117,9 +137,7 @@ export class Application {
       if (dice < 0.94) return await this.#close(client);
       if (held.length < MOST_SEATS) await this.#acquire(client);
     } catch (error) {
-      // The SDK's own errors: nobody could be reached to open a session anew, or the client was closed meanwhile.
-      if (!(error instanceof Error) || error.name !== 'ClientError') throw error;
-      this.unknowns++;
+      this.#mustBeForeseen(error);
     }
   }
 
@@ -169,6 +187,8 @@ export class Application {
 
   async #close(client: Client): Promise<void> {
     this.#world.count('command close');
+    // Whoever still has one of these may look at it.
+    this.#left = [...client.seats];
     this.#forget();
     await client.close();
   }

@@ -291,7 +291,7 @@ export class Checks {
 
   /** §9.10: whatever was down, a seat that a client still may use is the group's still, and nobody else's. */
   held(): void {
-    if (this.#world.forked) return; // one of two logs
+    if (this.#world.forked || this.#world.cloned !== undefined) return; // one of two logs, perhaps
     const newest = this.complete();
     for (const client of this.#world.clients)
       for (const { session, hold } of client.heldSeats())

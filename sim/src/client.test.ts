@@ -1,99 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Client, connect, type Seat } from '@trefoil/client';
 import { create, GetLicenseReplySchema } from '@trefoil/api';
 import type { LicenseState } from '@trefoil/core';
-import { decodeCommand } from '@trefoil/license';
 import type { Service } from '@trefoil/tmr-server';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
-import { ClientProcess, WatchedVerifier } from './client-process.ts';
-import { Machine } from './machine.ts';
-import { Random } from './random.ts';
-import { FIRST_START_MS, World } from './world.ts';
-
-const PATIENCE_MS = 1_000;
-const ANSWERS_LOST = ['A>C0', 'B>C0'];
-
-/** A group in which nothing goes wrong by chance, and whoever is connected to it: what the SDK owes an application. */
-class Hall {
-  readonly world = new World(1);
-  readonly machines = new Map<string, Machine>();
-
-  static async open(seats: number): Promise<Hall> {
-    const hall = new Hall();
-    await hall.world.start();
-    await hall.pass(FIRST_START_MS);
-    hall.world.sell('hot-1', 'hot', seats);
-    hall.world.sell('units-1', 'units', 0, 100);
-    await hall.pass(1_000);
-    return hall;
-  }
-
-  async connect(user: string): Promise<Client> {
-    const { world } = this;
-    const machine = new Machine(world.agenda, 0);
-    this.machines.set(user, machine);
-    return this.answer(
-      connect({
-        ...{ clientFile: world.clientFile, vendor: new WatchedVerifier(world) },
-        ...{ user, host: user, program: 'test', patienceMs: PATIENCE_MS },
-        machine: new ClientProcess(world, machine, new Random(user.length)),
-      }),
-    );
-  }
-
-  pass(ms: number): Promise<void> {
-    return this.world.agenda.runUntil(this.world.agenda.now + ms);
-  }
-
-  /** Time goes on until there is one. */
-  async answer<T>(asked: Promise<T>): Promise<T> {
-    const waiting = new Set([asked]);
-    const settle = (): void => waiting.clear();
-    asked.then(settle, settle);
-    for (let i = 0; i < 100_000 && waiting.size > 0; i++) await this.pass(1);
-    return asked;
-  }
-
-  async seat(client: Client, seats = 1): Promise<Seat> {
-    const result = await this.answer(client.acquire('hot', { seats }));
-    assert.ok(result.kind === 'granted', result.kind);
-    return result.seat;
-  }
-
-  get used(): number {
-    const [first] = this.world.ledgers();
-    return first?.ledger.licenses.get('hot-1')?.used ?? -1;
-  }
-
-  cut(ways: readonly string[]): void {
-    for (const way of ways) this.world.network.cuts.add(way);
-  }
-
-  mend(): void {
-    this.world.network.cuts.clear();
-  }
-
-  /** Everything but the answer gets through to whoever asks this next. */
-  loseAnswerTo(kind: string): Promise<void> {
-    const { history } = this.world;
-    const asked = history.asked.bind(history);
-    return new Promise((resolve) => {
-      history.asked = (bytes) => {
-        asked(bytes);
-        if (decodeCommand(bytes).kind !== kind) return;
-        history.asked = asked;
-        this.cut(ANSWERS_LOST);
-        resolve();
-      };
-    });
-  }
-
-  end(): void {
-    this.world.checks.count();
-    assert.deepEqual(this.world.checks.faults, []);
-  }
-}
+import { Hall, PATIENCE_MS } from './hall.ts';
+import type { Machine } from './machine.ts';
 
 test('an outage that outlasts a seat: it is taken back, and renewed ever after', async () => {
   const hall = await Hall.open(2);
@@ -294,49 +206,3 @@ test('a TMR server that shows no license, or another, costs nobody a seat: the o
     hall.end();
   }
 });
-
-test('a consume that fell out of the window and whose session ended is never said to be refused: it may be done', async () => {
-  const hall = await Hall.open(1);
-  const client = await hall.connect('ada');
-  await hall.answer(client.consume('units', 1));
-  const lost = hall.loseAnswerTo('consume');
-  const asked = client.consume('units', 10);
-  await hall.answer(lost);
-  const result = await hall.answer(asked);
-  assert.ok(result.kind === 'unknown', result.kind);
-  hall.mend();
-  for (let i = 0; i < 40; i++) await hall.answer(client.renew());
-  assert.equal((await hall.answer(client.consume('units', 1))).kind, 'consumed');
-  hall.cut(['C0>*']);
-  await hall.pass(70_000);
-  hall.mend();
-  assert.equal(hall.world.ledgers()[0]?.ledger.licenses.get('units-1')?.consumed, 12);
-  assert.equal((await hall.answer(result.again())).kind, 'unknown');
-  hall.end();
-});
-
-for (const shown of [true, false])
-  test(`an answer is older than an update of its license: ${shown ? 'shown, a seat' : 'lost, unknown and given back'}`, async () => {
-    const hall = await Hall.open(2);
-    const client = await hall.connect('ada');
-    const lost = hall.loseAnswerTo('acquire');
-    const asked = client.acquire('hot');
-    await hall.answer(lost);
-    const unanswered = await hall.answer(asked);
-    assert.ok(unanswered.kind === 'unknown');
-    hall.mend();
-    hall.world.sell('hot-1', 'hot', 3);
-    await hall.pass(1_000);
-    if (!shown)
-      for (const id of ['A', 'B'] as const) {
-        const state = hall.world.tmrServers[id].runtime?.proposer.replica.ledger.licenses.get('hot-1');
-        assert.equal(state?.replaced.length, 1);
-        state.replaced = [];
-      }
-    const result = await hall.answer(unanswered.again());
-    assert.equal(result.kind, shown ? 'granted' : 'unknown');
-    assert.equal(hall.used, 1);
-    await hall.pass(3 * SEAT_TIMEOUT_MS);
-    assert.equal(hall.used, shown ? 1 : 0);
-    hall.end();
-  });

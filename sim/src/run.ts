@@ -201,6 +201,7 @@ async function liveness(world: World): Promise<void> {
   const duels = duelsSoFar(world);
   const halts = HALTS.map((halt) => world.counts.get(halt.sign));
   world.servedFrom = agenda.now;
+  for (const client of world.clients) client.startCounting();
   await agenda.runUntil(agenda.now + LIVENESS_MS);
   if (checks.newestCertified <= before) {
     const halt = HALTS.find(({ sign, may }, i) => world.counts.get(sign) !== halts[i] && may(world));
@@ -208,7 +209,10 @@ async function liveness(world: World): Promise<void> {
     if (halt !== undefined) return world.count(`halted: ${halt.name}`);
     checks.fault(`9.13 nothing is certified after all was mended`);
   } else if (world.backAfterMs === undefined) checks.fault(`9.13 no entry within ${healingMs} ms after all was mended`);
-  for (const client of world.clients) client.mustBeServed();
+  for (const client of world.clients) {
+    client.mustBeServed();
+    client.mustHaveAnswers();
+  }
   const epochs = duelsSoFar(world) - duels;
   if (epochs > MOST_EPOCHS) checks.fault(`9.13 ${epochs} epochs were asked for before somebody led`);
   if (checks.newestCertified < ENTRIES) world.pace = BUSY;

@@ -75,6 +75,8 @@ export interface SavedClient {
   readonly format: 'trefoil-session-1';
   readonly session: SavedSession;
   readonly seats: readonly { readonly items: readonly AcquireItem[]; readonly hold: number; readonly secret: string }[];
+  /** What nobody uses and the group may still hold: given back by who goes on. */
+  readonly loose?: readonly { readonly hold: number; readonly secret: string }[];
 }
 
 async function build(options: ConnectOptions, saved: SavedClient | undefined): Promise<Client> {
@@ -93,7 +95,7 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
     await (saved === undefined ? client.session() : client.takeOver(saved));
     return client;
   } catch (error) {
-    group.close();
+    client.abandon();
     throw error;
   }
 }
@@ -199,24 +201,34 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Leaves session and seats as they are, to go on in another process; they live until their time-out. */
   async detach(): Promise<SavedClient> {
     const session = await this.session();
-    const seats = [...this.seats].map((seat) => ({
-      items: seat.items,
-      hold: seat.hold,
-      secret: toBase64url(seat.secret),
-    }));
+    await this.#keeper.settled();
+    // Seats of an earlier session are lost, and their numbers are those of others in this one.
+    const present = [...this.seats].filter((seat) => seat.session === session);
+    const seats = present.map(({ items, hold, secret }) => ({ items, hold, secret: toBase64url(secret) }));
+    const loose = [...session.loose].map(([hold, { secret }]) => ({ hold, secret: toBase64url(secret) }));
     this.#leave();
     this.group.close();
-    return { format: 'trefoil-session-1', session: session.saved(), seats };
+    return { format: 'trefoil-session-1', session: session.saved(), seats, ...(loose.length > 0 && { loose }) };
   }
 
   #leave(): Session | undefined {
     this.#renewals.stop();
+    for (const seat of this.seats) seat.leave();
+    this.#keeper.seats.clear();
     return this.#session.leave();
+  }
+
+  /** @internal It could not be connected. */
+  abandon(): void {
+    this.#leave();
+    this.group.close();
   }
 
   /** @internal Used by `resume`. */
   async takeOver(saved: SavedClient): Promise<void> {
     const session = Session.resume(this.group, saved.session);
+    for (const { hold, secret } of saved.loose ?? [])
+      session.loose.set(hold, { secret: fromBase64url(secret), givenBack: true });
     const { patienceMs } = this.#session;
     const answer = await session.renew(patienceMs);
     if (answer.kind === 'unknown' && answer.reason === FORGOTTEN)
@@ -229,6 +241,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       const free = closed.kind === 'outcome' ? 'its seats are free now' : 'its seats will be free within its time-out';
       throw new ClientError('session-ended', `an admin has ended the session (${outcome.detail}); ${free}`);
     }
+    // The next number of the session was used already: by this process, whose answer was lost, or by another.
+    if (outcome.kind === 'refused' && outcome.code === 'other-bytes')
+      throw new ClientError(
+        'session-ended',
+        'somebody has gone on with the session before; unless that one lives, its seats are free within its time-out',
+      );
     if (outcome.kind !== 'renewed')
       throw new ClientError('session-ended', 'the session had ended before; its seats are free');
     this.#session.adopt(session);
@@ -246,8 +264,6 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async #close(): Promise<ReleaseResult> {
     if (this.#session.closed) return { kind: 'released' }; // detached: there is nothing here to give back
     const session = this.#leave();
-    for (const seat of this.seats) seat.lost = true;
-    this.#keeper.seats.clear();
     const answer = await session?.close(Math.min(this.#session.patienceMs, 2_000));
     this.group.close();
     return answer?.kind === 'unknown' ? { kind: 'unknown', reason: answer.reason } : { kind: 'released' };

@@ -21,7 +21,8 @@ import {
 import type { ClientFile } from './client-file.ts';
 import { ClientError, UnshownLicense } from './errors.ts';
 import type { ClientMachine } from './machine.ts';
-import { Servers, type SubmitResult } from './servers.ts';
+import { Servers } from './servers.ts';
+import type { SubmitResult } from './submission.ts';
 import { Stopwatch } from './time.ts';
 import type { Documents, Verifier } from './verifier.ts';
 

@@ -16,7 +16,7 @@ export { ClientError, type ClientErrorCode } from './errors.ts';
 export { Group } from './group.ts';
 export type { AcquireResult, ConsumeResult, Denied, Refused, Unknown } from './results.ts';
 export type { ReleaseResult, Seat } from './seat.ts';
-export type { SubmitResult } from './servers.ts';
+export type { SubmitResult } from './submission.ts';
 export { type ClientMachine, systemMachine } from './machine.ts';
 export type { Moment } from './time.ts';
 export { Verifier } from './verifier.ts';

@@ -2,6 +2,7 @@ import type { Certified } from '@trefoil/api';
 import { type AcquireItem, type Grant, type GrantBundle, LicenseError, type Outcome } from '@trefoil/license';
 import type { PresentSession } from './present-session.ts';
 import { type AcquireResult, deniedResult, refusedResult } from './results.ts';
+import { CLOSED } from './submission.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
 import { type Answer, FORGOTTEN, type Session } from './session.ts';
 
@@ -20,6 +21,9 @@ export class SeatKeeper implements SeatOwner {
   readonly seats = new Set<Seat>();
   readonly #session: PresentSession;
   readonly #asked = new WeakMap<Seat, Asked>();
+  readonly #acquiring = new Set<Promise<AcquireResult>>();
+  /** Held by the group as of the last renewal: if its answer came too late to count, the next one will not. */
+  #renewed: ReadonlySet<Seat> = new Set();
   /** What an admin has ended is not taken back behind his back. */
   readonly #evicted = new WeakSet<Seat>();
   onGranted: (seat: Seat) => void = () => undefined;
@@ -28,7 +32,20 @@ export class SeatKeeper implements SeatOwner {
     this.#session = session;
   }
 
-  async acquire(items: readonly AcquireItem[], attempt = 0): Promise<AcquireResult> {
+  acquire(items: readonly AcquireItem[], attempt = 0): Promise<AcquireResult> {
+    const acquiring = this.#acquire(items, attempt);
+    this.#acquiring.add(acquiring);
+    const done = (): void => void this.#acquiring.delete(acquiring);
+    acquiring.then(done, done);
+    return acquiring;
+  }
+
+  /** When nothing is being acquired any more. */
+  async settled(): Promise<void> {
+    while (this.#acquiring.size > 0) await Promise.allSettled(this.#acquiring);
+  }
+
+  async #acquire(items: readonly AcquireItem[], attempt: number): Promise<AcquireResult> {
     const session = await this.#session.get();
     const secret = this.#session.group.machine.secret();
     const answer = await this.#request(session, items, secret);
@@ -48,20 +65,25 @@ export class SeatKeeper implements SeatOwner {
     if (answer.kind === 'unknown') {
       const { requestId, reason } = answer;
       session.loose.set(requestId, { secret, givenBack: false });
-      const again = async (): Promise<AcquireResult> => {
+      let askedAgain: Promise<AcquireResult> | undefined;
+      const askAgain = async (): Promise<AcquireResult> => {
         if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items);
+        const second = await answer.again();
         session.loose.delete(requestId);
-        return this.#acquired(session, asked, await answer.again());
+        return this.#acquired(session, asked, second);
       };
-      return { kind: 'unknown', reason, again };
+      // Asked twice, it is the same seat.
+      return { kind: 'unknown', reason, again: () => (askedAgain ??= askAgain()) };
     }
     const { outcome, certified, sentAtMs } = answer;
     if (outcome.kind === 'denied') return deniedResult(outcome);
     if (outcome.kind === 'refused') {
       const again = this.#session.goesOnAnew(session, outcome, attempt);
-      return again ? this.acquire(items, attempt + 1) : refusedResult(outcome);
+      return again ? this.#acquire(items, attempt + 1) : refusedResult(outcome);
     }
     if (outcome.kind !== 'granted') throw notAnAnswer(outcome);
+    // Closed meanwhile: the group gives it away at once, whatever it has granted before.
+    if (this.#session.closed) return { kind: 'unknown', reason: CLOSED, again: () => this.acquire(items) };
     this.#check(session, outcome.grants, secret, items);
     const seat = new Seat(this, items, { session, secret, grants: outcome.grants, certified, sentAtMs });
     this.seats.add(seat);
@@ -94,12 +116,15 @@ export class SeatKeeper implements SeatOwner {
       this.#notRenewed(session, outcome, willEnd);
       return 'refused';
     }
+    const renewed = new Set<Seat>();
     for (const seat of this.seats) {
       const grants = seat.session === session ? grantsOf(outcome, seat.hold) : [];
       if (grants.length === 0) continue;
       this.#check(session, grants, seat.secret);
       seat.renewed({ session, grants, certified, sentAtMs });
+      renewed.add(seat);
     }
+    this.#renewed = renewed;
     for (const { hold } of outcome.grants) await this.#giveBackLoose(session, hold);
     return 'renewed';
   }
@@ -132,8 +157,10 @@ export class SeatKeeper implements SeatOwner {
 
   /** Lost while asleep or cut off: the same seats are asked for again, until there are some. Not what an admin has taken away. */
   async takeBackLost(): Promise<void> {
-    for (const seat of this.seats)
-      if ((seat.session.ended || !seat.valid) && !this.#evicted.has(seat)) await this.#takeBack(seat);
+    for (const seat of this.seats) {
+      const isHeld = this.#renewed.has(seat) && !seat.session.ended;
+      if ((seat.session.ended || !seat.valid) && !isHeld && !this.#evicted.has(seat)) await this.#takeBack(seat);
+    }
   }
 
   async #takeBack(seat: Seat): Promise<void> {

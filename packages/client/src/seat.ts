@@ -40,6 +40,7 @@ export class Seat implements AsyncDisposable {
   #issuedAtMs: number;
   #session: Session;
   #released = false;
+  #left = false;
   #releasing: Promise<ReleaseResult> | undefined;
   /** Set by the client when a life ran out without renewal; cleared when the seat is held again. */
   lost = false;
@@ -81,9 +82,15 @@ export class Seat implements AsyncDisposable {
     return Math.min(...this.#grants.map((grant) => grant.lifeMs));
   }
 
+  /** The client is closed, or goes on elsewhere: it isn't used here any more. */
+  leave(): void {
+    this.#left = true;
+    this.lost = true;
+  }
+
   /** How long it may be used without another word from the group, ms; ≤ 0 = it may not. */
   get remainingMs(): number {
-    return this.#released ? 0 : remainingMs(this.#issuedAtMs, this.lifeMs, this.#owner.nowMs());
+    return this.#released || this.#left ? 0 : remainingMs(this.#issuedAtMs, this.lifeMs, this.#owner.nowMs());
   }
 
   /** May the application go on? Ask as often as you like: it costs two clock reads. */

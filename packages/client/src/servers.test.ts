@@ -7,6 +7,7 @@ import {
   decodeCallFrame,
   encodeCallFrame,
   encodeCertifiedReply,
+  type SubmitReply,
   SubmitReplySchema,
   toBinary,
 } from '@trefoil/api';
@@ -27,11 +28,15 @@ const refuses: Answer = ({ call, method }) =>
   encodeCallFrame({ kind: 'error', call, method, body: new TextEncoder().encode('not a command') });
 const babbles: Answer = ({ call, method }) =>
   encodeCallFrame({ kind: 'reply', call, method, body: new Uint8Array([255, 255, 255]) });
-const redirects: Answer = ({ call, method }) => {
-  const redirect = { case: 'redirect', value: { address: 'first:1', server: 'A' } } as const;
-  const body = toBinary(SubmitReplySchema, create(SubmitReplySchema, { result: redirect }));
-  return encodeCallFrame({ kind: 'reply', call, method, body });
-};
+const replies =
+  (result: SubmitReply['result']): Answer =>
+  ({ call, method }) => {
+    const body = toBinary(SubmitReplySchema, create(SubmitReplySchema, { result }));
+    return encodeCallFrame({ kind: 'reply', call, method, body });
+  };
+const redirects = replies({ case: 'redirect', value: { address: 'first:1', server: 'A' } } as never);
+const comeBack = (retryAfterMs: number): Answer =>
+  replies({ case: 'unavailable', value: { reason: 'overloaded', retryAfterMs } } as never);
 
 /** What becomes of a request when the two servers answer so, each after its time; and how often each was asked. */
 async function submit(by: Readonly<Record<string, readonly [afterMs: number, Answer]>>) {
@@ -44,7 +49,7 @@ async function submit(by: Readonly<Record<string, readonly [afterMs: number, Ans
         send: (bytes) => {
           asked[host] = (asked[host] ?? 0) + 1;
           const [afterMs, answer] = by[host] ?? [0, refuses];
-          setTimeout(() => hear(answer(decodeCallFrame(bytes) as CallFrame)), afterMs);
+          setTimeout(() => hear(answer(decodeCallFrame(bytes) as CallFrame)), afterMs).unref();
         },
         onFrame: (handler) => (hear = handler),
         onClose: () => undefined,
@@ -96,4 +101,28 @@ test('an answer that proves nothing is none: the other is asked, and is the one 
 test('nobody proves anything: nobody knows, and it is told why', async () => {
   const { result } = await submit({ first: [1, provesNothing], second: [1, provesNothing] });
   assert.deepEqual(result, { kind: 'unknown', reason: 'the answer is not to be believed: nobody signed it' });
+});
+
+const lies: Readonly<Record<string, Answer>> = {
+  refuses,
+  babbles,
+  'proves nothing': provesNothing,
+  'redirects to itself': redirects,
+  'redirects to nowhere': replies({ case: 'redirect', value: { address: 'nowhere:1', server: 'B' } } as never),
+  'says to come back at once': comeBack(1),
+  'says to come back in an hour': comeBack(3_600_000),
+};
+for (const [what, lie] of Object.entries(lies))
+  for (const by of [
+    { first: [1, lie], second: [1, certified] },
+    { virtual: [1, lie], first: [1, lie], second: [1, certified] },
+  ] as const)
+    test(`who ${what} keeps nobody from the other one, ${'virtual' in by ? 'also if it holds the virtual IP' : 'alone'}`, async () => {
+      assert.equal((await submit(by)).result.kind, 'certified');
+    });
+
+test('who is silent, and holds the virtual IP, keeps nobody from the other one', async () => {
+  const silent = [60_000, certified] as const;
+  const { result } = await submit({ virtual: silent, first: silent, second: [1, certified] });
+  assert.equal(result.kind, 'certified');
 });

@@ -43,14 +43,14 @@ function seatsFree(
   mode: CountingMode,
 ): boolean {
   const { quantity } = state.license.terms;
-  if (quantity === 0 || mode === 'uncounted') return true;
+  if (mode === 'uncounted') return true;
   const key = shareKey(mode, session, item.feature);
   const sharers = key === undefined ? undefined : state.shares.get(key);
-  if (mode === 'exclusive' && sharers !== undefined) return false;
+  if (quantity !== 0 && mode === 'exclusive' && sharers !== undefined) return false;
   const extra = Math.max(0, item.seats - largest(sharers));
   if (feature?.quantity !== undefined && (state.usedByFeature.get(item.feature) ?? 0) + extra > feature.quantity)
     return false;
-  return state.used + extra <= quantity;
+  return quantity === 0 || state.used + extra <= quantity;
 }
 
 /** Sessions under one key share one seat. */

@@ -55,6 +55,7 @@ function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
   } catch (error) {
     if (!(error instanceof TooMuchSaid)) throw error;
     requeue(proposer, batch.slice(error.fitting), now);
+    proposer.othersFirst = true;
     return proposeCommands(proposer, batch.slice(0, error.fitting), now);
   }
 }

@@ -93,7 +93,10 @@ export function takeBatch(proposer: Proposer, now: Now): QueuedCommand[] {
   if (large !== undefined) return [large];
   const batch: QueuedCommand[] = [];
   let bytes = 0;
-  for (const priority of PRIORITIES) {
+  // Else one client's renewals, of which few fit an entry, would keep everybody else from ever being served.
+  const order = proposer.othersFirst ? PRIORITIES.toReversed() : PRIORITIES;
+  proposer.othersFirst = false;
+  for (const priority of order) {
     const queue = proposer.queue[priority];
     let taken = 0;
     for (const command of queue) {

@@ -173,6 +173,8 @@ export interface Proposer {
   nextRejoinAt: number;
   /** Since when a license server is known to have promised a higher epoch than this one's. */
   overtakenSince: number | undefined;
+  /** Renewals said more than an entry may: those that wait behind them come first next time. */
+  othersFirst: boolean;
   /** A command that fills an entry of its own was passed over: it comes next. */
   largeWaits: boolean;
   /** Clients wait that can't reach the active one; until then. */
@@ -247,6 +249,7 @@ export function newProposer(
     wantAll: false,
     nextRejoinAt: -Infinity,
     overtakenSince: undefined,
+    othersFirst: false,
     largeWaits: false,
     stuckUntil: -Infinity,
     clients: 0,

@@ -344,3 +344,12 @@ describe('what lingers, ends and closes', () => {
     assert.deepEqual([...(before?.proven.answered.keys() ?? [])], answered);
   });
 });
+
+test('a feature is counted also in a license of which there are as many as one likes', () => {
+  const one = new TestLedger();
+  one.sell({ quantity: 0, features: [{ name: 'solver', quantity: 2 }] });
+  const session = TestSession.opened(one, 'alice');
+  const solver = () => one.do(session.acquire([{ product: 'cad', feature: 'solver' } as { product: string }])).kind;
+  assert.deepEqual([solver(), solver(), solver()], ['granted', 'granted', 'denied']);
+  assert.equal(one.do(session.acquire()).kind, 'granted');
+});

@@ -24,6 +24,9 @@ export function installUpdate(ledger: Ledger, command: UpdateCommand): Answer {
   }
   if (update.vendor !== configuration.vendor) return refused('wrong-group', `an update of vendor ${update.vendor}`);
   if (!equalBytes(update.set, configuration.set)) return refused('wrong-group', 'an update for another container set');
+  // Clients are shown the configuration's key and no other: they could not verify what was issued under a newer one.
+  if (update.issuingKey.text !== ledger.context.issuingKey)
+    return refused('bad-document', 'it comes under another issuing key than the configuration');
   if (ledger.utc >= update.issuingKey.notAfter) return refused('bad-document', 'the issuing key has expired');
   for (const license of update.licenses) {
     const fault = faultOf(ledger, update, license);
