@@ -68,8 +68,12 @@ export class SeatKeeper implements SeatOwner {
       let askedAgain: Promise<AcquireResult> | undefined;
       const askAgain = async (): Promise<AcquireResult> => {
         if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items);
-        const second = await answer.again();
+        // Asked for again: the next renewal must not give it back. Unless nobody would take the question.
         session.loose.delete(requestId);
+        const second = await answer.again().catch((error: unknown) => {
+          session.loose.set(requestId, { secret, givenBack: false });
+          throw error;
+        });
         return this.#acquired(session, asked, second);
       };
       // Asked twice, it is the same seat.

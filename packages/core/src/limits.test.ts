@@ -27,6 +27,7 @@ test('the limits fit each other', () => {
     ],
     ['a full entry of denials, too', LIMITS.batchCommands * 1_024 <= LIMITS.outcomeBytes],
     ['all sessions with a seat each fit the ledger', LIMITS.sessions * 1_800 <= LIMITS.ledgerBytes],
+    ['and no more records than may be', LIMITS.ledgerBytes / 200 + 10_000 <= LIMITS.ledgerRecords],
     ['and the ledger a frame, with the licenses', LIMITS.ledgerBytes + 32 * 1024 * 1024 <= 256 * 1024 * 1024],
     ['a vote and a certificate together leave ε', 2 * LIMITS.ceilingSlackMs === LIMITS.clockSlackMs],
     ['a wall clock may jitter within ε', LIMITS.clockSlackMs < LIMITS.wallSlackMs],

@@ -49,6 +49,8 @@ export const LIMITS = {
   ledgerBytes: 192 * 1024 * 1024,
   /** Of one license: an outcome that is asked for again may name one of before. */
   replacedLicenses: 4,
+  /** The smallest of what may be remembered counts as 200 bytes; and some licenses. */
+  ledgerRecords: 1_100_000,
   /** What the commands of one entry may bring about: executing and hashing it stays far below takeoverAfterMs. */
   outcomeBytes: 2 * 1024 * 1024,
   /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */

@@ -128,7 +128,7 @@ export async function openLog(
   });
   if (opened.kind === 'suspect') return { suspect: `${opened.reason} (${opened.file}, byte ${opened.offset})` };
   if (opened.torn) options.log.warn({}, 'an unconfirmed write at the end of the log was cut');
-  const snapshots = await readSnapshots(disk, records);
+  const snapshots = await readSnapshots(disk, records, (fault) => faults.push(fault));
   const snapshot = (index: number): Uint8Array | undefined => snapshots.get(index);
   let recovered: Recovered;
   try {
@@ -169,11 +169,19 @@ export async function beginSuspectLog(container: Container, disk: Disk, why: str
 }
 
 /** By index; two where a crash left the old log file before the new one (PROTOCOL §8.4). */
-async function readSnapshots(disk: Disk, records: readonly LogRecord[]): Promise<Map<number, Uint8Array>> {
+async function readSnapshots(
+  disk: Disk,
+  records: readonly LogRecord[],
+  unreadable: (fault: string) => void,
+): Promise<Map<number, Uint8Array>> {
   const snapshots = new Map<number, Uint8Array>();
   for (const record of records) {
     if (record.kind !== 'snapshot' || snapshots.has(record.index)) continue;
-    const bytes = await disk.readWhole(snapshotName(record.index), MAX_SNAPSHOT_BYTES);
+    const bytes = await disk.readWhole(snapshotName(record.index), MAX_SNAPSHOT_BYTES).catch((error: unknown) => {
+      // A sector that can't be read, under a snapshot as under the log: suspect, and not the end of this server.
+      unreadable(error instanceof Error ? error.message : String(error));
+      return undefined;
+    });
     if (bytes !== undefined) snapshots.set(record.index, bytes);
   }
   return snapshots;

@@ -35,7 +35,11 @@ export function serveFrames(connection: FrameConnection, service: Service, turns
   const calls = new ClientCalls(connection, service);
   let waitingBytes = 0;
   let paused = false;
-  connection.onClose(() => calls.end());
+  let closed = false;
+  connection.onClose(() => {
+    closed = true;
+    calls.end();
+  });
   connection.onFrame((bytes) => {
     const frame = decodeCallFrame(bytes);
     if (frame === undefined) throw new Error('not a call'); // closes the connection
@@ -46,7 +50,8 @@ export function serveFrames(connection: FrameConnection, service: Service, turns
         paused = false;
         connection.resumeReading();
       }
-      calls.take(frame);
+      // What it still wanted is nobody's: a watch would never end.
+      if (!closed) calls.take(frame);
     });
     if (paused || waitingBytes <= MAX_WAITING_BYTES) return;
     paused = true;

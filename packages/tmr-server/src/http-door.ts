@@ -11,6 +11,7 @@ const CODES = {
   'unknown-set': Code.InvalidArgument,
   malformed: Code.InvalidArgument,
   'not-found': Code.NotFound,
+  'too-many': Code.ResourceExhausted,
 } as const;
 
 /** The same service over HTTP/2 and HTTP/1.1, as Connect, gRPC, gRPC-Web or JSON: for every other language and for curl. */
@@ -45,9 +46,17 @@ function guarded<T>(serve: () => T): T {
 async function* watch(service: Service, request: { set: Uint8Array }, signal: AbortSignal): AsyncGenerator<WatchEvent> {
   const waiting: WatchEvent[] = [];
   let wake: () => void = () => undefined;
+  let tooSlow = false;
+  const isTooSlow = (): boolean => tooSlow;
   const stop = guarded(() =>
     service.watch(request, (event) => {
-      waiting.push(event);
+      if (waiting.length < MAX_WAITING_EVENTS) waiting.push(event);
+      else {
+        // At once: who doesn't read doesn't come back here either.
+        tooSlow = true;
+        waiting.length = 0;
+        stop();
+      }
       wake();
     }),
   );
@@ -55,7 +64,7 @@ async function* watch(service: Service, request: { set: Uint8Array }, signal: Ab
   try {
     while (!signal.aborted) {
       for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) yield event;
-      if (waiting.length > MAX_WAITING_EVENTS) throw new ConnectError('read faster', Code.ResourceExhausted);
+      if (isTooSlow()) throw new ConnectError('read faster', Code.ResourceExhausted);
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

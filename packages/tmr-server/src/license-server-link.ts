@@ -85,8 +85,10 @@ export class LicenseServerLink implements AsyncDisposable {
         runtime.handle({ kind: 'linkDown', member });
       }
     });
-    this.#stop.signal.addEventListener('abort', () => connection.close(), { once: true });
-    return connection.closed;
+    const { signal } = this.#stop;
+    const close = (): void => connection.close();
+    signal.addEventListener('abort', close);
+    return connection.closed.finally(() => signal.removeEventListener('abort', close));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,14 +104,12 @@ function reasonOf(error: unknown): unknown {
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end);
   });
 }

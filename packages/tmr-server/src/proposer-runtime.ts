@@ -69,6 +69,8 @@ export class ProposerRuntime implements AsyncDisposable {
         id,
         key,
         random: (n) => random.bytes(n),
+        // 15 bits: what it asked for before it was killed, it must not ask for again (PROTOCOL §4.1).
+        epochStretch: new DataView(random.bytes(2).buffer).getUint16(0) >> 1,
         ...(snapshotEveryEntries !== undefined && { snapshotEveryEntries }),
         ...(recentBytes !== undefined && { recentBytes }),
       },

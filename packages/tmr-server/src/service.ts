@@ -17,12 +17,12 @@ import type { Priority } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
 import { bytesKey, type Command, copyBytes, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
-import { describe, listLicenses, listSessions, status } from './views.ts';
+import { describe, listLicenses, listSessions, status, TooMany } from './views.ts';
 
 /** A request that can't be served as it is; the message is for the one who sent it. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
-  readonly code: 'unknown-set' | 'malformed' | 'not-found';
+  readonly code: 'unknown-set' | 'malformed' | 'not-found' | 'too-many';
 
   constructor(code: ServiceError['code'], message: string) {
     super(message);
@@ -39,6 +39,8 @@ export type SubmitAnswer =
 const DEFAULT_PATIENCE_MS = 5_000;
 const MAX_PATIENCE_MS = 60_000;
 const PATIENCE_SHARE = 0.8;
+/** A long list is work: within this time everybody gets the same one. */
+const LIST_AGAIN_MS = 1_000;
 
 /**
  * The service of trefoil.proto, once: frames and HTTP are two doors to it. Throws ServiceError. `submit` answers by callback,
@@ -47,6 +49,7 @@ const PATIENCE_SHARE = 0.8;
 export class Service {
   readonly #runtimes: ReadonlyMap<string, ProposerRuntime>;
   readonly #clock: Clock;
+  readonly #listed = new WeakMap<ProposerRuntime, { readonly at: number; readonly reply: ListSessionsReply }>();
 
   constructor(runtimes: ReadonlyMap<string, ProposerRuntime>, clock: Clock) {
     this.#runtimes = runtimes;
@@ -66,7 +69,18 @@ export class Service {
   }
 
   listSessions(request: { set: Uint8Array }): ListSessionsReply {
-    return listSessions(this.#runtime(request.set));
+    const runtime = this.#runtime(request.set);
+    const before = this.#listed.get(runtime);
+    const now = this.#clock.monotonicMs();
+    if (before !== undefined && now - before.at < LIST_AGAIN_MS) return before.reply;
+    try {
+      const reply = listSessions(runtime);
+      this.#listed.set(runtime, { at: now, reply });
+      return reply;
+    } catch (error) {
+      if (error instanceof TooMany) throw new ServiceError('too-many', error.message);
+      throw error;
+    }
   }
 
   getLicense(request: { set: Uint8Array; digest: Uint8Array }): GetLicenseReply {

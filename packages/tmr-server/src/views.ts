@@ -152,8 +152,18 @@ export function listLicenses({ proposer }: ProposerRuntime) {
   });
 }
 
+/** In one list: more would hold up what the license servers wait for, whoever asks. */
+const MAX_LISTED = 5_000;
+
+export class TooMany extends Error {
+  constructor(sessions: number) {
+    super(`${sessions} sessions are open; at most ${MAX_LISTED} can be listed`);
+  }
+}
+
 export function listSessions({ proposer }: ProposerRuntime) {
   const { ledger } = proposer.replica;
+  if (ledger.sessions.size > MAX_LISTED) throw new TooMany(ledger.sessions.size);
   const sessions = [...ledger.sessions.values()].filter((one) => !one.closed).sort((a, b) => a.openedUtc - b.openedUtc);
   return create(ListSessionsReplySchema, {
     index: BigInt(ledger.index),

@@ -57,7 +57,8 @@ export class LedgerRoot {
       } else bucket.set(place.order, this.#crypto.sha256(value));
       stale.add(place.bucket);
     }
-    for (const index of stale) this.#hashes[index] = this.#hashBucket(this.#buckets[index] as Map<string, Uint8Array>);
+    for (const index of stale)
+      this.#hashes[index] = hashBucket(this.#crypto, this.#buckets[index] as Map<string, Uint8Array>);
   }
 
   #place(name: string): { bucket: number; order: string } {
@@ -69,13 +70,23 @@ export class LedgerRoot {
     }
     return place;
   }
+}
 
-  #hashBucket(bucket: ReadonlyMap<string, Uint8Array>): Uint8Array {
-    if (bucket.size === 0) return NOTHING;
-    const writer = new Writer();
-    for (const order of [...bucket.keys()].sort()) writer.raw(nameBytes(order)).raw(bucket.get(order) as Uint8Array);
-    return this.#crypto.sha256(writer.done());
+function hashBucket(crypto: Crypto, bucket: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  if (bucket.size === 0) return NOTHING;
+  const writer = new Writer();
+  for (const order of [...bucket.keys()].sort()) writer.raw(nameBytes(order)).raw(bucket.get(order) as Uint8Array);
+  return crypto.sha256(writer.done());
+}
+
+/** The root that a ledger with these records would have, whatever is in them. */
+export function rootOfRecords(crypto: Crypto, records: ReadonlyMap<string, Uint8Array>): Uint8Array {
+  const buckets: Map<string, Uint8Array>[] = Array.from({ length: BUCKETS }, () => new Map());
+  for (const [name, value] of records) {
+    const hash = crypto.sha256(nameBytes(name));
+    buckets[hash[0] as number]?.set(String.fromCharCode(...hash), crypto.sha256(value));
   }
+  return crypto.sha256(concatBytes(...buckets.map((bucket) => hashBucket(crypto, bucket))));
 }
 
 /** Names hold one byte a UTF-16 unit. */

@@ -44,8 +44,16 @@ test('a snapshot has one form: records under other names are refused, though the
     );
     assert.throws(
       () => openSnapshot(one.context, snapshotOf(one, bent), 1e6),
-      { name: 'LicenseError', code: 'malformed' },
+      { name: 'LicenseError', code: 'wrong-proof' },
       kind,
     );
   }
+});
+
+test('records that do not have the certified root are not looked into, however many they are or whatever is in them', () => {
+  const one = new TestLedger();
+  const nonsense = new Writer().u32(1).bytes(Uint8Array.of(83, 1)).bytes(new Uint8Array(3)).done();
+  const bomb = new Writer().u32(0xffff_ffff).done();
+  assert.throws(() => openSnapshot(one.context, snapshotOf(one, nonsense), 1e6), { code: 'wrong-proof' });
+  assert.throws(() => openSnapshot(one.context, snapshotOf(one, bomb), 1e6), /a snapshot of 4294967295 records/);
 });

@@ -10,8 +10,9 @@ import {
   Writer,
 } from '@trefoil/license';
 import { decodeEntry, type Entry, headAfter, OtherRules, RULES_VERSION } from '../entry.ts';
+import { LIMITS } from '../limits.ts';
 import { encodeRecord, ledgerFromRecords, recordNames } from './records.ts';
-import { LedgerRoot, nameBytes } from './root.ts';
+import { LedgerRoot, nameBytes, rootOfRecords } from './root.ts';
 import type { Ledger, LedgerContext } from './state.ts';
 
 /**
@@ -64,16 +65,17 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
     throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
   const entry = decodeEntry(entryBytes);
   if (entry.rulesVersion !== RULES_VERSION) throw new OtherRules(entry);
+  // Before anything is made of the records: whoever sends them may have filled them with what takes long to be read.
+  const { ledgerRoot } = entry;
+  if (ledgerRoot === undefined) throw new LicenseError('wrong-proof', 'the entry of the snapshot has no root');
   const records = readRecords(new Reader(parts.records));
+  if (!equalBytes(rootOfRecords(context.crypto, records), ledgerRoot))
+    throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
   const ledger = ledgerFromRecords(context, records);
   // A record under another name, or written otherwise, would give the same root: this ledger's, not that of the bytes.
   if (!equalBytes(encodeRecords(ledger), parts.records)) throw malformed('the records of a snapshot in another form');
   const root = LedgerRoot.of(ledger);
-  if (
-    entry.ledgerRoot === undefined ||
-    ledger.index !== entry.index - 1 ||
-    !equalBytes(root.current(ledger), entry.ledgerRoot)
-  )
+  if (ledger.index !== entry.index - 1 || !equalBytes(root.current(ledger), ledgerRoot))
     throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
   return { ledger, root, head, entry, entryBytes, certificate };
 }
@@ -99,7 +101,9 @@ function readParts(bytes: Uint8Array, maxBytes: number): Snapshot {
 function readRecords(reader: Reader): Map<string, Uint8Array> {
   const records = new Map<string, Uint8Array>();
   let previous = '';
-  for (let i = reader.u32(); i > 0; i--) {
+  const count = reader.u32();
+  if (count > LIMITS.ledgerRecords) throw malformed(`a snapshot of ${count} records`);
+  for (let i = count; i > 0; i--) {
     const name = bytesKey(reader.bytes(256));
     if (name <= previous) throw malformed('records out of order');
     previous = name;

@@ -1,11 +1,8 @@
 import { decodePrepare, epochOwner, equalBytes } from '@trefoil/license';
 import { parsed, type Signed } from '../messages.ts';
 import type { Now } from '../voter/state.ts';
-import type { Proposer, ProposerEffect } from './state.ts';
+import { HIGHEST_EPOCH, type Proposer, type ProposerEffect } from './state.ts';
 import { stepDown } from './step-down.ts';
-
-/** Whose next one can still be written down. */
-const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
 
 /** What a license server has promised before, and refuses a PREPARE for. */
 export function onAsked(proposer: Proposer, prepare: Signed): ProposerEffect[] {

@@ -1,5 +1,6 @@
 import {
   encodePrepare,
+  bytesKey,
   epochCounter,
   epochOf,
   equalBytes,
@@ -22,6 +23,7 @@ import { activeElsewhere, ownerSilent, requeue } from './queue.ts';
 import {
   ableMembers,
   type Attempt,
+  HIGHEST_EPOCH,
   heardMembers,
   highestPromised,
   jitter,
@@ -56,10 +58,12 @@ export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
 
 function leadingTick(proposer: Proposer, now: Now): ProposerEffect[] {
   noteOvertaking(proposer, now);
+  if (!rejoinDue(proposer)) proposer.rejoinPauseMs = LIMITS.idleEntryMs;
   if (isStuck(proposer, now)) return startAttempt(proposer, now, 'an entry gets no certificate');
   if (proposer.proposal !== undefined || !wantsFreshEpoch(proposer, now)) return [];
   if (!rejoinDue(proposer)) return startAttempt(proposer, now, 'a license server has promised a higher epoch');
-  proposer.nextRejoinAt = now.monotonicMs + LIMITS.idleEntryMs;
+  proposer.nextRejoinAt = now.monotonicMs + proposer.rejoinPauseMs;
+  proposer.rejoinPauseMs = Math.min(60_000, 2 * proposer.rejoinPauseMs);
   proposer.wantAll = true;
   return startAttempt(proposer, now, 'to take in a license server that has started anew');
 }
@@ -74,7 +78,8 @@ function isDeposed(proposer: Proposer, now: Now): boolean {
 
 function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect[] {
   const { random } = proposer;
-  const epoch = epochOf(epochCounter(highestPromised(proposer)) + 1, proposer.id);
+  const counter = epochCounter(highestPromised(proposer)) + 1 + proposer.epochStretch;
+  const epoch = epochOf(Math.min(counter, epochCounter(HIGHEST_EPOCH)), proposer.id);
   const nonce = random(NONCE_BYTES);
   const clientsWait = now.monotonicMs < proposer.stuckUntil;
   const again = sameAttempt(proposer, clientsWait);
@@ -84,6 +89,7 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
   }
   const prepare = prepareFor(proposer, { epoch, clientsWait, nonce });
   shelve(proposer);
+  proposer.epochStretch = 0;
   proposer.role = 'preparing';
   proposer.epoch = epoch;
   proposer.attempt = {
@@ -198,7 +204,7 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
     proposer.wantAll = true;
     return [equivocationAlarm(proposer)];
   }
-  const holder = base.from === undefined ? undefined : attempt.promises.get(base.from);
+  const holder = holderOf(used, base);
   const uncertified = holder !== undefined && holder.tail.length > 0;
   const certifiedTarget = uncertified ? base.index - 1 : base.index;
   if (replica.certifiedIndex < certifiedTarget) return follow(proposer, now); // comes back here with the entries
@@ -210,10 +216,20 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
     replica.certifiedIndex < base.index &&
     !isTailOf(proposer, choice.base, choice.tail)
   ) {
-    attempt.promises.delete(base.from as Member);
-    return [badPromise(base.from as Member, 'promises an entry that can not come next')];
+    const { member } = (holder as Promised).promise;
+    attempt.promises.delete(member);
+    return [badPromise(member, 'promises an entry that can not come next')];
   }
   return lead(proposer, choice, now);
+}
+
+/** Who shows the base's last entry; one for whom it isn't certified yet, if there is one: nothing has to be fetched then. */
+function holderOf(used: readonly Promised[], base: Extract<Base, { kind: 'base' }>): Promised | undefined {
+  const { index, head } = base;
+  const holders = used.filter(
+    ({ promise }) => head !== undefined && promise.lastIndex === index && equalBytes(promise.lastHead, head),
+  );
+  return holders.find(({ tail }) => tail.length > 0) ?? holders[0];
 }
 
 /** The promises that this epoch is justified with; undefined = wait for more. */
@@ -233,7 +249,9 @@ function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised
   const known = certifiedIndexKnown(proposer, attempt);
   const isGood = (some: readonly Promised[]): boolean => {
     const base = baseOf(some);
-    return base.kind === 'base' && base.index >= known;
+    const isRefused =
+      base.kind === 'base' && base.head !== undefined && proposer.refusedHeads.includes(bytesKey(base.head));
+    return base.kind === 'base' && base.index >= known && !isRefused;
   };
   const first = attempt.wantAll ? pool : pool.slice(0, needed);
   if (baseOf(first).kind === 'needThird') return all;
@@ -329,6 +347,8 @@ export function onRefused(
     case 'log-time':
     case 'utc':
       proposer.wantAll = true; // if it goes on, the third promise may drop a poisoned entry
+      if (proposer.proposal !== undefined)
+        proposer.refusedHeads = [...proposer.refusedHeads, bytesKey(proposer.proposal.head)].slice(-8);
       return [];
     case 'withholding':
       return [];

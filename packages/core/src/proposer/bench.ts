@@ -14,11 +14,15 @@ export class ProposerBench {
   effects: ProposerEffect[] = [];
   #random = 0;
 
-  constructor(id: TmrServer = 'A', voters: readonly [Bench, Bench, Bench] = group()) {
+  constructor(
+    id: TmrServer = 'A',
+    voters: readonly [Bench, Bench, Bench] = group(),
+    options: { readonly epochStretch?: number } = {},
+  ) {
     this.id = id;
     this.voters = voters;
     const random = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(++this.#random);
-    this.proposer = newProposer({ context, id, key: one.tmrKeys[id], random }, this.clock);
+    this.proposer = newProposer({ context, id, key: one.tmrKeys[id], random, ...options }, this.clock);
     for (const member of [1, 2, 3] as const) {
       this.step({ kind: 'linkUp', member });
       this.hears(member, this.status(member));

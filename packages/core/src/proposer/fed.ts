@@ -26,12 +26,17 @@ export function onEntries(proposer: Proposer, member: Member, message: EntriesMe
     const own = tail.entry.index === chunk.accept.index;
     effects.push({ kind: 'certified', tail, certificate: own ? chunk.certificate : new Uint8Array(0) });
   }
-  proposer.members[member].gaveNone = false;
+  proposer.members[member].gaveNone = isSlow(proposer, member, now);
   proposer.following = undefined;
   // It gets on: an attempt that waits for entries needn't be made again.
   if (proposer.role === 'preparing')
     proposer.nextAttemptAt = now.monotonicMs + LIMITS.takeoverAfterMs + jitter(proposer.random);
   return [...effects, ...follow(proposer, now), ...tryToLead(proposer, now)];
+}
+
+/** Of what it said it had, it gave some, and late: who does so each time would keep this server from ever catching up. */
+function isSlow({ following }: Proposer, member: Member, now: Now): boolean {
+  return following?.member === member && following.behind && now.monotonicMs - following.at > LIMITS.takeoverAfterMs;
 }
 
 /** Old entries that a laggard needs and this server has forgotten: through it, from one license server to another. */

@@ -45,7 +45,8 @@ export function followAnother(proposer: Proposer, member: Member, now: Now): Pro
 function ask(proposer: Proposer, donor: Member | undefined, now: Now): ProposerEffect[] {
   if (donor === undefined) return [];
   const from = proposer.replica.certifiedIndex + 1;
-  proposer.following = { member: donor, from, at: now.monotonicMs };
+  const behind = certifiedBy(proposer, donor) >= from;
+  proposer.following = { member: donor, from, at: now.monotonicMs, behind };
   return [{ kind: 'send', member: donor, message: { kind: 'fetch', from } }];
 }
 

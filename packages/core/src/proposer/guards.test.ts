@@ -248,3 +248,13 @@ test('a promise that is shown again when its server has gone on accuses nobody, 
   assert.deepEqual(bench.alarms, []);
   assert.equal(bench.proposer.attempt?.promises.has(3), false);
 });
+
+test('a process that starts anew asks for an epoch that it can not have proposed in before', () => {
+  const epochs = [0, 11_000, 32_767].map((epochStretch) => {
+    const bench = new ProposerBench('A', group(), { epochStretch });
+    bench.passOn(bench.tick(100));
+    assert.equal(bench.proposer.role, 'leading');
+    return bench.proposer.epoch;
+  });
+  assert.deepEqual(epochs, [2, 22_002, 65_536]);
+});

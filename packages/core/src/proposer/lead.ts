@@ -20,6 +20,7 @@ import { nextLogTime, nextUtc } from './proposed-time.ts';
 import { requeue, takeBatch } from './queue.ts';
 import {
   ableMembers,
+  type MemberLink,
   type Proposal,
   type Proposer,
   type ProposerEffect,
@@ -286,8 +287,9 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
   const missing = target - status.certifiedIndex;
   // One behind is normal: the certificate comes with the next proposal.
   if (missing <= 0 || (missing === 1 && status.lastIndex === target && !link.lacking)) return [];
-  if (link.fedTo >= from && now.monotonicMs - link.fedAt < 2 * LIMITS.beatMs) return [];
   const chunk = proposer.recent.chunk(from, LIMITS.feedBytes);
+  const waitMs = chunk === undefined ? askAgainAfterMs(link, from) : 2 * LIMITS.beatMs;
+  if (link.fedTo >= from && now.monotonicMs - link.fedAt < waitMs) return [];
   link.fedAt = now.monotonicMs;
   if (chunk !== undefined) {
     link.fedTo = from + chunk.entries.length - 1;
@@ -304,6 +306,11 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
   return askPeer(proposer, member, from);
 }
 
+/** A snapshot may be long on its way: 0.4 s, then twice as long each time, up to a minute. */
+function askAgainAfterMs({ donors }: MemberLink, from: number): number {
+  return donors.from === from ? Math.min(60_000, 200 * 2 ** donors.times) : 0;
+}
+
 /**
  * Entries older than this server remembers come from a license server that has them, and are passed on. By turns, if asked
  * again: one that says that it has them may give none, or false ones.
@@ -314,10 +321,10 @@ function askPeer(proposer: Proposer, member: Member, from: number): ProposerEffe
     const status = proposer.members[other].status;
     return other !== member && status !== undefined && status.certifiedIndex >= from && status.withholding === '';
   });
-  if (link.donors.from !== from) link.donors = { from, asked: [] };
-  const { asked } = link.donors;
+  if (link.donors.from !== from) link.donors = { from, asked: [], times: 0 };
+  const { asked, times } = link.donors;
   const donor = able.find((other) => other !== asked.at(-1)) ?? able[0];
   if (donor === undefined) return [];
-  link.donors = { from, asked: [...asked.filter((one) => one !== donor), donor] };
+  link.donors = { from, asked: [...asked.filter((one) => one !== donor), donor], times: times + 1 };
   return [{ kind: 'send', member: donor, message: { kind: 'fetch', from } }];
 }

@@ -92,7 +92,7 @@ export interface MemberLink {
   fedTo: number;
   fedAt: number;
   /** Which others were asked for what it lacks from this entry on, in order. */
-  donors: { readonly from: number; readonly asked: Member[] };
+  donors: { readonly from: number; readonly asked: Member[]; readonly times: number };
   /** Said that it had entries, and gave none or false ones: the others are asked first. */
   gaveNone: boolean;
 }
@@ -150,6 +150,10 @@ export interface Proposer {
   epoch: number;
   /** The highest for which a license server has shown a TMR server's PREPARE. */
   askedEpoch: number;
+  /** By how much the first epoch of this process is higher than it had to be: it may have proposed in that one before. */
+  epochStretch: number;
+  /** Heads of open entries that were refused for their time, newest last: a log that ends there is no good base (PROTOCOL §4.3). */
+  refusedHeads: readonly string[];
   readonly members: Record<Member, MemberLink>;
   attempt: Attempt | undefined;
   justification: readonly Signed[];
@@ -171,6 +175,8 @@ export interface Proposer {
   wantAll: boolean;
   /** A fresh epoch for one that re-joins, not before: one that doesn't answer must not cost epoch after epoch. */
   nextRejoinAt: number;
+  /** Twice as long each time in a row. */
+  rejoinPauseMs: number;
   /** Since when a license server is known to have promised a higher epoch than this one's. */
   overtakenSince: number | undefined;
   /** Renewals said more than an entry may: those that wait behind them come first next time. */
@@ -180,28 +186,19 @@ export interface Proposer {
   /** Clients wait that can't reach the active one; until then. */
   stuckUntil: number;
   clients: number;
-  following: { member: Member; from: number; at: number } | undefined;
+  /** `behind`: it said that it had more, so its answer needs no waiting. */
+  following: { member: Member; from: number; at: number; behind: boolean } | undefined;
   /** Rate of certified commands, per ms; for the retry hint. */
   ratePerMs: number;
 }
 
+/** Whose next one can still be written down. */
+export const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
+
 const MEMBERS: readonly Member[] = [1, 2, 3];
 
-export function newProposer(
-  options: {
-    readonly context: LedgerContext;
-    readonly id: TmrServer;
-    readonly key: SigningKey;
-    readonly random: (bytes: number) => Uint8Array;
-    readonly snapshotEveryEntries?: number;
-    readonly queuedCommands?: number;
-    /** What is kept in memory to feed those who lag. */
-    readonly recentBytes?: number;
-  },
-  now: Now,
-): Proposer {
-  const { context, id, key, random } = options;
-  const link = (): MemberLink => ({
+function newLink(): MemberLink {
+  return {
     up: false,
     status: undefined,
     statusAt: -Infinity,
@@ -217,9 +214,27 @@ export function newProposer(
     lacking: false,
     fedTo: 0,
     fedAt: -Infinity,
-    donors: { from: 0, asked: [] },
+    donors: { from: 0, asked: [], times: 0 },
     gaveNone: false,
-  });
+  };
+}
+
+export function newProposer(
+  options: {
+    readonly context: LedgerContext;
+    readonly id: TmrServer;
+    readonly key: SigningKey;
+    readonly random: (bytes: number) => Uint8Array;
+    readonly snapshotEveryEntries?: number;
+    readonly queuedCommands?: number;
+    /** Random, below half of LIMITS.epochJump, at each start of a process; 0: it has never run before. */
+    readonly epochStretch?: number;
+    /** What is kept in memory to feed those who lag. */
+    readonly recentBytes?: number;
+  },
+  now: Now,
+): Proposer {
+  const { context, id, key, random } = options;
   return {
     ...{ context, id, key, random },
     snapshotEveryEntries: options.snapshotEveryEntries ?? LIMITS.snapshotEveryEntries,
@@ -232,7 +247,9 @@ export function newProposer(
     role: 'follower',
     epoch: 0,
     askedEpoch: 0,
-    members: { 1: link(), 2: link(), 3: link() },
+    epochStretch: options.epochStretch ?? 0,
+    refusedHeads: [],
+    members: { 1: newLink(), 2: newLink(), 3: newLink() },
     attempt: undefined,
     justification: [],
     proposal: undefined,
@@ -248,6 +265,7 @@ export function newProposer(
     nextAttemptAt: now.monotonicMs + jitter(random),
     wantAll: false,
     nextRejoinAt: -Infinity,
+    rejoinPauseMs: LIMITS.idleEntryMs,
     overtakenSince: undefined,
     othersFirst: false,
     largeWaits: false,

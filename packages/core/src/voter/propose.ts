@@ -40,6 +40,8 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
   if (voter.installing) return no('behind');
   const repeated = rejoining ? undefined : repeatedVote(voter, from, propose, now);
   if (repeated !== undefined) return repeated;
+  // What it remembers of an epoch binds it also while it re-joins: it may have been taken in by who promised that epoch twice.
+  if (rejoining && contradicts(voter, propose)) return no('equivocation');
   const { certificate } = voter.replica;
   const known = certificate !== undefined && equalBytes(certificate, propose.certificate); // it came ahead of the proposal
   if (propose.certificate.length > 0 && !known) {
@@ -85,6 +87,13 @@ function repeatedVote(voter: Voter, from: TmrServer, propose: Propose, now: Now)
     ];
   if (stored.signature === undefined) return signAgain(voter, 'vote', stored.statement, from);
   return [sendVote(voter, from, { bytes: stored.statement, signature: stored.signature }, now)];
+}
+
+function contradicts({ signedHigh }: Voter, { epoch, index, head }: Propose): boolean {
+  if (signedHigh === undefined || signedHigh.accept.epoch !== epoch) return false;
+  return (
+    index < signedHigh.accept.index || (index === signedHigh.accept.index && !equalBytes(signedHigh.accept.head, head))
+  );
 }
 
 /** The promises that prove an adoption; `reported`: it offers the base's last entry again. */

@@ -86,6 +86,8 @@ function resume(voter: Voter, now: Now): VoterEffect[] {
     const next = voter.deferred.shift();
     if (next === undefined) break;
     effects.push(...onMessage(voter, next.from, next.message, now));
+    // It starts anew first: what waits comes after that.
+    if (effects.some((effect) => effect.kind === 'needIncarnation')) break;
   }
   return effects;
 }
