@@ -4,6 +4,7 @@ import {
   equalBytes,
   type License,
   LicenseError,
+  readEnvelope,
   type Update,
   type UpdateCommand,
   verifyUpdate,
@@ -17,6 +18,8 @@ export function installUpdate(ledger: Ledger, command: UpdateCommand): Answer {
   const { crypto, vendorRoot, configuration } = ledger.context;
   let update: Update;
   try {
+    const older = olderByItsOwnWords(ledger, command.document);
+    if (older !== undefined) return older;
     update = verifyUpdate(crypto, vendorRoot, command.document);
   } catch (error) {
     if (error instanceof LicenseError) return refused('bad-document', error.message);
@@ -44,6 +47,26 @@ export function installUpdate(ledger: Ledger, command: UpdateCommand): Answer {
   };
 }
 
+/**
+ * Before any signature is verified, for that takes long with many licenses, and anybody who has an update may send it again and
+ * again. What isn't verified is only refused. @throws LicenseError
+ */
+function olderByItsOwnWords(ledger: Ledger, document: string): Answer | undefined {
+  const { licenses } = readEnvelope(document, 'trefoil-update').payload;
+  for (const text of Array.isArray(licenses) ? licenses : []) {
+    if (typeof text !== 'string') continue;
+    const { license, version } = readEnvelope(text, 'trefoil-license').payload;
+    const standing = typeof license === 'string' ? ledger.licenses.get(license) : undefined;
+    if (standing !== undefined && typeof version === 'number' && standing.license.version >= version)
+      return older(standing.license, version);
+  }
+  return undefined;
+}
+
+function older({ id, version: installed }: License, version: number): Answer {
+  return refused('older-license', `${id} version ${version}; installed is ${installed}`);
+}
+
 function faultOf(ledger: Ledger, update: Update, license: License): Answer | undefined {
   const { configuration, crypto } = ledger.context;
   if (!equalBytes(license.set, configuration.set))
@@ -52,10 +75,7 @@ function faultOf(ledger: Ledger, update: Update, license: License): Answer | und
     return refused('bad-document', `license ${license.id} has a TMR ID: it needs a group of three`);
   const standing = ledger.licenses.get(license.id);
   if (standing !== undefined && standing.license.version >= license.version)
-    return refused(
-      'older-license',
-      `${license.id} version ${license.version}; installed is ${standing.license.version}`,
-    );
+    return older(standing.license, license.version);
   if (standing !== undefined && standing.license.product !== license.product)
     return refused('bad-document', `license ${license.id} changed its product`);
   const { notAfter } = license.terms;

@@ -115,6 +115,25 @@ describe('updates (PROTOCOL §5.10)', () => {
       );
   });
 
+  test('what is older by its own words is refused before anything is verified', () => {
+    const one = new TestLedger();
+    const { fixture: own } = one;
+    const many = Array.from({ length: 60 }, (_, i) => own.license({ id: `cad-${i}` }));
+    const document = own.update(many);
+    assert.equal(code(one.do({ kind: 'update', document })), 'updated');
+    one.wait(LIMITS.openWindowMs + 2_000);
+    const { crypto } = one.ledger.context;
+    let verified = 0;
+    const verify = crypto.verify.bind(crypto);
+    crypto.verify = (...args) => {
+      verified++;
+      return verify(...args);
+    };
+    assert.equal(code(one.do({ kind: 'update', document })), 'refused older-license');
+    crypto.verify = verify;
+    assert.equal(verified, 0);
+  });
+
   test('a refusal fits into its outcome in any alphabet', () => {
     const one = new TestLedger();
     const outcome = one.do({ kind: 'update', document: '許可'.repeat(200) });
