@@ -96,8 +96,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a repeated request runs again',
     file: 'packages/core/src/ledger/apply.ts',
-    find: `if (before !== undefined && command.kind !== 'renew') return before.outcome;`,
-    replace: `if (before !== undefined && command.kind === 'close') return before.outcome;`,
+    find: `if (isRepeat && command.kind !== 'renew') return before.outcome;`,
+    replace: `if (isRepeat && command.kind === 'close') return before.outcome;`,
   },
   {
     name: 'what anybody may send makes a consume forgotten',

@@ -137,10 +137,11 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
   }
   const window = windowOf(session, command);
   const before = window.answered.get(requestId);
-  if (before !== undefined && !equalBytes(before.commandHash, commandHash)) return reply(refused('other-bytes'));
-  if (before !== undefined && command.kind !== 'renew') return before.outcome;
-  if (requestId < window.lowestUnanswered) return reply(refused('forgotten'));
+  const isRepeat = before !== undefined && equalBytes(before.commandHash, commandHash);
+  if (isRepeat && command.kind !== 'renew') return before.outcome;
   if (session.closed) return reply(refused('unknown-session', 'it is closed'));
+  if (before !== undefined && !isRepeat) return reply(refused('other-bytes'));
+  if (requestId < window.lowestUnanswered) return reply(refused('forgotten'));
   if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
   if (makesMore(command) && ledger.bytes >= LIMITS.ledgerBytes) return reply(refused('too-many', FULL));
   const answer = executeFresh(ledger, session, command);
