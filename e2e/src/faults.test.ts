@@ -121,7 +121,8 @@ describe('a running group under faults', { timeout: 240_000 }, () => {
   test('who dies while a damaged log is set aside goes on with the one that was begun in its place', async () => {
     const server = running.hands.server('license-server-2');
     const data = join(dirname(server.folder.configFile), 'data');
-    const [name = ''] = (await readdir(data)).filter((one) => !one.includes('.suspect-'));
+    const folders = (await readdir(data, { withFileTypes: true })).filter((one) => one.isDirectory());
+    const [name = ''] = folders.map((one) => one.name).filter((one) => !one.includes('.suspect-'));
     await server.kill();
     await rename(join(data, name), join(data, `${name}.new`));
     const before = (await running.log('license-server-2')).length;
