@@ -30,6 +30,11 @@ export interface CertifiedEvent {
   readonly certificate: Uint8Array;
 }
 
+/** From 0 to 32,767, below half of what an epoch may jump. */
+function stretch([high = 0, low = 0]: Uint8Array): number {
+  return ((high << 8) | low) >> 1;
+}
+
 export interface ProposerParts {
   readonly context: LedgerContext;
   readonly id: TmrServer;
@@ -70,7 +75,7 @@ export class ProposerRuntime implements AsyncDisposable {
         key,
         random: (n) => random.bytes(n),
         // 15 bits: what it asked for before it was killed, it must not ask for again (PROTOCOL §4.1).
-        epochStretch: new DataView(random.bytes(2).buffer).getUint16(0) >> 1,
+        epochStretch: stretch(random.bytes(2)),
         ...(snapshotEveryEntries !== undefined && { snapshotEveryEntries }),
         ...(recentBytes !== undefined && { recentBytes }),
       },
