@@ -4,29 +4,13 @@ import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
 import { create, encodeCallFrame, ListSessionsRequestSchema, toBinary } from '@trefoil/api';
-import { silentLog, systemClock, systemRandom } from '@trefoil/host';
 import { bytesKey } from '@trefoil/license';
-import { fixture } from '@trefoil/license/fixtures';
-import type { FrameConnection } from '@trefoil/link';
-import { serveFrames } from './frame-door.ts';
 import { serveHttp } from './http-door.ts';
-import { ProposerRuntime } from './proposer-runtime.ts';
-import { Service } from './service.ts';
+import { SET, testClient, testServer } from './test-door.ts';
 import { Turns } from './turns.ts';
 
-const one = fixture();
-const { set, crypto, root, configuration, group, issuingKey } = one;
-
-function server() {
-  const runtime = new ProposerRuntime({
-    context: { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text },
-    ...{ id: 'A', key: one.tmrKeys.A, clock: systemClock, random: systemRandom, log: silentLog },
-  });
-  return { runtime, service: new Service(new Map([[bytesKey(set), runtime]]), systemClock) };
-}
-
 test('who watches over HTTP and does not read is dropped', async () => {
-  const { runtime, service } = server();
+  const { runtime, service } = testServer();
   const http = createServer(serveHttp(service) as unknown as RequestListener).listen(0, '127.0.0.1');
   await new Promise((done) => http.once('listening', done));
   const socket = connect((http.address() as AddressInfo).port, '127.0.0.1');
@@ -66,7 +50,7 @@ test('who watches over HTTP and does not read is dropped', async () => {
 
 for (const count of [10_000, 100_000])
   test(`a list of ${count} sessions does not hold up the beats`, async () => {
-    const { runtime, service } = server();
+    const { runtime, service } = testServer();
     const { sessions } = runtime.proposer.replica.ledger;
     for (let i = 0; i < count; i++) {
       const id = new Uint8Array(16);
@@ -101,21 +85,9 @@ for (const count of [10_000, 100_000])
         free: window,
       });
     }
-    let hear: (frame: Uint8Array) => void = () => undefined;
     const turns = new Turns();
-    serveFrames(
-      {
-        onClose: () => undefined,
-        onFrame: (handler: typeof hear) => (hear = handler),
-        send: () => undefined,
-        close: () => undefined,
-        pauseReading: () => undefined,
-        resumeReading: () => undefined,
-      } as unknown as FrameConnection,
-      service,
-      turns,
-    );
-    const body = toBinary(ListSessionsRequestSchema, create(ListSessionsRequestSchema, { set }));
+    const { says } = testClient(service, turns);
+    const body = toBinary(ListSessionsRequestSchema, create(ListSessionsRequestSchema, { set: SET }));
     let longest = 0;
     let last = performance.now();
     const timer = setInterval(() => {
@@ -123,7 +95,7 @@ for (const count of [10_000, 100_000])
       last = performance.now();
     }, 5);
     for (let call = 1; call <= 20; call++)
-      hear(encodeCallFrame({ kind: 'request', call, method: 'listSessions', body }));
+      says(encodeCallFrame({ kind: 'request', call, method: 'listSessions', body }));
     await new Promise((done) => setTimeout(done, 100));
     await new Promise<void>((done) => turns.run(done));
     clearInterval(timer);
