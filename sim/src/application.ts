@@ -133,7 +133,7 @@ export class Application {
       if (dice < 0.1) return await this.#renew(client);
       if (dice < 0.15 && this.#unanswered.length > 0) return await this.#askAgain();
       if (dice < 0.5 && held.length < MOST_SEATS) return await this.#acquire(client);
-      if (dice < 0.8 && held.length > 0) return await this.#release(this.#random.pick(held));
+      if (dice < 0.8 && held.length > 0) return await this.#release(client, this.#random.pick(held));
       if (dice < 0.92) return await this.#consume(client);
       if (dice < 0.94) return await this.#close(client);
       if (held.length < MOST_SEATS) await this.#acquire(client);
@@ -144,20 +144,20 @@ export class Application {
 
   async #renew(client: Client): Promise<void> {
     this.#world.count('command renew');
-    this.#heard((await client.renew()) !== 'unknown');
+    this.#heard(client, (await client.renew()) !== 'unknown');
   }
 
   async #acquire(client: Client): Promise<void> {
     this.#world.count('command acquire');
     const products = this.#random.chance(0.2) ? ['hot', 'cold'] : [this.#random.chance(0.7) ? 'hot' : 'cold'];
     const seats = this.#random.chance(0.15) ? 2 : 1;
-    this.#acquired(await client.acquireAll(products.map((product) => ({ product, feature: '', seats }))));
+    this.#acquired(client, await client.acquireAll(products.map((product) => ({ product, feature: '', seats }))));
   }
 
-  #acquired(result: AcquireResult): void {
-    this.#heard(result.kind !== 'unknown');
+  #acquired(client: Client, result: AcquireResult): void {
+    this.#heard(client, result.kind !== 'unknown');
     if (result.kind === 'unknown' && this.#random.chance(0.8))
-      this.#unanswered.push(async () => this.#acquired(await result.again()));
+      this.#unanswered.push(async () => this.#acquired(client, await result.again()));
   }
 
   async #askAgain(): Promise<void> {
@@ -165,21 +165,22 @@ export class Application {
     await this.#unanswered.shift()?.();
   }
 
-  async #release(seat: Seat): Promise<void> {
+  async #release(client: Client, seat: Seat): Promise<void> {
     this.#world.count('command release');
-    this.#heard((await seat.release()).kind !== 'unknown');
+    this.#heard(client, (await seat.release()).kind !== 'unknown');
   }
 
   async #consume(client: Client): Promise<void> {
     this.#world.count('command consume');
     const units = 1 + this.#random.below(3);
     this.unitsOpen += units;
-    this.#consumed(units, await client.consume('units', units));
+    this.#consumed(client, units, await client.consume('units', units));
   }
 
-  #consumed(units: number, result: ConsumeResult): void {
-    this.#heard(result.kind !== 'unknown');
-    if (result.kind === 'unknown') this.#unanswered.push(async () => this.#consumed(units, await result.again()));
+  #consumed(client: Client, units: number, result: ConsumeResult): void {
+    this.#heard(client, result.kind !== 'unknown');
+    if (result.kind === 'unknown')
+      this.#unanswered.push(async () => this.#consumed(client, units, await result.again()));
     else {
       this.unitsOpen -= units;
       if (result.kind === 'consumed') this.unitsTold += units;
@@ -211,8 +212,9 @@ export class Application {
     this.#unanswered = [];
   }
 
-  #heard(answered: boolean): void {
+  /** Who has closed a client waits for nothing of it any more. */
+  #heard(client: Client, answered: boolean): void {
     if (answered) this.answers++;
-    else this.unknowns++;
+    else if (client === this.#client) this.unknowns++;
   }
 }

@@ -208,8 +208,8 @@ export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
   const uncertified = holder !== undefined && holder.tail.length > 0;
   const certifiedTarget = uncertified ? base.index - 1 : base.index;
   if (replica.certifiedIndex < certifiedTarget) return follow(proposer, now); // comes back here with the entries
-  if (base.index < certifiedIndexKnown(proposer, attempt))
-    return [...beyondBase(proposer, base.index), ...stepDown(proposer, now, 'more is certified already')];
+  if (lacksCertified(proposer, attempt, base))
+    return [...missing(proposer, base.index), ...stepDown(proposer, now, 'more is certified already')];
   const choice = { base, tail: uncertified ? holder.tail : undefined, used: used.map((one) => one.signed) };
   if (
     choice.tail !== undefined &&
@@ -246,12 +246,11 @@ function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised
       some.map((one) => one.promise),
       threshold,
     );
-  const known = certifiedIndexKnown(proposer, attempt);
   const isGood = (some: readonly Promised[]): boolean => {
     const base = baseOf(some);
     const isRefused =
       base.kind === 'base' && base.head !== undefined && proposer.refusedHeads.includes(bytesKey(base.head));
-    return base.kind === 'base' && base.index >= known && !isRefused;
+    return base.kind === 'base' && !lacksCertified(proposer, attempt, base) && !isRefused;
   };
   const first = attempt.wantAll ? pool : pool.slice(0, needed);
   if (baseOf(first).kind === 'needThird') return all;
@@ -263,15 +262,21 @@ function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised
   return two ?? (waits ? undefined : first);
 }
 
-/** Entries up to here are certified, as this server or one of the promises shows: no epoch can begin below. */
-function certifiedIndexKnown({ replica }: Proposer, { promises }: Attempt): number {
-  return Math.max(replica.certifiedIndex, ...[...promises.values()].map((one) => one.certifiedIndex));
+/** More is certified, as this server or one of the promises shows, or another entry in its place: no epoch can begin there. */
+function lacksCertified(
+  { replica }: Proposer,
+  { promises }: Attempt,
+  { index, head }: Extract<Base, { kind: 'base' }>,
+): boolean {
+  const { certified } = replica;
+  if (certified?.index === index && head !== undefined && !equalBytes(certified.head, head)) return true;
+  return index < Math.max(replica.certifiedIndex, ...[...promises.values()].map((one) => one.certifiedIndex));
 }
 
 /** Either another epoch has gone on meanwhile, or what was certified is missing from two logs. */
-function beyondBase({ replica, epoch }: Proposer, index: number): ProposerEffect[] {
+function missing({ replica, epoch }: Proposer, index: number): ProposerEffect[] {
   if (replica.certified === undefined || replica.certified.epoch >= epoch) return [];
-  const detail = `entry ${replica.certifiedIndex} is certified, but the logs promised for epoch ${epoch} end at ${index}`;
+  const detail = `entry ${replica.certifiedIndex} is certified, but the logs promised for epoch ${epoch} lack it: they end at ${index}`;
   return [{ kind: 'alarm', alarm: 'certified-entry-missing', detail }];
 }
 

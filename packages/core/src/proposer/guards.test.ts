@@ -8,6 +8,7 @@ import {
   type LogPromise,
   type Member,
 } from '@trefoil/license';
+import { encodeEntry, headAfter, RULES_VERSION } from '../entry.ts';
 import type { Signed, ToProposer } from '../messages.ts';
 import { certificateOf, group, one, promisesFor, proposeOf } from '../voter/bench.ts';
 import { ProposerBench, sent } from './bench.ts';
@@ -45,6 +46,11 @@ function otherOutcomes(message: Voted): Voted {
   const accept = decodeAccept(message.vote.bytes);
   return { ...message, vote: signedBy(2, encodeAccept({ ...accept, outcomesRoot: new Uint8Array(32) })) };
 }
+
+const otherEntry = {
+  ...{ set: one.set, index: 1, logTime: 0, utc: 1, rulesVersion: RULES_VERSION },
+  ...{ ledgerRoot: undefined, commands: [] },
+};
 
 describe('promises (PROTOCOL §4.2)', () => {
   test('only one for this epoch and this PREPARE, by the one who says it, with its signature', () => {
@@ -89,30 +95,41 @@ describe('promises (PROTOCOL §4.2)', () => {
       assert.equal(bench.proposer.attempt?.promises.size, 1);
     });
 
-  test('of two logs that lack what is certified nothing is made', () => {
-    const first = new ProposerBench();
-    first.passOn(first.tick(100));
-    // B has what was certified, and has seen no vote.
-    const bench = new ProposerBench('B', first.voters);
-    const [fetch] = bench.effects.filter((effect) => effect.kind === 'send' && effect.message.kind === 'fetch');
-    const donor = fetch?.kind === 'send' ? fetch.member : 1;
-    bench.hears(donor, answer(bench, [fetch as ProposerEffect], donor, 'entries'));
-    assert.equal(bench.proposer.replica.certifiedIndex, 1);
-    for (const voter of bench.voters) voter.now = 10_000;
-    bench.tick(400);
-    for (const member of [1, 2, 3] as const) bench.hears(member, bench.status(member));
-    const asks = bench.tick(410);
-    const none = new Uint8Array(0);
-    for (const member of [1, 2, 3] as const) {
-      const empty = { logEpoch: 0, lastIndex: 0, lastHead: new ProposerBench().proposer.replica.lastHead };
-      const promise = changed(answer(bench, asks, member, 'promise'), empty);
-      // As long as one of them may have it, its promise is waited for.
-      assert.deepEqual(bench.alarms, []);
-      bench.hears(member, { ...promise, certificate: none, tail: none });
-    }
-    assert.deepEqual(bench.alarms, ['certified-entry-missing']);
-    assert.equal(bench.proposer.role, 'follower');
-  });
+  for (const what of ['lack what is certified', 'have another entry in its place'] as const)
+    test(`of two logs that ${what} nothing is made`, () => {
+      const first = new ProposerBench();
+      first.passOn(first.tick(100));
+      // B has what was certified, and has seen no vote.
+      const bench = new ProposerBench('B', first.voters);
+      const [fetch] = bench.effects.filter((effect) => effect.kind === 'send' && effect.message.kind === 'fetch');
+      const donor = fetch?.kind === 'send' ? fetch.member : 1;
+      bench.hears(donor, answer(bench, [fetch as ProposerEffect], donor, 'entries'));
+      const { certifiedIndex, certified } = bench.proposer.replica;
+      assert.equal(certifiedIndex, 1);
+      for (const voter of bench.voters) voter.now = 10_000;
+      bench.tick(400);
+      for (const member of [1, 2, 3] as const) bench.hears(member, bench.status(member));
+      const asks = bench.tick(410);
+      const none = new Uint8Array(0);
+      const { crypto, lastHead } = new ProposerBench().proposer.replica;
+      const tail = what === 'lack what is certified' ? none : encodeEntry(otherEntry);
+      const log =
+        tail === none
+          ? { logEpoch: 0, lastIndex: 0, lastHead }
+          : {
+              logEpoch: (certified?.epoch ?? 0) + 1,
+              lastIndex: 1,
+              lastHead: headAfter(crypto, lastHead, tail),
+            };
+      for (const member of [1, 2, 3] as const) {
+        const promise = changed(answer(bench, asks, member, 'promise'), log);
+        // As long as one of them may have it, its promise is waited for.
+        assert.deepEqual(bench.alarms, []);
+        bench.hears(member, { ...promise, certificate: none, tail });
+      }
+      assert.deepEqual(bench.alarms, ['certified-entry-missing']);
+      assert.equal(bench.proposer.role, 'follower');
+    });
 });
 
 describe('votes (PROTOCOL §3.4, §7.4)', () => {
