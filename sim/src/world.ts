@@ -6,6 +6,7 @@ import {
   bytesKey,
   encodeCommand,
   type EvictCommand,
+  type JsonObject,
   keyIdBytes,
   type Member,
   signCommand,
@@ -170,10 +171,15 @@ export class World {
   }
 
   /** The vendor's update, on its way until it is installed. */
-  sell(license: string, product: string, quantity: number, units?: number): void {
+  sell(license: string, product: string, quantity: number, units?: number, more: JsonObject = {}): void {
     const version = (this.sold.get(license)?.version ?? 0) + 1;
     this.sold.set(license, { version, quantity, product, units });
-    const terms = { quantity, sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000, ...(units !== undefined && { units }) };
+    const terms = {
+      quantity,
+      sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000,
+      ...(units !== undefined && { units }),
+      ...more,
+    };
     const text = this.fixture.license({ id: license, product, version, terms });
     const document = this.fixture.update([text], ++this.#serial);
     const command = encodeCommand({ kind: 'update', document });

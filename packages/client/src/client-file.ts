@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
-import { encodeUtf8, LicenseError, parseStrictJson, type JsonObject } from '@trefoil/license';
+import { encodeUtf8, fromBase64url, LicenseError, parseStrictJson, type JsonObject } from '@trefoil/license';
 import { ClientError } from './errors.ts';
 
 /** How an application finds its group; written by `trefoil client add` (FORMATS §7). */
@@ -48,8 +48,20 @@ export function decodeClientFile(text: string, name: string): ClientFile {
     if (typeof json[key] !== 'string') throw bad(`"${key}" is missing`);
   for (const key of ['set', 'certificate', 'key', 'vendorRoot'] as const)
     if (json[key] !== undefined && typeof json[key] !== 'string') throw bad(`"${key}" is not a text`);
+  if (json['set'] !== undefined && !isSet(json['set'] as string))
+    throw bad(`"set" is not the id of a container set: ${SET_BYTES} bytes in base64url`);
   const { format: _format, ...file } = json;
   return file as unknown as ClientFile;
+}
+
+const SET_BYTES = 16;
+
+function isSet(text: string): boolean {
+  try {
+    return fromBase64url(text).length === SET_BYTES;
+  } catch {
+    return false;
+  }
 }
 
 const KNOWN = new Set(['format', 'group', 'set', 'addresses', 'authority', 'certificate', 'key', 'vendorRoot']);

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { hostname, userInfo } from 'node:os';
 import type { Method } from '@trefoil/api';
 import { type AcquireItem, type CountingMode, LIMITS, fromBase64url, toBase64url, toName } from '@trefoil/license';
-import { type ClientFile, readClientFile } from './client-file.ts';
+import { type ClientFile, decodeClientFile, encodeClientFile, readClientFile } from './client-file.ts';
 import { checkedCode, checkedCount, checkedItems, checkedText } from './arguments.ts';
 import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
@@ -88,7 +88,11 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
     program: claim('program', options.program, () => process.title),
   };
   const verifier = options.vendor instanceof Verifier ? options.vendor : new Verifier(options.vendor);
-  const file = typeof clientFile === 'object' ? clientFile : await readClientFile(clientFile);
+  // What was put together by hand is checked like a file.
+  const file =
+    typeof clientFile === 'object'
+      ? decodeClientFile(encodeClientFile(clientFile), 'clientFile')
+      : await readClientFile(clientFile);
   const group = await Group.find({ file, verifier, machine, patienceMs });
   const client = new Client(new PresentSession(group, claims, patienceMs));
   try {
@@ -122,7 +126,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       renew: () => this.#renewAll(),
       report: (name, event) => this.emit(name, event),
     });
-    this.#keeper.onGranted = (seat) => this.#renewals.schedule(seat.lifeMs);
+    this.#keeper.onGranted = (seat) => this.#renewals.schedule(seat.remainingMs);
     session.onOpened = ({ timeoutMs }) => this.#renewals.schedule(timeoutMs);
   }
 
@@ -145,7 +149,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.acquireAll([{ product, feature, seats, ...(mode !== undefined && { mode }) }]);
   }
 
-  /** Seats of several licenses: all of them or none. @throws ClientError `bad-request` */
+  /** Seats of several licenses: all of them or none. @throws ClientError `bad-request`, `closed`, `not-reachable` */
   async acquireAll(items: readonly AcquireItem[]): Promise<AcquireResult> {
     return this.#keeper.acquire(checkedItems(items));
   }
@@ -187,10 +191,11 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     return this.#keeper.renew((seat, reason) => this.#renewals.willEnd(seat, reason));
   }
 
-  async #renewAll(): Promise<void> {
-    if (this.#session.closed) return;
+  async #renewAll(): Promise<number> {
+    if (this.#session.closed) return Infinity;
+    this.group.servers.warm();
     if ((await this.renew()) === 'unknown') throw new ClientError('not-reachable', 'nobody answered');
-    await this.#keeper.takeBackLost();
+    return this.#keeper.takeBackLost();
   }
 
   /** A read, answered by either TMR server: bodies as in trefoil.proto. */
@@ -201,11 +206,12 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Leaves session and seats as they are, to go on in another process; they live until their time-out. */
   async detach(): Promise<SavedClient> {
     const session = await this.session();
+    this.#renewals.stop();
     await this.#keeper.settled();
     // Seats of an earlier session are lost, and their numbers are those of others in this one.
     const present = [...this.seats].filter((seat) => seat.session === session);
     const seats = present.map(({ items, hold, secret }) => ({ items, hold, secret: toBase64url(secret) }));
-    const loose = [...session.loose].map(([hold, { secret }]) => ({ hold, secret: toBase64url(secret) }));
+    const loose = this.#keeper.loose(session).map(({ hold, secret }) => ({ hold, secret: toBase64url(secret) }));
     this.#leave();
     this.group.close();
     return { format: 'trefoil-session-1', session: session.saved(), seats, ...(loose.length > 0 && { loose }) };
@@ -264,9 +270,13 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async #close(): Promise<ReleaseResult> {
     if (this.#session.closed) return { kind: 'released' }; // detached: there is nothing here to give back
     const session = this.#leave();
-    const answer = await session?.close(Math.min(this.#session.patienceMs, 2_000));
-    this.group.close();
-    return answer?.kind === 'unknown' ? { kind: 'unknown', reason: answer.reason } : { kind: 'released' };
+    try {
+      if (session === undefined || session.ended) return { kind: 'released' }; // and its seats with it
+      const answer = await session.close(Math.min(this.#session.patienceMs, 2_000));
+      return answer.kind === 'unknown' ? { kind: 'unknown', reason: answer.reason } : { kind: 'released' };
+    } finally {
+      this.group.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,12 @@ import { errorsOf, fuzz } from '@trefoil/fuzz';
 import { decodeClientFile, encodeClientFile } from './client-file.ts';
 import { Verifier } from './verifier.ts';
 
-const file = { group: 'plant', set: 'AAAA', addresses: ['10.0.0.8:7410', '[fe80::1]'], authority: '-----BEGIN' };
+const file = {
+  group: 'plant',
+  set: 'A'.repeat(22),
+  addresses: ['10.0.0.8:7410', '[fe80::1]'],
+  authority: '-----BEGIN',
+};
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 test('client files', () =>

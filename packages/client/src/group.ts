@@ -113,7 +113,8 @@ export class Group {
   async #verified(certified: Certified, commandHash: Uint8Array): Promise<Outcome> {
     const outcome = await this.#answer(certified, commandHash);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
-      for (const grant of outcome.grants) if (!this.verifier.knows(grant.licenseDigest)) await this.#learn(grant);
+      for (const grant of outcome.grants)
+        if (!this.verifier.knows(this.configuration, grant.licenseDigest)) await this.#learn(grant);
     return outcome;
   }
 
@@ -137,7 +138,7 @@ export class Group {
     const request = create(GetLicenseRequestSchema, { set: this.#set, digest: licenseDigest });
     const take = (reply: Uint8Array): void => {
       this.verifier.learn(this.#described.documents, licenseIn(reply));
-      if (!this.verifier.knows(licenseDigest))
+      if (!this.verifier.knows(this.configuration, licenseDigest))
         throw new LicenseError('wrong-license', 'the server shows another license than the one that the grant names');
     };
     try {

@@ -2,6 +2,7 @@ import type { Outcome } from '@trefoil/license';
 import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
 import { type Answer, Session } from './session.ts';
+import { CLOSED } from './submission.ts';
 
 /** What a client says of itself. */
 export interface Claims {
@@ -34,12 +35,15 @@ export class PresentSession {
 
   /** @throws ClientError `closed`, `not-reachable` */
   get(): Promise<Session> {
-    if (this.#closed) return Promise.reject(new ClientError('closed', 'the client is closed'));
+    if (this.#closed) return Promise.reject(new ClientError('closed', CLOSED));
     if (this.#session?.ended === false) return Promise.resolve(this.#session);
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined;
     });
-    return this.#opening;
+    return this.#opening.then((opened) => {
+      if (this.#closed) throw new ClientError('closed', CLOSED);
+      return opened;
+    });
   }
 
   /** Goes on with one that was opened before. */

@@ -8,13 +8,16 @@ const WATCH_MS = 1_000;
 /** After a renewal that failed: soon again, but not in a loop. */
 const RETRY_MS = 1_000;
 
+const WITHOUT_RENEWAL = 'its life ran out without a renewal';
+
 type Report = (name: keyof ClientEvents, event: { seat: Seat; reason: string; inMs: number }) => void;
 
 interface RenewalParts {
   readonly machine: ClientMachine;
   readonly stopwatch: Stopwatch;
   readonly seats: ReadonlySet<Seat>;
-  readonly renew: () => Promise<void>;
+  /** Says in how many ms, at the latest, it should be done again: Infinity = when lives ask for it. */
+  readonly renew: () => Promise<number>;
   readonly report: Report;
 }
 
@@ -25,6 +28,7 @@ export class Renewals {
   #callOff: () => void = () => undefined;
   #dueAt = Infinity;
   #renewing = false;
+  #onceMore = false;
   #stopped = false;
 
   constructor(parts: RenewalParts) {
@@ -56,17 +60,21 @@ export class Renewals {
 
   async #renew(): Promise<void> {
     this.#dueAt = Infinity; // first of all, or nothing could ever be scheduled again
+    this.#onceMore = this.#renewing;
     if (this.#renewing || this.#stopped) return;
     this.#renewing = true;
     try {
-      await this.#parts.renew();
-      const lives = [...this.#parts.seats].map((seat) => seat.lifeMs);
-      this.schedule(Math.min(60_000, ...lives));
+      const againInMs = await this.#parts.renew();
+      const lives = [...this.#parts.seats].filter((seat) => !seat.lost).map((seat) => seat.lifeMs);
+      // A life that ends with its license gets shorter with each renewal.
+      this.schedule(Math.max(RETRY_MS, Math.min(60_000, ...lives)));
+      if (againInMs < Infinity) this.schedule(3 * againInMs); // not sooner
     } catch {
       this.schedule(RETRY_MS); // no answer, or no session: the watch reports what gets lost meanwhile
     } finally {
       this.#renewing = false;
       this.#look();
+      if (this.#onceMore) this.schedule(0);
     }
   }
 
@@ -75,16 +83,16 @@ export class Renewals {
       const left = seat.remainingMs;
       if (left <= 0 && !seat.lost) {
         seat.lost = true;
-        this.#report('lost', seat, seat.refusal ?? 'its life ran out without a renewal');
+        this.#report('lost', seat, seat.refusal ?? (seat.ends ? 'its license has ended' : WITHOUT_RENEWAL));
         this.schedule(0);
       } else if (left > 0 && seat.lost) {
         seat.lost = false;
         this.#report('restored', seat, 'renewed');
       } else if (left > 0 && left < seat.lifeMs / 4 && !seat.warned) {
         seat.warned = true;
-        this.#report('expiring', seat, 'the group has not renewed it');
+        this.#report('expiring', seat, seat.ends ? 'its license ends' : 'the group has not renewed it');
         this.schedule(0);
-      } else if (seat.lost) this.schedule(RETRY_MS * 3);
+      }
     }
   }
 

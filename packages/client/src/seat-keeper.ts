@@ -6,6 +6,10 @@ import { CLOSED } from './submission.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
 import { type Answer, FORGOTTEN, type Session } from './session.ts';
 
+/** Between two questions for a lost seat that somebody else has. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
+
 export type RenewResult = 'renewed' | 'refused' | 'unknown';
 
 /** A lost seat that was asked for again, and nobody has answered yet. */
@@ -20,12 +24,13 @@ interface Asked {
 export class SeatKeeper implements SeatOwner {
   readonly seats = new Set<Seat>();
   readonly #session: PresentSession;
-  readonly #asked = new WeakMap<Seat, Asked>();
-  readonly #acquiring = new Set<Promise<AcquireResult>>();
+  readonly #asked = new Map<Seat, Asked>();
+  /** Seats may come of these. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  /** Lost seats that somebody else had when they were asked for. */
+  readonly #refusals = new WeakMap<Seat, { readonly times: number; readonly nextAtMs: number }>();
   /** Held by the group as of the last renewal: if its answer came too late to count, the next one will not. */
   #renewed: ReadonlySet<Seat> = new Set();
-  /** What an admin has ended is not taken back behind his back. */
-  readonly #evicted = new WeakSet<Seat>();
   onGranted: (seat: Seat) => void = () => undefined;
 
   constructor(session: PresentSession) {
@@ -33,16 +38,28 @@ export class SeatKeeper implements SeatOwner {
   }
 
   acquire(items: readonly AcquireItem[], attempt = 0): Promise<AcquireResult> {
-    const acquiring = this.#acquire(items, attempt);
-    this.#acquiring.add(acquiring);
-    const done = (): void => void this.#acquiring.delete(acquiring);
-    acquiring.then(done, done);
-    return acquiring;
+    return this.#settles(this.#acquire(items, attempt));
   }
 
-  /** When nothing is being acquired any more. */
+  #settles<T>(underWay: Promise<T>): Promise<T> {
+    this.#underWay.add(underWay);
+    const done = (): void => void this.#underWay.delete(underWay);
+    underWay.then(done, done);
+    return underWay;
+  }
+
+  /** When nothing is being acquired or taken back any more. */
   async settled(): Promise<void> {
-    while (this.#acquiring.size > 0) await Promise.allSettled(this.#acquiring);
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+  }
+
+  /** What a session may hold and nobody uses. */
+  loose(session: Session): { readonly hold: number; readonly secret: Uint8Array }[] {
+    const asked = [...this.#asked.values()].filter((one) => one.session === session);
+    return [
+      ...[...session.loose].map(([hold, { secret }]) => ({ hold, secret })),
+      ...asked.map(({ requestId, secret }) => ({ hold: requestId, secret })),
+    ].filter(({ hold }) => hold !== 0);
   }
 
   async #acquire(items: readonly AcquireItem[], attempt: number): Promise<AcquireResult> {
@@ -67,7 +84,8 @@ export class SeatKeeper implements SeatOwner {
       session.loose.set(requestId, { secret, givenBack: false });
       let askedAgain: Promise<AcquireResult> | undefined;
       const askAgain = async (): Promise<AcquireResult> => {
-        if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items);
+        if (session.ended || session.loose.get(requestId)?.givenBack !== false || requestId === 0)
+          return this.acquire(items);
         // Asked for again: the next renewal must not give it back. Unless nobody would take the question.
         session.loose.delete(requestId);
         const second = await answer.again().catch((error: unknown) => {
@@ -76,8 +94,15 @@ export class SeatKeeper implements SeatOwner {
         });
         return this.#acquired(session, asked, second);
       };
-      // Asked twice, it is the same seat.
-      return { kind: 'unknown', reason, again: () => (askedAgain ??= askAgain()) };
+      const again = (): Promise<AcquireResult> => {
+        // Asked twice, it is the same seat.
+        askedAgain ??= this.#settles(askAgain()).catch((error: unknown) => {
+          askedAgain = undefined;
+          throw error;
+        });
+        return askedAgain;
+      };
+      return { kind: 'unknown', reason, again };
     }
     const { outcome, certified, sentAtMs } = answer;
     if (outcome.kind === 'denied') return deniedResult(outcome);
@@ -90,9 +115,20 @@ export class SeatKeeper implements SeatOwner {
     if (this.#session.closed) return { kind: 'unknown', reason: CLOSED, again: () => this.acquire(items) };
     this.#check(session, outcome.grants, secret, items);
     const seat = new Seat(this, items, { session, secret, grants: outcome.grants, certified, sentAtMs });
+    if (!seat.valid) return this.#tooLate(seat, asked);
     this.seats.add(seat);
     this.onGranted(seat);
     return { kind: 'granted', seat };
+  }
+
+  /** Its life counts from the first question: when the answer came it was over, and somebody else may have it by now. */
+  async #tooLate(
+    { session, hold, secret }: Seat,
+    { items, attempt }: { items: readonly AcquireItem[]; attempt: number },
+  ): Promise<AcquireResult> {
+    await this.#giveBack(session, hold, secret);
+    if (attempt === 0) return this.#acquire(items, 1);
+    return { kind: 'unknown', reason: 'the answer came too late to be used', again: () => this.acquire(items) };
   }
 
   /** Seats of a session that goes on in this process, by the outcome of a renewal. */
@@ -139,7 +175,7 @@ export class SeatKeeper implements SeatOwner {
     const evicted = outcome.code === 'evicted';
     for (const seat of this.seats) {
       if (seat.session !== session) continue;
-      if (evicted) this.#evicted.add(seat);
+      if (evicted) seat.evicted = true;
       willEnd(seat, evicted ? `evicted: ${outcome.detail}` : outcome.code);
     }
   }
@@ -159,12 +195,33 @@ export class SeatKeeper implements SeatOwner {
     return answer;
   }
 
-  /** Lost while asleep or cut off: the same seats are asked for again, until there are some. Not what an admin has taken away. */
-  async takeBackLost(): Promise<void> {
+  /**
+   * Lost while asleep or cut off: the same seats are asked for again, until there are some; more and more seldom while somebody
+   * else has them. Not what an admin has taken away. Says in how many ms to do so again; Infinity = none is lost.
+   */
+  async takeBackLost(): Promise<number> {
+    let againInMs = Infinity;
     for (const seat of this.seats) {
-      const isHeld = this.#renewed.has(seat) && !seat.session.ended;
-      if ((seat.session.ended || !seat.valid) && !isHeld && !this.#evicted.has(seat)) await this.#takeBack(seat);
+      if (this.#isLost(seat) && this.#pauseMs(seat) <= 0) await this.#settles(this.#takeBack(seat));
+      const isGone = seat.session.ended || !seat.valid;
+      if (isGone && !seat.evicted) againInMs = Math.min(againInMs, Math.max(FIRST_PAUSE_MS, this.#pauseMs(seat)));
     }
+    return againInMs;
+  }
+
+  #pauseMs(seat: Seat): number {
+    return (this.#refusals.get(seat)?.nextAtMs ?? 0) - this.nowMs();
+  }
+
+  #isLost(seat: Seat): boolean {
+    const isHeld = this.#renewed.has(seat) && !seat.session.ended;
+    return (seat.session.ended || !seat.valid) && !isHeld && !seat.evicted;
+  }
+
+  #refused(seat: Seat): void {
+    const times = (this.#refusals.get(seat)?.times ?? 0) + 1;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - 1));
+    this.#refusals.set(seat, { times, nextAtMs: this.nowMs() + pauseMs });
   }
 
   async #takeBack(seat: Seat): Promise<void> {
@@ -181,7 +238,11 @@ export class SeatKeeper implements SeatOwner {
       else this.#asked.set(seat, { session, requestId, secret, again });
       return;
     }
-    if (answer.outcome.kind !== 'granted') return;
+    if (answer.outcome.kind !== 'granted') {
+      this.#refused(seat);
+      return;
+    }
+    this.#refusals.delete(seat);
     const { grants } = answer.outcome;
     this.#check(session, grants, secret, seat.items);
     // The application may have given it up while the group was asked.
@@ -192,6 +253,7 @@ export class SeatKeeper implements SeatOwner {
   async release(seat: Seat): Promise<ReleaseResult> {
     this.seats.delete(seat);
     const asked = this.#asked.get(seat);
+    this.#asked.delete(seat);
     if (asked !== undefined) asked.session.loose.set(asked.requestId, { secret: asked.secret, givenBack: true });
     const { session, hold, secret } = seat;
     if (session.ended) return { kind: 'released' }; // and its seats with it

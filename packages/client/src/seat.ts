@@ -45,6 +45,8 @@ export class Seat implements AsyncDisposable {
   /** Set by the client when a life ran out without renewal; cleared when the seat is held again. */
   lost = false;
   warned = false;
+  /** An admin has ended it: it is not taken back behind his back. */
+  evicted = false;
   /** Why the group does not renew it. */
   refusal: string | undefined;
 
@@ -77,9 +79,16 @@ export class Seat implements AsyncDisposable {
     return this.#grants;
   }
 
-  /** Shortest life of its grants, ms. */
+  /** Shortest life of its grants, ms. None outlives its license or feature. */
   get lifeMs(): number {
-    return Math.min(...this.#grants.map((grant) => grant.lifeMs));
+    return Math.min(
+      ...this.#grants.map(({ lifeMs, issuedUtc, notAfter }) => Math.min(lifeMs, untilEnd(issuedUtc, notAfter))),
+    );
+  }
+
+  /** Its license or feature ends before the life that was granted does. */
+  get ends(): boolean {
+    return this.#grants.some(({ lifeMs, issuedUtc, notAfter }) => untilEnd(issuedUtc, notAfter) < lifeMs);
   }
 
   /** The client is closed, or goes on elsewhere: it isn't used here any more. */
@@ -124,12 +133,21 @@ export class Seat implements AsyncDisposable {
     // From here on it isn't used, whatever the answer will be.
     this.#released = true;
     this.#releasing ??= this.#owner.release(this);
-    const result = await this.#releasing;
-    if (result.kind === 'unknown') this.#releasing = undefined;
-    return result;
+    let result: ReleaseResult | undefined;
+    try {
+      result = await this.#releasing;
+      return result;
+    } finally {
+      if (result === undefined || result.kind === 'unknown') this.#releasing = undefined;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
+}
+
+/** By the group's own clock, ms; a grant's notAfter of 0 means that there is no end. */
+function untilEnd(issuedUtc: number, notAfter: number): number {
+  return notAfter === 0 ? Infinity : notAfter - issuedUtc;
 }

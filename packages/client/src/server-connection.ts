@@ -14,6 +14,15 @@ import type { ClientMachine } from './machine.ts';
 /** Silence on an idle connection is no fault: renewals are many seconds apart. */
 const IDLE_TIMEOUT_MS = 290_000;
 const DIAL_TIMEOUT_MS = 1_000;
+/**
+ * Who owes an answer is looked at so often; who was silent for a while is asked for a sign of life, and taken for gone if there is
+ * none. The network may have dropped the connection and told nobody: TCP itself finds out after minutes.
+ */
+const LOOK_MS = 1_000;
+const LOOKS_UNTIL_GONE = 3;
+
+/** The number of a call whose answer nobody reads: that there is one is enough. */
+const SIGN_OF_LIFE = 0;
 
 /** What came back for a call; `lost` = the connection ended first, so nobody knows. */
 export type CallResult =
@@ -21,21 +30,19 @@ export type CallResult =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'lost'; readonly reason: string };
 
-interface OpenCall {
-  readonly done: (result: CallResult) => void;
-  readonly onItem: ((body: Uint8Array) => void) | undefined;
-}
-
 /** Calls to one TMR server. Connects when there is something to say; after a loss the next call connects anew. */
 export class ServerConnection {
   readonly address: string;
   readonly #file: ClientFile;
   readonly #machine: ClientMachine;
-  readonly #calls = new Map<number, OpenCall>();
+  readonly #calls = new Map<number, (result: CallResult) => void>();
   #nextCall = 1;
   #connection: FrameConnection | undefined;
   #dialling: Promise<FrameConnection> | undefined;
   #closed = false;
+  /** Since something was heard, or nothing was owed. */
+  #silentLooks = 0;
+  #callOffLook: (() => void) | undefined;
   /** Monotonic ms of the last failure to connect. */
   failedAt = -Infinity;
 
@@ -49,36 +56,28 @@ export class ServerConnection {
     return this.#connection !== undefined;
   }
 
-  /** `done` is called once. `onItem`: for streams. Returns how to give the call up. */
-  call(
-    method: Method,
-    body: Uint8Array,
-    done: (result: CallResult) => void,
-    onItem?: (body: Uint8Array) => void,
-  ): () => void {
-    const call = this.#newCall({ done, onItem });
+  /** `done` is called once. Returns how to give the call up. */
+  call(method: Method, body: Uint8Array, done: (result: CallResult) => void): () => void {
+    const call = this.#newCall(done);
     this.#send(call, encodeCallFrame({ kind: 'request', call, method, body }));
-    return () => {
-      if (!this.#calls.delete(call) || onItem === undefined) return;
-      this.#connection?.send(encodeCallFrame({ kind: 'end', call, method, body: new Uint8Array(0) }));
-    };
+    return () => void this.#calls.delete(call);
   }
 
   /** A call of `submit`, the hot one. `done` is called once. */
   submit(request: SubmitFields, done: (result: CallResult) => void): void {
-    const call = this.#newCall({ done, onItem: undefined });
+    const call = this.#newCall(done);
     this.#send(call, encodeSubmitCall(call, request));
   }
 
-  #newCall(open: OpenCall): number {
+  #newCall(done: (result: CallResult) => void): number {
     const call = this.#nextCall;
     this.#nextCall = (this.#nextCall % 0xffff_fffe) + 1;
-    this.#calls.set(call, open);
+    this.#calls.set(call, done);
     return call;
   }
 
   #send(call: number, frame: Uint8Array): void {
-    if (this.#connection !== undefined) this.#connection.send(frame);
+    if (this.#connection !== undefined) this.#say(this.#connection, frame);
     else
       this.#sendConnected(call, frame).catch((error: unknown) =>
         this.#finish(call, { kind: 'lost', reason: error instanceof Error ? error.message : String(error) }),
@@ -87,7 +86,34 @@ export class ServerConnection {
 
   async #sendConnected(call: number, frame: Uint8Array): Promise<void> {
     const connection = await this.#connect();
-    if (this.#calls.has(call)) connection.send(frame);
+    if (this.#calls.has(call)) this.#say(connection, frame);
+  }
+
+  #say(connection: FrameConnection, frame: Uint8Array): void {
+    connection.send(frame);
+    if (this.#callOffLook !== undefined) return;
+    this.#silentLooks = 0;
+    this.#lookLater();
+  }
+
+  /** As long as it owes an answer. Looks are counted, not time: a program that was busy itself has heard nothing meanwhile. */
+  #lookLater(): void {
+    this.#callOffLook = this.#machine.later(LOOK_MS, () => this.#look(), 'background');
+  }
+
+  #look(): void {
+    this.#callOffLook = undefined;
+    if (this.#connection === undefined || this.#calls.size === 0) return;
+    this.#silentLooks++;
+    if (this.#silentLooks > LOOKS_UNTIL_GONE) {
+      this.#ended(this.#connection, `${this.address} does not answer`);
+      return;
+    }
+    if (this.#silentLooks === 2)
+      this.#connection.send(
+        encodeCallFrame({ kind: 'request', call: SIGN_OF_LIFE, method: 'describe', body: new Uint8Array(0) }),
+      );
+    this.#lookLater();
   }
 
   /** Connects ahead of time, so that a takeover costs no handshake. */
@@ -131,31 +157,33 @@ export class ServerConnection {
     this.#connection = connection;
     this.failedAt = -Infinity;
     connection.onFrame((bytes) => this.#onFrame(bytes));
-    connection.onClose((error) => {
-      if (this.#connection !== connection) return;
-      this.#connection = undefined;
-      this.failedAt = this.#machine.now().monotonicMs;
-      for (const call of [...this.#calls.keys()])
-        this.#finish(call, { kind: 'lost', reason: error?.message ?? 'the server closed the connection' });
-    });
+    connection.onClose((error) => this.#ended(connection, error?.message ?? 'the server closed the connection'));
     return connection;
+  }
+
+  #ended(connection: FrameConnection, reason: string): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.failedAt = this.#machine.now().monotonicMs;
+    this.#callOffLook?.();
+    this.#callOffLook = undefined;
+    connection.close();
+    for (const call of [...this.#calls.keys()]) this.#finish(call, { kind: 'lost', reason });
   }
 
   #onFrame(bytes: Uint8Array): void {
     const frame = decodeCallFrame(bytes);
     if (frame === undefined) throw new Error('not a call frame');
-    const open = this.#calls.get(frame.call);
-    if (open === undefined) return; // given up, or answered by the other server first
-    if (frame.kind === 'item') open.onItem?.(frame.body);
-    else if (frame.kind === 'error')
+    this.#silentLooks = 0;
+    if (frame.kind === 'error')
       this.#finish(frame.call, { kind: 'refused', message: new TextDecoder().decode(frame.body) });
     else this.#finish(frame.call, { kind: 'reply', body: frame.body });
   }
 
   #finish(call: number, result: CallResult): void {
-    const open = this.#calls.get(call);
+    const done = this.#calls.get(call);
     this.#calls.delete(call);
-    open?.done(result);
+    done?.(result); // else given up, or answered by the other server first
   }
 
   close(): void {

@@ -10,6 +10,8 @@ const HEDGE_MS = 100;
 const LAST_HEDGE_MS = 2_000;
 /** How fast the worst answer is forgotten. */
 const SLOWEST_DECAY = 0.98;
+/** Who has asked nothing for so long was not left unserved meanwhile. */
+const PAUSE_MS = 10_000;
 /** A server that could not be reached so recently needn't be tried before the other. */
 const FAILED_RECENTLY_MS = 1_000;
 /** Virtual IP and both TMR servers, today's and those that come after a change; a false server could name thousands. */
@@ -22,7 +24,9 @@ export class Servers {
   readonly #set: Uint8Array;
   #preferred: ServerConnection;
   #slowestMs = 0;
-  #unservedSince: number | undefined;
+  readonly #submissions = new Set<{ close(): void }>();
+  #unservedSince = 0;
+  #lastAskedAt = -Infinity;
   closed = false;
 
   constructor(file: ClientFile, set: Uint8Array, machine: ClientMachine) {
@@ -38,7 +42,12 @@ export class Servers {
       if (this.#connections.length < MOST_ADDRESSES && !this.#connections.some((one) => one.address === address))
         this.#connections.push(new ServerConnection(address, file, this.machine));
     this.#prefer(active);
-    for (const connection of this.#connections) connection.warm();
+    this.warm();
+  }
+
+  /** Those that ended, of silence perhaps: so that a takeover costs no handshake. */
+  warm(): void {
+    for (const connection of this.#connections) if (this.reachable(connection)) connection.warm();
   }
 
   #prefer(address: string): ServerConnection | undefined {
@@ -83,25 +92,6 @@ export class Servers {
     throw new ClientError('not-reachable', `no TMR server answers (tried ${all}): ${reason}`);
   }
 
-  /** Items of a stream until `stop`; opens it again after a loss. */
-  watch(method: Method, body: Uint8Array, onItem: (body: Uint8Array) => void): () => void {
-    let stopped = false;
-    let cancel: () => void = () => undefined;
-    const open = (connection: ServerConnection): void => {
-      if (stopped) return;
-      const again = (): void => {
-        const next = this.#others(connection)[0] ?? connection;
-        this.machine.later(FIRST_RETRY_MS * 10, () => open(next), 'background');
-      };
-      cancel = connection.call(method, body, again, onItem);
-    };
-    open(this.#preferred);
-    return () => {
-      stopped = true;
-      cancel();
-    };
-  }
-
   /**
    * The same bytes, to one server after the other, until there is a certified outcome or patience ends. `prove` throws
    * LicenseError or ClientError at an answer that proves nothing: that is as good as none; at UnshownLicense nobody knows.
@@ -111,15 +101,22 @@ export class Servers {
     patienceMs: number,
     prove: (certified: Certified) => Promise<T>,
   ): Promise<SubmitResult<T>> {
-    this.#unservedSince ??= this.now();
+    if (this.#submissions.size === 0 && this.now() > this.#lastAskedAt + PAUSE_MS) this.#unservedSince = this.now();
     return new Promise((resolve, reject) => {
-      new Submission(this, { command, patienceMs, prove, resolve, reject }).start();
+      const submission = new Submission(this, { command, patienceMs, prove, resolve, reject });
+      this.#submissions.add(submission);
+      submission.start();
     });
+  }
+
+  settled(submission: { close(): void }): void {
+    this.#submissions.delete(submission);
+    this.#lastAskedAt = this.now();
   }
 
   /** Since when nothing that was asked has got a certified answer, ms. */
   get unservedMs(): number {
-    return this.now() - (this.#unservedSince ?? this.now());
+    return this.now() - this.#unservedSince;
   }
 
   get preferred(): ServerConnection {
@@ -145,7 +142,7 @@ export class Servers {
 
   answeredBy(connection: ServerConnection, tookMs: number): void {
     this.#preferred = connection;
-    this.#unservedSince = undefined;
+    this.#unservedSince = this.now();
     this.#slowestMs = Math.max(tookMs, this.#slowestMs * SLOWEST_DECAY);
   }
 
@@ -175,6 +172,7 @@ export class Servers {
   /** Who still waits for an answer learns at once that there will be none. */
   close(): void {
     this.closed = true;
+    for (const submission of this.#submissions) submission.close();
     for (const connection of this.#connections) connection.close();
   }
 }

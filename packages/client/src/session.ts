@@ -25,7 +25,7 @@ export type Answer =
   | {
       readonly kind: 'unknown';
       readonly reason: string;
-      /** 0 = an `open`. */
+      /** 0 = an `open`, or nothing was sent. */
       readonly requestId: number;
       readonly again: () => Promise<Answer>;
     };
@@ -52,6 +52,9 @@ interface SessionParts {
   readonly nextRequest: number;
 }
 
+/** So many numbers of the window are kept for renewals: what is asked in vain must not keep seats from being renewed. */
+const KEPT_FOR_RENEWALS = 8;
+
 /** Its number is below those that the group still knows: others were asked in this session since. */
 export const FORGOTTEN = 'too much was asked since; its outcome is forgotten';
 
@@ -61,6 +64,8 @@ interface Sent {
   readonly bytes: Uint8Array;
   readonly kind: Command['kind'];
   readonly sentAtMs: number;
+  /** Its window. */
+  readonly unanswered: Set<number>;
 }
 
 /** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
@@ -79,6 +84,8 @@ export class Session {
   #nextRequest = 1;
   /** Asked, and not answered yet, in ascending order: what is below the first of them the group may forget. */
   readonly #unanswered = new Set<number>();
+  /** The same of consumes and closes. */
+  readonly #unansweredProven = new Set<number>();
   /** Of these: given up for now. The application may ask again, unless so much was asked since that it falls out of the window. */
   readonly #unknown = new Set<number>();
   #turns: (() => void)[] = [];
@@ -133,25 +140,43 @@ export class Session {
     });
   }
 
-  /** Sends one command; waits for its turn when 32 are under way. @throws ClientError `bad-request` */
+  /** Sends one command; waits for its turn when too many are under way. @throws ClientError `bad-request` */
   async request(request: SessionRequest, patienceMs: number): Promise<Answer> {
-    while (this.#windowIsFull()) await new Promise<void>((resolve) => this.#turns.push(resolve));
+    const askedAt = this.#group.servers.now();
+    let leftMs = patienceMs;
+    for (; this.#windowIsFull(request); leftMs = patienceMs - (this.#group.servers.now() - askedAt)) {
+      if (leftMs <= 0) return this.#notSent(request, patienceMs);
+      await this.#turn(leftMs);
+    }
+    return this.#sendNew(request, leftMs);
+  }
+
+  #notSent(request: SessionRequest, patienceMs: number): Answer {
+    const reason = 'too much was under way, and it was not sent';
+    return { kind: 'unknown', reason, requestId: 0, again: () => this.request(request, patienceMs) };
+  }
+
+  #sendNew(request: SessionRequest, patienceMs: number): Promise<Answer> {
     const requestId = this.#nextRequest++;
-    this.#unanswered.add(requestId);
-    const numbered = { ...request, session: this.id, requestId, lowestUnanswered: this.#lowest() };
+    const unanswered = this.#window(request);
+    unanswered.add(requestId);
+    const numbered = { ...request, session: this.id, requestId, lowestUnanswered: this.#lowest(unanswered) };
     const { set } = this.#group.configuration;
     const command =
       numbered.kind === 'consume'
         ? signCommand<ConsumeCommand>(set, numbered, this.key)
         : (numbered as Exclude<Command, { signature: Uint8Array }>);
     const sentAtMs = this.#group.stopwatch.now();
-    return this.#send({ requestId, bytes: encodeCommand(command), sentAtMs, kind: command.kind }, patienceMs);
+    return this.#send(
+      { requestId, bytes: encodeCommand(command), sentAtMs, kind: command.kind, unanswered },
+      patienceMs,
+    );
   }
 
   async #send(sent: Sent, patienceMs: number): Promise<Answer> {
-    const { requestId, bytes, sentAtMs } = sent;
+    const { requestId, bytes, sentAtMs, unanswered } = sent;
     this.#unknown.delete(requestId);
-    const stillKnown = this.#unanswered.has(requestId);
+    const stillKnown = unanswered.has(requestId);
     let answered = true;
     try {
       const answer = await send(this.#group, bytes, patienceMs, sentAtMs);
@@ -163,8 +188,8 @@ export class Session {
       answered = false;
       return { ...answer, requestId, again };
     } finally {
-      if (answered) this.#unanswered.delete(requestId);
-      else if (this.#unanswered.has(requestId)) this.#unknown.add(requestId);
+      if (answered) unanswered.delete(requestId);
+      else if (unanswered.has(requestId)) this.#unknown.add(requestId);
       this.#wake();
     }
   }
@@ -180,14 +205,36 @@ export class Session {
     return outcome.code === 'unknown-session' && kind === 'consume' && (late || !stillKnown);
   }
 
+  /** As the group has them (PROTOCOL §5.11); a release has none. */
+  #window({ kind }: SessionRequest): Set<number> {
+    if (kind === 'release') return new Set();
+    return kind === 'acquire' || kind === 'renew' ? this.#unanswered : this.#unansweredProven;
+  }
+
   /** What was given up and not asked for again must not stop everything else for ever. */
-  #windowIsFull(): boolean {
-    while (this.#nextRequest - this.#lowest() >= LIMITS.requestsInFlight) {
-      const lowest = this.#lowest();
-      if (!this.#unknown.delete(lowest)) return true;
-      this.#unanswered.delete(lowest);
-    }
+  #windowIsFull(request: SessionRequest): boolean {
+    const isNew = request.kind === 'acquire' || request.kind === 'consume';
+    // Whatever takes a number takes it from both windows.
+    const windows = isNew ? [this.#unanswered, this.#unansweredProven] : [this.#window(request)];
+    const room = LIMITS.requestsInFlight - (isNew ? KEPT_FOR_RENEWALS : 0);
+    for (const window of windows)
+      while (this.#nextRequest - this.#lowest(window) >= room) {
+        const lowest = this.#lowest(window);
+        if (!this.#unknown.delete(lowest)) return true;
+        window.delete(lowest);
+      }
     return false;
+  }
+
+  /** Until something was answered, or that time has passed. */
+  #turn(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const callOff = this.#group.machine.later(ms, resolve);
+      this.#turns.push(() => {
+        callOff();
+        resolve();
+      });
+    });
   }
 
   #wake(): void {
@@ -196,8 +243,8 @@ export class Session {
     for (const turn of turns) turn();
   }
 
-  #lowest(): number {
-    const [first = this.#nextRequest] = this.#unanswered;
+  #lowest(window: ReadonlySet<number>): number {
+    const [first = this.#nextRequest] = window;
     return first;
   }
 

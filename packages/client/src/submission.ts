@@ -17,6 +17,8 @@ export const LAST_RETRY_MS = 400;
 const MOST_RETRY_MS = 2_000;
 /** Who is sent to and fro for so long asks for another to serve. */
 const STUCK_AFTER_MS = 2_000;
+/** The second server is asked long before patience ends, however slow answers were of late. */
+const HEDGES_IN_PATIENCE = 4;
 export const CLOSED = 'the client is closed';
 
 /** Of all the servers that a client knows. */
@@ -33,6 +35,7 @@ interface Servers {
   reachable(connection: ServerConnection): boolean;
   redirected(to: string): ServerConnection | undefined;
   answeredBy(connection: ServerConnection, tookMs: number): void;
+  settled(submission: { close(): void }): void;
   request(command: Uint8Array, patienceMs: number, stuck: boolean): SubmitFields;
 }
 
@@ -50,7 +53,11 @@ export class Submission<T> {
   readonly #asked: Asked<T>;
   readonly #askedAt: number;
   readonly #until: number;
-  #callOff: () => void = () => undefined;
+  readonly #hedgeAfterMs: number;
+  #callOffHedge: () => void = () => undefined;
+  /** Whatever was asked for it: there is one at a time, so that waiting long never means asking more often. */
+  #retryAt = Infinity;
+  #callOffRetry: () => void = () => undefined;
   #failures = 0;
   /** Who has it and hasn't answered. */
   readonly #open = new Set<ServerConnection>();
@@ -59,6 +66,7 @@ export class Submission<T> {
   #settled = false;
   #reason = 'no answer in time';
   #stuck = false;
+  /** Answers that led to nothing but to another server; pauses grow with them. */
   #detours = 0;
   #unavailables = 0;
   /** Who was asked, longest ago first. */
@@ -69,17 +77,24 @@ export class Submission<T> {
     this.#asked = asked;
     this.#askedAt = servers.now();
     this.#until = this.#askedAt + asked.patienceMs;
+    this.#hedgeAfterMs = Math.min(servers.hedgeAfterMs, asked.patienceMs / HEDGES_IN_PATIENCE);
   }
 
   start(): void {
     this.#ask(this.#servers.preferred);
-    this.#callOff = this.#servers.machine.later(this.#servers.hedgeAfterMs, () => this.#hedge());
+    if (this.#settled) return;
+    this.#callOffHedge = this.#servers.machine.later(this.#hedgeAfterMs, () => this.#hedge());
+  }
+
+  /** Nobody will answer any more. */
+  close(): void {
+    this.#settle({ kind: 'unknown', reason: CLOSED });
   }
 
   #ask(connection: ServerConnection): void {
     if (this.#settled) return;
     if (this.#servers.closed) {
-      this.#settle({ kind: 'unknown', reason: CLOSED });
+      this.close();
       return;
     }
     if (this.#open.has(connection)) {
@@ -120,7 +135,7 @@ export class Submission<T> {
     const other = this.#next(silent);
     if (other === undefined) return; // all have it: one of them will answer, or the deadline comes
     this.#detours++;
-    this.#later(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#detours), other);
+    this.#later(this.#backOff(this.#detours), other);
   }
 
   #answered(connection: ServerConnection, body: Uint8Array): void {
@@ -142,7 +157,8 @@ export class Submission<T> {
         this.#unavailable(connection, result.value.retryAfterMs);
         return;
       default:
-        this.#later(FIRST_RETRY_MS, this.#next(connection) ?? connection);
+        this.#detours++;
+        this.#later(this.#backOff(this.#detours), this.#next(connection) ?? connection);
     }
   }
 
@@ -170,9 +186,13 @@ export class Submission<T> {
     // Who should serve can't be reached from here, or doesn't: the standby has to know, or it would send us there for ever.
     const unserved = this.#servers.unservedMs > Math.max(STUCK_AFTER_MS, this.#servers.hedgeAfterMs);
     this.#stuck = (unreachable && this.#failures > 4) || unserved;
-    if (target === undefined || this.#stuck) this.#later(FIRST_RETRY_MS * 5, connection);
-    else if (unreachable) this.#later(this.#backOff(), target);
-    else if (target === connection) this.#later(FIRST_RETRY_MS, this.#next(connection) ?? connection);
+    const pauseMs = this.#backOff(this.#detours++);
+    if (target === undefined) this.#later(pauseMs, this.#next(connection) ?? connection);
+    else if (this.#stuck) this.#later(Math.max(pauseMs, FIRST_RETRY_MS * 5), connection);
+    else if (target === connection) this.#later(pauseMs, this.#next(connection) ?? connection);
+    else if (unreachable) this.#later(this.#backOff(this.#failures), target);
+    // In a takeover each of two may take the other for the one who leads.
+    else if (this.#detours > 1) this.#later(pauseMs, target);
     else this.#ask(target);
   }
 
@@ -181,7 +201,7 @@ export class Submission<T> {
     this.#failures++;
     const other = this.#next(connection) ?? connection;
     if (this.#failures === 1 || this.#servers.closed) this.#ask(other);
-    else this.#later(this.#backOff(), other);
+    else this.#later(this.#backOff(this.#failures), other);
   }
 
   /** Where it is busy, or says so: there again in a moment, but who says so for ever must not keep us from the others. */
@@ -206,15 +226,23 @@ export class Submission<T> {
   }
 
   /** Full jitter: after a takeover a thousand clients don't come back in step. */
-  #backOff(): number {
-    const atMost = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 6));
+  #backOff(times: number): number {
+    const atMost = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(times, 6));
     return FIRST_RETRY_MS / 2 + this.#servers.machine.chance() * atMost;
   }
 
   #later(ms: number, connection: ServerConnection): void {
     const { machine } = this.#servers;
-    if (this.#servers.now() + ms > this.#until) return; // the deadline's timer ends it
-    machine.later(ms * (0.75 + machine.chance() / 2), () => this.#ask(connection), 'background');
+    const at = this.#servers.now() + ms * (0.75 + machine.chance() / 2);
+    // After the deadline its own timer ends it; and what is asked sooner covers this.
+    if (at > this.#until || at >= this.#retryAt) return;
+    this.#callOffRetry();
+    this.#retryAt = at;
+    const retry = (): void => {
+      this.#retryAt = Infinity;
+      this.#ask(connection);
+    };
+    this.#callOffRetry = machine.later(at - this.#servers.now(), retry, 'background');
   }
 
   #hedge(): void {
@@ -227,8 +255,8 @@ export class Submission<T> {
     const next = this.#open.has(preferred) ? this.#next(preferred) : preferred;
     if (next !== undefined) this.#ask(next);
     // From here on seldom: what is under way is retried by its own answers.
-    const againMs = Math.min(left, 5 * this.#servers.hedgeAfterMs);
-    this.#callOff = this.#servers.machine.later(againMs, () => this.#hedge());
+    const againMs = Math.min(left, 5 * this.#hedgeAfterMs);
+    this.#callOffHedge = this.#servers.machine.later(againMs, () => this.#hedge());
   }
 
   #settle(result: SubmitResult<T>): void {
@@ -238,6 +266,8 @@ export class Submission<T> {
 
   #end(): void {
     this.#settled = true;
-    this.#callOff();
+    this.#callOffHedge();
+    this.#callOffRetry();
+    this.#servers.settled(this);
   }
 }

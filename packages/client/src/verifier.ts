@@ -44,7 +44,7 @@ export class Verifier {
   readonly vendorRoot: PublicKey;
   readonly #documents = new Map<string, Documents>();
   readonly #licenses = new Map<string, License>();
-  #certificates: { bytes: Uint8Array; accept: Accept }[] = [];
+  #certificates: { configuration: Configuration; bytes: Uint8Array; accept: Accept }[] = [];
 
   /** @throws ClientError `bad-vendor-root` */
   constructor(vendorRoot: string | PublicKey, crypto: Crypto = nodeCrypto()) {
@@ -71,9 +71,11 @@ export class Verifier {
 
   /** The certified statement. @throws LicenseError */
   certificate(configuration: Configuration, bytes: Uint8Array): Accept {
-    for (const one of this.#certificates) if (equalBytes(one.bytes, bytes)) return one.accept;
+    // Of another set it may prove just as much, and nothing here.
+    for (const one of this.#certificates)
+      if (one.configuration === configuration && equalBytes(one.bytes, bytes)) return one.accept;
     const accept = verifyCertificate(this.crypto, configuration, decodeCertificate(bytes));
-    this.#certificates.unshift({ bytes: new Uint8Array(bytes), accept });
+    this.#certificates.unshift({ configuration, bytes: new Uint8Array(bytes), accept });
     if (this.#certificates.length > REMEMBERED_CERTIFICATES) this.#certificates.pop();
     return accept;
   }
@@ -87,8 +89,10 @@ export class Verifier {
     return outcome;
   }
 
-  knows(digest: Uint8Array): boolean {
-    return this.#licenses.has(bytesKey(digest));
+  /** Whether a grant of this set may name it. */
+  knows({ set }: Configuration, digest: Uint8Array): boolean {
+    const license = this.#licenses.get(bytesKey(digest));
+    return license !== undefined && equalBytes(license.set, set);
   }
 
   /** Takes a license in that a grant names. @throws LicenseError if it isn't the vendor's, or isn't for this set. */

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeOutcome, type Configuration } from '@trefoil/license';
+import { certifyOutcome, fixture } from '@trefoil/license/fixtures';
+import { Verifier } from './verifier.ts';
+
+test('a certificate of one set proves nothing in another of the same vendor, whoever has seen it before', () => {
+  const one = fixture('acme');
+  const other: Configuration = { ...one.configuration, set: new Uint8Array(16).fill(7) };
+  const commandHash = one.crypto.sha256(new Uint8Array(3));
+  const refused = { kind: 'refused', code: 'unknown-session', detail: '' } as const;
+  const outcome = encodeOutcome({ ...refused, commandHash, session: new Uint8Array(16), requestId: 2 });
+  const shown = certifyOutcome(one, outcome) as never;
+  const verifier = new Verifier(one.root.publicKey, one.crypto);
+  for (const seenBefore of [false, true]) {
+    assert.throws(() => verifier.answer(other, shown, commandHash), { code: 'wrong-set' }, `${seenBefore}`);
+    assert.equal(verifier.answer(one.configuration, shown, commandHash).kind, 'refused');
+  }
+});
