@@ -56,6 +56,7 @@ export class Application {
     while (!this.#world.quiet) {
       const pauseMs = this.#world.pace * this.#random.between(5, this.#random.chance(0.02) ? 3_000 : 120);
       await new Promise<void>((resolve) => this.machine.later(pauseMs, resolve));
+      if (this.#world.idle) continue;
       const client = this.#client ?? (await this.#start());
       if (client === undefined) continue;
       const together = this.#random.chance(0.1) ? 2 + this.#random.below(6) : 1;

@@ -5,24 +5,14 @@ import { decodeCallFrame, fromBinary, SubmitRequestSchema } from '@trefoil/api';
 import { decodeCommand } from '@trefoil/license';
 import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
-import { Hall } from './hall.ts';
+import { Hall, PATIENCE_MS } from './hall.ts';
 
 const CUT_OFF = ['C0>*', 'A>C0', 'B>C0'];
 
-/** One that can go on elsewhere: with a key of its own. */
-async function movable(hall: Hall): Promise<Client> {
-  const { machine, ...options } = hall.options('ada');
-  const seed = new Uint8Array(32).fill(7);
-  const sessionKey = (): ReturnType<ClientMachine['sessionKey']> => ({ key: ed25519FromSeed(seed), seed });
-  return hall.answer(connect({ ...options, machine: Object.assign(machine as ClientMachine, { sessionKey }) }));
-}
+type Pass = (bytes: Uint8Array, dialled: number) => boolean;
 
-/** Sends through `pass`, which may swallow what is sent. */
-async function through(
-  hall: Hall,
-  patienceMs: number,
-  pass: (bytes: Uint8Array, dialled: number) => boolean,
-): Promise<Client> {
+/** Sends through `pass`, which may swallow what is sent. With `seed`: one that can go on elsewhere, for it has a key of its own. */
+async function through(hall: Hall, patienceMs: number, pass: Pass, seed?: Uint8Array): Promise<Client> {
   const { machine, ...options } = hall.options('ada', patienceMs);
   const inner = machine as ClientMachine;
   const dialInner = inner.dial.bind(inner);
@@ -36,7 +26,12 @@ async function through(
     };
     return connection;
   };
-  return hall.answer(connect({ ...options, machine: Object.assign(inner, { dial }) }));
+  const own = seed && { sessionKey: () => ({ key: ed25519FromSeed(seed), seed }) };
+  return hall.answer(connect({ ...options, machine: Object.assign(inner, { dial }, own) }));
+}
+
+function movable(hall: Hall, patienceMs = PATIENCE_MS, pass: Pass = () => true): Promise<Client> {
+  return through(hall, patienceMs, pass, new Uint8Array(32).fill(7));
 }
 
 function kindOf(bytes: Uint8Array): string {
@@ -126,6 +121,22 @@ test('who goes on elsewhere takes along what is being asked again, and what is b
   }
 });
 
+test('who goes on elsewhere loses nothing while it waits for what is under way', async () => {
+  const hall = await Hall.open(5, 100);
+  let ignored = 'nothing';
+  const client = await movable(hall, 30_000, (bytes) => kindOf(bytes) !== ignored);
+  const seat = await hall.seat(client);
+  ignored = 'acquire';
+  void client.acquire('hot');
+  const since = hall.world.agenda.now;
+  const saved = await hall.answer(client.detach());
+  assert.ok(hall.world.agenda.now - since > 2 * SEAT_TIMEOUT_MS, 'the case that this is about');
+  assert.deepEqual([saved.seats.length, seat.valid], [1, false]);
+  const resumed = await hall.answer(resume(saved, hall.options('ada')));
+  assert.equal(resumed.seats.size, 1);
+  hall.end();
+});
+
 test('closed while a new session is being opened: nothing is taken in it', async () => {
   for (const waitMs of [0, 1, 2, 3, 5, 8, 15]) {
     const hall = await Hall.open(5);
@@ -165,12 +176,17 @@ test('a hundred acquires that nobody answers keep no seat from being renewed or 
   const hall = await Hall.open(500);
   let ignored = 'nothing';
   const client = await through(hall, 5_000, (bytes) => kindOf(bytes) !== ignored);
-  const [seat, other] = [await hall.seat(client), await hall.seat(client)];
+  const seat = await hall.seat(client);
+  const others = await hall
+    .answer(Promise.all(Array.from({ length: 40 }, () => client.acquire('hot'))))
+    .then((all) => all.flatMap((one) => (one.kind === 'granted' ? [one.seat] : [])));
+  assert.equal(others.length, 40);
   ignored = 'acquire';
   const acquires = Array.from({ length: 100 }, () => client.acquire('hot'));
   await hall.pass(20);
   const releasing = hall.world.agenda.now;
-  assert.equal((await hall.answer(other.release())).kind, 'released');
+  const released = await hall.answer(Promise.all(others.map((other) => other.release())));
+  assert.deepEqual(new Set(released.map(({ kind }) => kind)), new Set(['released']));
   assert.ok(hall.world.agenda.now - releasing < 500);
   for (let i = 0; i < 40; i++) {
     await hall.pass(500);
@@ -179,6 +195,8 @@ test('a hundred acquires that nobody answers keep no seat from being renewed or 
   const results = await hall.answer(Promise.all(acquires));
   assert.deepEqual(new Set(results.map(({ kind }) => kind)), new Set(['unknown']));
   const more = Array.from({ length: 100 }, () => client.acquire('hot').catch(() => undefined));
+  ignored = 'consume';
+  void client.consume('units', 1);
   await hall.pass(20);
   const closing = hall.world.agenda.now;
   assert.equal((await hall.answer(client.close())).kind, 'released');
@@ -236,10 +254,11 @@ test('a seat ends with its license, and its user is told why', async () => {
   const result = await hall.answer(client.acquire('brief'));
   assert.ok(result.kind === 'granted', result.kind);
   const heard: string[] = [];
+  client.on('expiring', ({ reason }) => heard.push(reason));
   client.on('lost', ({ reason }) => heard.push(reason));
   const since = agenda.now;
   while (result.seat.valid && agenda.now < since + 60_000) await hall.pass(100);
   assert.ok(agenda.now - since < 21_000, `${agenda.now - since} ms`);
   await hall.pass(2_000);
-  assert.deepEqual(heard, ['its license has ended']);
+  assert.deepEqual(heard, ['its license ends', 'its license has ended']);
 });

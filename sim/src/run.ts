@@ -1,5 +1,6 @@
 import { isSuspect, LIMITS } from '@trefoil/core';
 import type { Member, TmrServer as Id } from '@trefoil/license';
+import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { calm, FAULTS, harm, heal } from './faults.ts';
 import { type Burden, BUSY, FIRST_START_MS, SELDOM, World } from './world.ts';
 
@@ -34,6 +35,9 @@ const HEALING_MS = 2_000;
 const MOST_EPOCHS = 3;
 const LIVENESS_MS = 3_000;
 const QUIET_MS = 4_000;
+/** In some runs what clients leave behind has the time to run out. */
+const IDLE = 0.5;
+const IDLE_MS = 3 * SEAT_TIMEOUT_MS;
 
 const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
   'a server forgets': ['store put back', 'bit rot'],
@@ -102,6 +106,26 @@ function isAtRest({ checks, clients, licenseServers, tmrServers }: World): boole
   const settled = voters.length < 3 || voters.every(({ withholding }) => withholding === '');
   const asked = clients.some(({ waitingSince }) => waitingSince !== undefined);
   return settled && !asked && checks.complete().length >= voters.length + proposers.length;
+}
+
+/** Whoever is alive keeps what it holds, and everything else is free by then: nothing is taken for nobody. */
+async function idle(world: World): Promise<void> {
+  const { agenda, checks } = world;
+  // Anybody may acquire in another's session, who then renews it (PROTOCOL §10).
+  if ([...world.counts.keys()].some((name) => name.startsWith('command forged'))) return;
+  world.count('nobody wants anything for a while');
+  world.idle = true;
+  await agenda.runUntil(agenda.now + IDLE_MS);
+  for (const license of ['hot-1', 'cold-1']) {
+    const inUse = world.clients
+      .flatMap((client) => client.seatsInUse())
+      .reduce((sum, one) => sum + (one.license === license ? one.seats : 0), 0);
+    for (const { name, ledger } of checks.complete()) {
+      const used = ledger.licenses.get(license)?.used ?? 0;
+      if (used !== inUse)
+        checks.fault(`9.9 ${used} seats of ${license} are taken in the ledger of ${name}, ${inUse} are in use`);
+    }
+  }
 }
 
 interface Course {
@@ -220,6 +244,7 @@ async function liveness(world: World): Promise<void> {
   while (checks.newestCertified < ENTRIES && agenda.now < until) await agenda.runUntil(agenda.now + 500);
   for (const one of world.unserved) checks.fault(`9.9 ${one}`);
   checks.count();
+  if (checks.faults.length === 0 && !world.forked && random.chance(IDLE)) await idle(world);
   // When nobody asks any more, all logs come to the same end; then, and only then, are ledgers compared.
   world.quiet = true;
   await agenda.runUntil(agenda.now + 200);

@@ -121,6 +121,12 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
           logClock: Math.max(0, status.logClock),
         }))
       : [message],
+  'a far epoch': ({ random }, message) => {
+    if (message.kind !== 'status') return [message];
+    return [
+      { ...message, promised: Math.min(Number.MAX_SAFE_INTEGER, message.promised + random.pick([1e6, 1e9, 1e16])) },
+    ];
+  },
   'no votes': (_traitor, message) => (message.kind === 'vote' ? [] : [message]),
   'refuses for no reason': (traitor, message) => {
     const refused = (what: 'prepare' | 'propose', epoch: number, reason: Refusal): ToProposer[] => [

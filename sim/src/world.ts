@@ -99,6 +99,8 @@ export class World {
   servedFrom = Infinity;
   readonly unserved: string[] = [];
   /** Nobody asks for anything new. */
+  /** Nobody wants anything new; what is held is kept. */
+  idle = false;
   quiet = false;
   readonly snapshotEveryEntries: number;
   /** Who remembers little feeds with snapshots. */

@@ -126,7 +126,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       renew: () => this.#renewAll(),
       report: (name, event) => this.emit(name, event),
     });
-    this.#keeper.onGranted = (seat) => this.#renewals.schedule(seat.remainingMs);
+    this.#keeper.onGranted = (seat) => this.#renewals.granted(seat);
     session.onOpened = ({ timeoutMs }) => this.#renewals.schedule(timeoutMs);
   }
 
@@ -173,12 +173,15 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       answer.kind === 'outcome' &&
       answer.outcome.kind === 'refused' &&
       this.#session.goesOnAnew(session, answer.outcome, attempt);
-    return forgotten ? this.#consume(request, attempt + 1) : this.#consumed(answer);
+    return forgotten ? this.#consume(request, attempt + 1) : this.#consumed(request, answer);
   }
 
-  #consumed(answer: Answer): ConsumeResult {
-    if (answer.kind === 'unknown')
-      return { kind: 'unknown', reason: answer.reason, again: async () => this.#consumed(await answer.again()) };
+  #consumed(request: SessionRequest, answer: Answer): ConsumeResult {
+    if (answer.kind === 'unknown') {
+      const again = async (): Promise<ConsumeResult> =>
+        answer.requestId === 0 ? this.#consume(request) : this.#consumed(request, await answer.again());
+      return { kind: 'unknown', reason: answer.reason, again };
+    }
     const { outcome } = answer;
     if (outcome.kind === 'consumed') return { kind: 'consumed', units: outcome.units, remaining: outcome.remaining };
     if (outcome.kind === 'denied') return deniedResult(outcome);
@@ -206,7 +209,6 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   /** Leaves session and seats as they are, to go on in another process; they live until their time-out. */
   async detach(): Promise<SavedClient> {
     const session = await this.session();
-    this.#renewals.stop();
     await this.#keeper.settled();
     // Seats of an earlier session are lost, and their numbers are those of others in this one.
     const present = [...this.seats].filter((seat) => seat.session === session);

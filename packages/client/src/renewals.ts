@@ -78,6 +78,11 @@ export class Renewals {
     }
   }
 
+  granted(seat: Seat): void {
+    this.schedule(seat.remainingMs);
+    this.#look();
+  }
+
   #look(): void {
     for (const seat of this.#parts.seats) {
       const left = seat.remainingMs;
@@ -88,7 +93,7 @@ export class Renewals {
       } else if (left > 0 && seat.lost) {
         seat.lost = false;
         this.#report('restored', seat, 'renewed');
-      } else if (left > 0 && left < seat.lifeMs / 4 && !seat.warned) {
+      } else if (left > 0 && (seat.ends || left < seat.lifeMs / 4) && !seat.warned) {
         seat.warned = true;
         this.#report('expiring', seat, seat.ends ? 'its license ends' : 'the group has not renewed it');
         this.schedule(0);

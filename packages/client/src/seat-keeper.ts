@@ -25,12 +25,14 @@ export class SeatKeeper implements SeatOwner {
   readonly seats = new Set<Seat>();
   readonly #session: PresentSession;
   readonly #asked = new Map<Seat, Asked>();
+  readonly #takingBack = new Set<Seat>();
   /** Seats may come of these. */
   readonly #underWay = new Set<Promise<unknown>>();
   /** Lost seats that somebody else had when they were asked for. */
   readonly #refusals = new WeakMap<Seat, { readonly times: number; readonly nextAtMs: number }>();
   /** Held by the group as of the last renewal: if its answer came too late to count, the next one will not. */
   #renewed: ReadonlySet<Seat> = new Set();
+  #isLeaving = false;
   onGranted: (seat: Seat) => void = () => undefined;
 
   constructor(session: PresentSession) {
@@ -48,8 +50,9 @@ export class SeatKeeper implements SeatOwner {
     return underWay;
   }
 
-  /** When nothing is being acquired or taken back any more. */
+  /** When nothing is being acquired or taken back any more; from now on nothing is taken back. */
   async settled(): Promise<void> {
+    this.#isLeaving = true;
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
@@ -126,7 +129,9 @@ export class SeatKeeper implements SeatOwner {
     { session, hold, secret }: Seat,
     { items, attempt }: { items: readonly AcquireItem[]; attempt: number },
   ): Promise<AcquireResult> {
-    await this.#giveBack(session, hold, secret);
+    const answer = await this.#giveBack(session, hold, secret);
+    if (answer.kind === 'outcome' && answer.outcome.kind === 'refused')
+      this.#session.goesOnAnew(session, answer.outcome); // it slept longer than the session
     if (attempt === 0) return this.#acquire(items, 1);
     return { kind: 'unknown', reason: 'the answer came too late to be used', again: () => this.acquire(items) };
   }
@@ -165,7 +170,8 @@ export class SeatKeeper implements SeatOwner {
       renewed.add(seat);
     }
     this.#renewed = renewed;
-    for (const { hold } of outcome.grants) await this.#giveBackLoose(session, hold);
+    // Who waits for their answers renews nothing meanwhile; the next renewal shows whether there was one.
+    for (const { hold } of outcome.grants) this.#giveBackLoose(session, hold).catch(() => undefined);
     return 'renewed';
   }
 
@@ -197,16 +203,28 @@ export class SeatKeeper implements SeatOwner {
 
   /**
    * Lost while asleep or cut off: the same seats are asked for again, until there are some; more and more seldom while somebody
-   * else has them. Not what an admin has taken away. Says in how many ms to do so again; Infinity = none is lost.
+   * else has them. Not what an admin has taken away. Waits for no answer, so that others are renewed meanwhile. Says in how many ms
+   * to do so again; Infinity = none is lost.
    */
-  async takeBackLost(): Promise<number> {
+  takeBackLost(): number {
     let againInMs = Infinity;
-    for (const seat of this.seats) {
-      if (this.#isLost(seat) && this.#pauseMs(seat) <= 0) await this.#settles(this.#takeBack(seat));
+    for (const seat of this.#isLeaving ? [] : this.seats) {
+      if (this.#isLost(seat) && this.#pauseMs(seat) <= 0 && !this.#takingBack.has(seat)) void this.#takeBackOnce(seat);
       const isGone = seat.session.ended || !seat.valid;
       if (isGone && !seat.evicted) againInMs = Math.min(againInMs, Math.max(FIRST_PAUSE_MS, this.#pauseMs(seat)));
     }
     return againInMs;
+  }
+
+  async #takeBackOnce(seat: Seat): Promise<void> {
+    this.#takingBack.add(seat);
+    try {
+      await this.#settles(this.#takeBack(seat));
+    } catch {
+      // Nobody can be reached, or no answer can be believed: the next round asks again.
+    } finally {
+      this.#takingBack.delete(seat);
+    }
   }
 
   #pauseMs(seat: Seat): number {
@@ -247,7 +265,10 @@ export class SeatKeeper implements SeatOwner {
     this.#check(session, grants, secret, seat.items);
     // The application may have given it up while the group was asked.
     if (seat.released) await this.#giveBack(session, grants[0]?.hold ?? 0, secret);
-    else seat.renewed({ session, grants, certified: answer.certified, sentAtMs: answer.sentAtMs, secret });
+    else {
+      seat.renewed({ session, grants, certified: answer.certified, sentAtMs: answer.sentAtMs, secret });
+      this.onGranted(seat);
+    }
   }
 
   async release(seat: Seat): Promise<ReleaseResult> {

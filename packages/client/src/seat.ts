@@ -124,7 +124,7 @@ export class Seat implements AsyncDisposable {
     this.#issuedAtMs = issue.sentAtMs;
     this.#hold = issue.grants[0]?.hold ?? this.#hold;
     if (issue.secret !== undefined) this.#secret = issue.secret;
-    this.warned = false;
+    this.warned &&= this.ends;
     this.refusal = undefined;
   }
 

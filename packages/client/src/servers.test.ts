@@ -128,18 +128,33 @@ describe('who is asked, and when', { concurrency: true }, () => {
     test.servers.close();
   });
 
-  test('who asks nothing for long was not left unserved meanwhile', async () => {
-    const test = new TestServers({ first: [1, silent] });
-    assert.equal((await test.submit(100)).kind, 'unknown');
-    assert.ok(test.servers.unservedMs >= 90);
-    const { machine } = test.servers;
-    const later = machine.now().monotonicMs + 3_600_000;
-    (machine as { now: typeof machine.now }).now = () => ({ monotonicMs: later, wallMs: later });
-    test.by['first'] = [1, certified];
-    const asked = test.submit(100);
-    assert.equal(test.servers.unservedMs, 0);
-    assert.equal((await asked).kind, 'certified');
-    test.servers.close();
+  for (const [what, before, pauseMs] of [
+    ['was answered', certified, 3_500],
+    ['was not answered, long ago,', silent, 3_600_000],
+  ] as const)
+    test(`who ${what} and asks nothing for a while is not left unserved meanwhile`, async () => {
+      const test = new TestServers({ first: [1, before] });
+      await test.submit(100);
+      const { machine } = test.servers;
+      const later = machine.now().monotonicMs + pauseMs;
+      (machine as { now: typeof machine.now }).now = () => ({ monotonicMs: later, wallMs: later });
+      test.by['first'] = [1, certified];
+      const asked = test.submit(100);
+      assert.equal(test.servers.unservedMs, 0);
+      assert.equal((await asked).kind, 'certified');
+      test.servers.close();
+    });
+
+  test('who says to come back keeps nobody from one who serves a little later', async () => {
+    for (const retryAfterMs of [350, 450, 500])
+      await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const test = new TestServers({ first: [1, comeBack(retryAfterMs)], second: [1, comeBack(retryAfterMs)] });
+          setTimeout(() => (test.by['second'] = [1, certified]), 300);
+          assert.equal((await test.submit()).kind, 'certified', `${retryAfterMs} ms`);
+          test.servers.close();
+        }),
+      );
   });
 });
 

@@ -25,7 +25,7 @@ export class Servers {
   #preferred: ServerConnection;
   #slowestMs = 0;
   readonly #submissions = new Set<{ close(): void }>();
-  #unservedSince = 0;
+  #unservedSince: number | undefined;
   #lastAskedAt = -Infinity;
   closed = false;
 
@@ -101,7 +101,8 @@ export class Servers {
     patienceMs: number,
     prove: (certified: Certified) => Promise<T>,
   ): Promise<SubmitResult<T>> {
-    if (this.#submissions.size === 0 && this.now() > this.#lastAskedAt + PAUSE_MS) this.#unservedSince = this.now();
+    if (this.#submissions.size === 0 && this.now() > this.#lastAskedAt + PAUSE_MS) this.#unservedSince = undefined;
+    this.#unservedSince ??= this.now();
     return new Promise((resolve, reject) => {
       const submission = new Submission(this, { command, patienceMs, prove, resolve, reject });
       this.#submissions.add(submission);
@@ -116,7 +117,7 @@ export class Servers {
 
   /** Since when nothing that was asked has got a certified answer, ms. */
   get unservedMs(): number {
-    return this.now() - this.#unservedSince;
+    return this.now() - (this.#unservedSince ?? this.now());
   }
 
   get preferred(): ServerConnection {
@@ -142,7 +143,7 @@ export class Servers {
 
   answeredBy(connection: ServerConnection, tookMs: number): void {
     this.#preferred = connection;
-    this.#unservedSince = this.now();
+    this.#unservedSince = undefined;
     this.#slowestMs = Math.max(tookMs, this.#slowestMs * SLOWEST_DECAY);
   }
 

@@ -64,8 +64,8 @@ interface Sent {
   readonly bytes: Uint8Array;
   readonly kind: Command['kind'];
   readonly sentAtMs: number;
-  /** Its window. */
-  readonly unanswered: Set<number>;
+  /** Its window, if it has one. */
+  readonly unanswered: Set<number> | undefined;
 }
 
 /** One stay with the group: its key, its numbering of requests, its secrets. Ends with `close`, or when the group forgets it. */
@@ -84,7 +84,7 @@ export class Session {
   #nextRequest = 1;
   /** Asked, and not answered yet, in ascending order: what is below the first of them the group may forget. */
   readonly #unanswered = new Set<number>();
-  /** The same of consumes and closes. */
+  /** The same of consumes. */
   readonly #unansweredProven = new Set<number>();
   /** Of these: given up for now. The application may ask again, unless so much was asked since that it falls out of the window. */
   readonly #unknown = new Set<number>();
@@ -157,10 +157,12 @@ export class Session {
   }
 
   #sendNew(request: SessionRequest, patienceMs: number): Promise<Answer> {
-    const requestId = this.#nextRequest++;
+    // A release is known by its hold and needs no number: many of them keep nothing else from being asked.
+    const requestId = request.kind === 'release' ? request.hold : this.#nextRequest++;
     const unanswered = this.#window(request);
-    unanswered.add(requestId);
-    const numbered = { ...request, session: this.id, requestId, lowestUnanswered: this.#lowest(unanswered) };
+    unanswered?.add(requestId);
+    const lowestUnanswered = unanswered === undefined ? requestId : this.#lowest(unanswered);
+    const numbered = { ...request, session: this.id, requestId, lowestUnanswered };
     const { set } = this.#group.configuration;
     const command =
       numbered.kind === 'consume'
@@ -175,8 +177,8 @@ export class Session {
 
   async #send(sent: Sent, patienceMs: number): Promise<Answer> {
     const { requestId, bytes, sentAtMs, unanswered } = sent;
-    this.#unknown.delete(requestId);
-    const stillKnown = unanswered.has(requestId);
+    if (unanswered !== undefined) this.#unknown.delete(requestId);
+    const stillKnown = unanswered?.has(requestId) === true;
     let answered = true;
     try {
       const answer = await send(this.#group, bytes, patienceMs, sentAtMs);
@@ -188,8 +190,8 @@ export class Session {
       answered = false;
       return { ...answer, requestId, again };
     } finally {
-      if (answered) unanswered.delete(requestId);
-      else if (unanswered.has(requestId)) this.#unknown.add(requestId);
+      if (answered) unanswered?.delete(requestId);
+      else if (unanswered?.has(requestId) === true) this.#unknown.add(requestId);
       this.#wake();
     }
   }
@@ -205,17 +207,19 @@ export class Session {
     return outcome.code === 'unknown-session' && kind === 'consume' && (late || !stillKnown);
   }
 
-  /** As the group has them (PROTOCOL §5.11); a release has none. */
-  #window({ kind }: SessionRequest): Set<number> {
-    if (kind === 'release') return new Set();
-    return kind === 'acquire' || kind === 'renew' ? this.#unanswered : this.#unansweredProven;
+  /** As the group has them (PROTOCOL §5.11); what gives back waits for nothing. */
+  #window({ kind }: SessionRequest): Set<number> | undefined {
+    if (kind === 'acquire' || kind === 'renew') return this.#unanswered;
+    return kind === 'consume' ? this.#unansweredProven : undefined;
   }
 
   /** What was given up and not asked for again must not stop everything else for ever. */
   #windowIsFull(request: SessionRequest): boolean {
-    const isNew = request.kind === 'acquire' || request.kind === 'consume';
+    const own = this.#window(request);
+    if (own === undefined) return false;
+    const isNew = request.kind !== 'renew';
     // Whatever takes a number takes it from both windows.
-    const windows = isNew ? [this.#unanswered, this.#unansweredProven] : [this.#window(request)];
+    const windows = isNew ? [this.#unanswered, this.#unansweredProven] : [own];
     const room = LIMITS.requestsInFlight - (isNew ? KEPT_FOR_RENEWALS : 0);
     for (const window of windows)
       while (this.#nextRequest - this.#lowest(window) >= room) {

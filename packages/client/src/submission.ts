@@ -55,9 +55,8 @@ export class Submission<T> {
   readonly #until: number;
   readonly #hedgeAfterMs: number;
   #callOffHedge: () => void = () => undefined;
-  /** Whatever was asked for it: there is one at a time, so that waiting long never means asking more often. */
-  #retryAt = Infinity;
-  #callOffRetry: () => void = () => undefined;
+  /** Who will be asked again, one time each: so waiting long never means asking more often, and one keeps nobody from another. */
+  readonly #retries = new Map<ServerConnection, { readonly at: number; readonly callOff: () => void }>();
   #failures = 0;
   /** Who has it and hasn't answered. */
   readonly #open = new Set<ServerConnection>();
@@ -101,6 +100,7 @@ export class Submission<T> {
       this.#detour(connection);
       return;
     }
+    this.#callOffRetry(connection);
     this.#open.add(connection);
     this.#turns.delete(connection);
     this.#turns.add(connection);
@@ -235,14 +235,18 @@ export class Submission<T> {
     const { machine } = this.#servers;
     const at = this.#servers.now() + ms * (0.75 + machine.chance() / 2);
     // After the deadline its own timer ends it; and what is asked sooner covers this.
-    if (at > this.#until || at >= this.#retryAt) return;
-    this.#callOffRetry();
-    this.#retryAt = at;
+    if (at > this.#until || at >= (this.#retries.get(connection)?.at ?? Infinity)) return;
+    this.#callOffRetry(connection);
     const retry = (): void => {
-      this.#retryAt = Infinity;
+      this.#retries.delete(connection);
       this.#ask(connection);
     };
-    this.#callOffRetry = machine.later(at - this.#servers.now(), retry, 'background');
+    this.#retries.set(connection, { at, callOff: machine.later(at - this.#servers.now(), retry, 'background') });
+  }
+
+  #callOffRetry(connection: ServerConnection): void {
+    this.#retries.get(connection)?.callOff();
+    this.#retries.delete(connection);
   }
 
   #hedge(): void {
@@ -267,7 +271,7 @@ export class Submission<T> {
   #end(): void {
     this.#settled = true;
     this.#callOffHedge();
-    this.#callOffRetry();
+    for (const connection of [...this.#retries.keys()]) this.#callOffRetry(connection);
     this.#servers.settled(this);
   }
 }
