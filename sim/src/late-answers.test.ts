@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ClientMachine, connect, resume } from '@trefoil/client';
-import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { Hall } from './hall.ts';
 
@@ -29,11 +28,7 @@ for (const shown of [true, false])
   test(`an answer is older than an update of its license: ${shown ? 'shown, a seat' : 'lost, unknown and given back'}`, async () => {
     const hall = await Hall.open(2);
     const client = await hall.connect('ada');
-    const lost = hall.loseAnswerTo('acquire');
-    const asked = client.acquire('hot');
-    await hall.answer(lost);
-    const unanswered = await hall.answer(asked);
-    assert.ok(unanswered.kind === 'unknown');
+    const unanswered = await hall.unanswered(client);
     hall.mend();
     hall.world.sell('hot-1', 'hot', 3);
     await hall.pass(1_000);
@@ -90,11 +85,7 @@ test('who has closed or gone elsewhere uses nothing any more, also not what is g
 test('an unanswered acquire that is asked again twice is one seat', async () => {
   const hall = await Hall.open(3);
   const client = await hall.connect('ada');
-  const lost = hall.loseAnswerTo('acquire');
-  const asked = client.acquire('hot');
-  await hall.answer(lost);
-  const result = await hall.answer(asked);
-  assert.ok(result.kind === 'unknown');
+  const result = await hall.unanswered(client);
   hall.mend();
   const [first, second] = await hall.answer(Promise.all([result.again(), result.again()]));
   assert.ok(first.kind === 'granted' && second.kind === 'granted' && first.seat === second.seat);
@@ -104,16 +95,9 @@ test('an unanswered acquire that is asked again twice is one seat', async () => 
 
 test('who goes on in another process has the seats, and gives back what nobody was told of', async () => {
   const hall = await Hall.open(5, 100);
-  const { machine, ...options } = hall.options('ada');
-  const seed = new Uint8Array(32).fill(7);
-  const sessionKey = (): ReturnType<ClientMachine['sessionKey']> => ({ key: ed25519FromSeed(seed), seed });
-  const withKey = Object.assign(machine as ClientMachine, { sessionKey });
-  const client = await hall.answer(connect({ ...options, machine: withKey }));
+  const client = await hall.movable();
   await hall.seat(client);
-  const lost = hall.loseAnswerTo('acquire');
-  const asked = client.acquire('hot');
-  await hall.answer(lost);
-  assert.equal((await hall.answer(asked)).kind, 'unknown');
+  await hall.unanswered(client);
   hall.mend();
   const saved = await hall.answer(client.detach());
   assert.deepEqual([saved.seats.length, saved.loose?.length, hall.used], [1, 1, 2]);

@@ -1,43 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Client, type ClientMachine, connect, resume } from '@trefoil/client';
-import { decodeCallFrame, fromBinary, SubmitRequestSchema } from '@trefoil/api';
+import { type Client, resume } from '@trefoil/client';
 import { decodeCommand } from '@trefoil/license';
-import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
-import { Hall, PATIENCE_MS } from './hall.ts';
-
-const CUT_OFF = ['C0>*', 'A>C0', 'B>C0'];
-
-type Pass = (bytes: Uint8Array, dialled: number) => boolean;
-
-/** Sends through `pass`, which may swallow what is sent. With `seed`: one that can go on elsewhere, for it has a key of its own. */
-async function through(hall: Hall, patienceMs: number, pass: Pass, seed?: Uint8Array): Promise<Client> {
-  const { machine, ...options } = hall.options('ada', patienceMs);
-  const inner = machine as ClientMachine;
-  const dialInner = inner.dial.bind(inner);
-  let dialled = 0;
-  const dial: ClientMachine['dial'] = async (to) => {
-    const connection = await dialInner(to);
-    const number = dialled++;
-    const send = connection.send.bind(connection);
-    connection.send = (bytes) => {
-      if (pass(bytes, number)) send(bytes);
-    };
-    return connection;
-  };
-  const own = seed && { sessionKey: () => ({ key: ed25519FromSeed(seed), seed }) };
-  return hall.answer(connect({ ...options, machine: Object.assign(inner, { dial }, own) }));
-}
-
-function movable(hall: Hall, patienceMs = PATIENCE_MS, pass: Pass = () => true): Promise<Client> {
-  return through(hall, patienceMs, pass, new Uint8Array(32).fill(7));
-}
-
-function kindOf(bytes: Uint8Array): string {
-  const frame = decodeCallFrame(bytes);
-  return frame?.method === 'submit' ? decodeCommand(fromBinary(SubmitRequestSchema, frame.body).command).kind : '';
-}
+import { CUT_OFF, Hall, kindOf } from './hall.ts';
 
 /** Its session is over, and it has noticed. */
 async function forgotten(hall: Hall, client: Client): Promise<void> {
@@ -94,14 +60,10 @@ test('a lost seat that somebody else has is asked for more and more seldom', asy
 test('who goes on elsewhere takes along what is being asked again, and what is being taken back', async () => {
   for (const what of ['asked again', 'taken back'] as const) {
     const hall = await Hall.open(5, 100);
-    const client = await movable(hall);
+    const client = await hall.movable();
     const seat = await hall.seat(client);
     if (what === 'asked again') {
-      const lost = hall.loseAnswerTo('acquire');
-      const asked = client.acquire('hot');
-      await hall.answer(lost);
-      const result = await hall.answer(asked);
-      assert.ok(result.kind === 'unknown');
+      const result = await hall.unanswered(client);
       void result.again();
       await hall.pass(10);
     } else {
@@ -124,7 +86,7 @@ test('who goes on elsewhere takes along what is being asked again, and what is b
 test('who goes on elsewhere loses nothing while it waits for what is under way', async () => {
   const hall = await Hall.open(5, 100);
   let ignored = 'nothing';
-  const client = await movable(hall, 30_000, (bytes) => kindOf(bytes) !== ignored);
+  const client = await hall.movable(30_000, (bytes) => kindOf(bytes) !== ignored);
   const seat = await hall.seat(client);
   ignored = 'acquire';
   void client.acquire('hot');
@@ -158,11 +120,7 @@ test('closed while a new session is being opened: nothing is taken in it', async
 test('asked again in an outage, and once more when it is over: then it is answered', async () => {
   const hall = await Hall.open(5);
   const client = await hall.connect('ada');
-  const lost = hall.loseAnswerTo('acquire');
-  const asked = client.acquire('hot');
-  await hall.answer(lost);
-  const result = await hall.answer(asked);
-  assert.ok(result.kind === 'unknown');
+  const result = await hall.unanswered(client);
   await forgotten(hall, client);
   hall.cut(CUT_OFF);
   await assert.rejects(hall.answer(result.again()), { code: 'not-reachable' });
@@ -175,7 +133,7 @@ test('asked again in an outage, and once more when it is over: then it is answer
 test('a hundred acquires that nobody answers keep no seat from being renewed or given back, and no client from closing', async () => {
   const hall = await Hall.open(500);
   let ignored = 'nothing';
-  const client = await through(hall, 5_000, (bytes) => kindOf(bytes) !== ignored);
+  const client = await hall.through(5_000, (bytes) => kindOf(bytes) !== ignored);
   const seat = await hall.seat(client);
   const others = await hall
     .answer(Promise.all(Array.from({ length: 40 }, () => client.acquire('hot'))))
@@ -209,7 +167,7 @@ test('connections that lead nowhere any more, as on another network, are made an
   const hall = await Hall.open(5);
   let isAnotherNetwork = false;
   const dead = new Set<number>();
-  const client = await through(hall, 6_000, (_bytes, dialled) => {
+  const client = await hall.through(6_000, (_bytes, dialled) => {
     if (!isAnotherNetwork) dead.add(dialled);
     return !isAnotherNetwork || !dead.has(dialled);
   });
@@ -245,10 +203,7 @@ test('servers that take each other for the one who leads are not overrun', async
 test('a seat ends with its license, and its user is told why', async () => {
   const hall = await Hall.open(5);
   const { agenda } = hall.world;
-  const utc = hall.world.ledgers()[0]?.ledger.utc ?? 0;
-  hall.world.sell('brief-1', 'brief', 5, undefined, {
-    notAfter: new Date(Math.ceil(utc / 1_000 + 20) * 1_000).toISOString().replace('.000', ''),
-  });
+  hall.sellBrief(20_000);
   await hall.pass(1_000);
   const client = await hall.connect('ada');
   const result = await hall.answer(client.acquire('brief'));

@@ -98,9 +98,9 @@ export class World {
   /** From then on everybody is to be served. */
   servedFrom = Infinity;
   readonly unserved: string[] = [];
-  /** Nobody asks for anything new. */
   /** Nobody wants anything new; what is held is kept. */
   idle = false;
+  /** Nobody asks for anything any more. */
   quiet = false;
   readonly snapshotEveryEntries: number;
   /** Who remembers little feeds with snapshots. */

@@ -208,8 +208,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** Leaves session and seats as they are, to go on in another process; they live until their time-out. */
   async detach(): Promise<SavedClient> {
-    const session = await this.session();
-    await this.#keeper.settled();
+    const session = await this.#settledSession();
     // Seats of an earlier session are lost, and their numbers are those of others in this one.
     const present = [...this.seats].filter((seat) => seat.session === session);
     const seats = present.map(({ items, hold, secret }) => ({ items, hold, secret: toBase64url(secret) }));
@@ -217,6 +216,18 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     this.#leave();
     this.group.close();
     return { format: 'trefoil-session-1', session: session.saved(), seats, ...(loose.length > 0 && { loose }) };
+  }
+
+  /** With nothing under way in it; and nothing new is asked from here on. */
+  async #settledSession(): Promise<Session> {
+    this.#keeper.isLeaving = true;
+    try {
+      await this.#keeper.settled(); // first: what is under way may go on in a new session
+      return await this.session();
+    } catch (error) {
+      this.#keeper.isLeaving = false;
+      throw error;
+    }
   }
 
   #leave(): Session | undefined {

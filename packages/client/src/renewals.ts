@@ -5,8 +5,9 @@ import type { Stopwatch } from './time.ts';
 
 /** Looked at this often, so that a laptop that wakes up knows within a second that its seat is gone. */
 const WATCH_MS = 1_000;
-/** After a renewal that failed: soon again, but not in a loop. */
+/** After a renewal that failed: soon again, but not in a loop; less and less often if it failed at once. */
 const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
 
 const WITHOUT_RENEWAL = 'its life ran out without a renewal';
 
@@ -29,6 +30,7 @@ export class Renewals {
   #dueAt = Infinity;
   #renewing = false;
   #onceMore = false;
+  #failedAtOnce = 0;
   #stopped = false;
 
   constructor(parts: RenewalParts) {
@@ -63,14 +65,19 @@ export class Renewals {
     this.#onceMore = this.#renewing;
     if (this.#renewing || this.#stopped) return;
     this.#renewing = true;
+    const since = this.#parts.machine.now().monotonicMs;
     try {
       const againInMs = await this.#parts.renew();
       const lives = [...this.#parts.seats].filter((seat) => !seat.lost).map((seat) => seat.lifeMs);
       // A life that ends with its license gets shorter with each renewal.
       this.schedule(Math.max(RETRY_MS, Math.min(60_000, ...lives)));
       if (againInMs < Infinity) this.schedule(3 * againInMs); // not sooner
+      this.#failedAtOnce = 0;
     } catch {
-      this.schedule(RETRY_MS); // no answer, or no session: the watch reports what gets lost meanwhile
+      // No answer, or no session: the watch reports what gets lost meanwhile. A group that is full says so at once.
+      const atOnce = this.#parts.machine.now().monotonicMs - since < RETRY_MS;
+      this.schedule(Math.min(LONGEST_RETRY_MS, RETRY_MS * 2 ** this.#failedAtOnce));
+      this.#failedAtOnce = atOnce ? this.#failedAtOnce + 1 : 0;
     } finally {
       this.#renewing = false;
       this.#look();
@@ -78,9 +85,10 @@ export class Renewals {
     }
   }
 
+  /** What there is to tell of it is told when whoever asked for it has it. */
   granted(seat: Seat): void {
     this.schedule(seat.remainingMs);
-    this.#look();
+    this.#parts.machine.later(0, () => this.#look(), 'background');
   }
 
   #look(): void {

@@ -1,5 +1,6 @@
 import type { Certified } from '@trefoil/api';
 import { type AcquireItem, type Grant, type GrantBundle, LicenseError, type Outcome } from '@trefoil/license';
+import { ClientError } from './errors.ts';
 import type { PresentSession } from './present-session.ts';
 import { type AcquireResult, deniedResult, refusedResult } from './results.ts';
 import { CLOSED } from './submission.ts';
@@ -9,6 +10,8 @@ import { type Answer, FORGOTTEN, type Session } from './session.ts';
 /** Between two questions for a lost seat that somebody else has. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
+
+const LEAVING = 'the session goes on in another process';
 
 export type RenewResult = 'renewed' | 'refused' | 'unknown';
 
@@ -32,15 +35,18 @@ export class SeatKeeper implements SeatOwner {
   readonly #refusals = new WeakMap<Seat, { readonly times: number; readonly nextAtMs: number }>();
   /** Held by the group as of the last renewal: if its answer came too late to count, the next one will not. */
   #renewed: ReadonlySet<Seat> = new Set();
-  #isLeaving = false;
+  /** The session goes on elsewhere: nothing new is begun here, for nobody would know of it there. */
+  isLeaving = false;
   onGranted: (seat: Seat) => void = () => undefined;
 
   constructor(session: PresentSession) {
     this.#session = session;
   }
 
-  acquire(items: readonly AcquireItem[], attempt = 0): Promise<AcquireResult> {
-    return this.#settles(this.#acquire(items, attempt));
+  /** @throws ClientError `closed`, `not-reachable` */
+  acquire(items: readonly AcquireItem[]): Promise<AcquireResult> {
+    if (this.isLeaving) return Promise.reject(new ClientError('closed', LEAVING));
+    return this.#settles(this.#acquire(items, 0));
   }
 
   #settles<T>(underWay: Promise<T>): Promise<T> {
@@ -50,9 +56,8 @@ export class SeatKeeper implements SeatOwner {
     return underWay;
   }
 
-  /** When nothing is being acquired or taken back any more; from now on nothing is taken back. */
+  /** When nothing is being acquired or taken back any more. */
   async settled(): Promise<void> {
-    this.#isLeaving = true;
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
@@ -84,11 +89,12 @@ export class SeatKeeper implements SeatOwner {
     const { items, secret, attempt } = asked;
     if (answer.kind === 'unknown') {
       const { requestId, reason } = answer;
-      session.loose.set(requestId, { secret, givenBack: false });
+      // What is forgotten is never answered: if it was granted, the next renewal shows it, and it is given back.
+      const isLost = reason === FORGOTTEN || requestId === 0;
+      session.loose.set(requestId, { secret, givenBack: isLost });
       let askedAgain: Promise<AcquireResult> | undefined;
       const askAgain = async (): Promise<AcquireResult> => {
-        if (session.ended || session.loose.get(requestId)?.givenBack !== false || requestId === 0)
-          return this.acquire(items);
+        if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items);
         // Asked for again: the next renewal must not give it back. Unless nobody would take the question.
         session.loose.delete(requestId);
         const second = await answer.again().catch((error: unknown) => {
@@ -97,13 +103,18 @@ export class SeatKeeper implements SeatOwner {
         });
         return this.#acquired(session, asked, second);
       };
-      const again = (): Promise<AcquireResult> => {
+      const again = async (): Promise<AcquireResult> => {
+        if (this.isLeaving) throw new ClientError('closed', LEAVING);
         // Asked twice, it is the same seat.
-        askedAgain ??= this.#settles(askAgain()).catch((error: unknown) => {
-          askedAgain = undefined;
-          throw error;
-        });
-        return askedAgain;
+        askedAgain ??= this.#settles(askAgain());
+        const asking = askedAgain;
+        let result: AcquireResult | undefined;
+        try {
+          result = await asking;
+          return result;
+        } finally {
+          if ((result === undefined || result.kind === 'unknown') && askedAgain === asking) askedAgain = undefined;
+        }
       };
       return { kind: 'unknown', reason, again };
     }
@@ -167,6 +178,7 @@ export class SeatKeeper implements SeatOwner {
       if (grants.length === 0) continue;
       this.#check(session, grants, seat.secret);
       seat.renewed({ session, grants, certified, sentAtMs });
+      if (seat.valid) this.#askNoMore(seat); // it is there again: a license that had ended was extended
       renewed.add(seat);
     }
     this.#renewed = renewed;
@@ -208,7 +220,7 @@ export class SeatKeeper implements SeatOwner {
    */
   takeBackLost(): number {
     let againInMs = Infinity;
-    for (const seat of this.#isLeaving ? [] : this.seats) {
+    for (const seat of this.isLeaving ? [] : this.seats) {
       if (this.#isLost(seat) && this.#pauseMs(seat) <= 0 && !this.#takingBack.has(seat)) void this.#takeBackOnce(seat);
       const isGone = seat.session.ended || !seat.valid;
       if (isGone && !seat.evicted) againInMs = Math.min(againInMs, Math.max(FIRST_PAUSE_MS, this.#pauseMs(seat)));
@@ -251,7 +263,6 @@ export class SeatKeeper implements SeatOwner {
     const answer = await (goesOn ? before.again() : this.#request(session, seat.items, secret));
     if (answer.kind === 'unknown') {
       const { requestId, reason, again } = answer;
-      // What is forgotten is never answered: if it was granted, the next renewal shows it, and it is given back.
       if (seat.released || reason === FORGOTTEN) session.loose.set(requestId, { secret, givenBack: seat.released });
       else this.#asked.set(seat, { session, requestId, secret, again });
       return;
@@ -266,16 +277,23 @@ export class SeatKeeper implements SeatOwner {
     // The application may have given it up while the group was asked.
     if (seat.released) await this.#giveBack(session, grants[0]?.hold ?? 0, secret);
     else {
+      // What the last renewal did not show may be there all the same, while its license has ended.
+      if (seat.session === session) this.#giveBack(session, seat.hold, seat.secret).catch(() => undefined);
       seat.renewed({ session, grants, certified: answer.certified, sentAtMs: answer.sentAtMs, secret });
       this.onGranted(seat);
     }
   }
 
-  async release(seat: Seat): Promise<ReleaseResult> {
-    this.seats.delete(seat);
+  /** If it was granted, the next renewal shows it, and it is given back. */
+  #askNoMore(seat: Seat): void {
     const asked = this.#asked.get(seat);
     this.#asked.delete(seat);
     if (asked !== undefined) asked.session.loose.set(asked.requestId, { secret: asked.secret, givenBack: true });
+  }
+
+  async release(seat: Seat): Promise<ReleaseResult> {
+    this.seats.delete(seat);
+    this.#askNoMore(seat);
     const { session, hold, secret } = seat;
     if (session.ended) return { kind: 'released' }; // and its seats with it
     if (this.#session.closed) return { kind: 'unknown', reason: 'the client was closed, and nobody answered' };

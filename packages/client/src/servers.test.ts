@@ -121,7 +121,7 @@ describe('who is asked, and when', { concurrency: true }, () => {
   });
 
   test('who needs long for an answer, and shows that it lives, is not dialled anew', async () => {
-    const slow: Answer = (frame) => (frame.method === 'describe' ? babbles(frame) : undefined);
+    const slow: Answer = (frame) => (frame.method === 'getLicense' ? refuses(frame) : undefined);
     const test = new TestServers({ first: [1, slow] });
     assert.equal((await test.submit(6_000)).kind, 'unknown');
     assert.deepEqual(test.dialled, { first: 1 });
