@@ -79,6 +79,8 @@ export class ClientProcess implements ClientMachine {
 /** The shipped verifier, and whoever wants to know what it believes. */
 export class WatchedVerifier extends Verifier {
   readonly #world: World;
+  /** How often the group has said that it knows nothing of a request any more. */
+  forgotten = 0;
 
   constructor(world: World) {
     super(world.fixture.root.publicKey, world.fixture.crypto);
@@ -96,6 +98,7 @@ export class WatchedVerifier extends Verifier {
     const { index } = super.certificate(configuration, certified.certificate);
     this.#world.checks.answered(commandHash, certified.outcome, index);
     this.#world.history.answered(commandHash, outcome);
+    if (outcome.kind === 'refused' && outcome.code === 'forgotten') this.forgotten++;
     this.#world.count(`outcome ${outcome.kind}${'code' in outcome ? ` ${outcome.code}` : ''}`);
     if (outcome.kind === 'granted' || outcome.kind === 'renewed')
       this.#world.agenda.later(0, () => {

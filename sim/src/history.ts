@@ -1,4 +1,4 @@
-import type { Outcome } from '@trefoil/license';
+import { bytesKey, type Command, decodeCommand, type Outcome } from '@trefoil/license';
 import {
   ClientHistory,
   findingOf,
@@ -26,6 +26,8 @@ const LIMITS = { maxSteps: 200_000 };
 export class History {
   readonly #world: World;
   readonly #clients = new ClientHistory();
+  /** Sessions in which a liar has asked for something, or for something else than was to be asked. */
+  readonly usedByLiars = new Set<string>();
   /** What is in an update, with the hash of its command. */
   readonly #sold: { readonly hash: Uint8Array; readonly sale: Sale }[] = [];
 
@@ -44,8 +46,13 @@ export class History {
 
   /** In somebody's name: it may take seats that he knows nothing of and never gives back. */
   forged(command: Uint8Array): void {
+    this.inNameOfOthers(decodeCommand(command));
     const hash = this.#world.fixture.crypto.sha256(command);
     this.#clients.asked(hash, { client: LIAR, command, at: this.#world.agenda.now });
+  }
+
+  inNameOfOthers(command: Command): void {
+    if ('requestId' in command) this.usedByLiars.add(bytesKey(command.session));
   }
 
   answered(commandHash: Uint8Array, outcome: Outcome): void {

@@ -190,6 +190,7 @@ export class Liar {
     const command = decodeCommand(request.command);
     if (command.kind !== 'acquire') return frame;
     const { crypto } = this.world.fixture;
+    this.world.history.inNameOfOthers(command);
     const bytes = encodeCommand({ ...command, releaseHash: crypto.sha256(crypto.sha256(command.releaseHash)) });
     return encodeSubmitCall(call.call, { ...request, command: bytes });
   }

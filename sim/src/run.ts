@@ -1,5 +1,5 @@
 import { isSuspect, LIMITS } from '@trefoil/core';
-import type { Member, TmrServer as Id } from '@trefoil/license';
+import { bytesKey, type Member, type TmrServer as Id } from '@trefoil/license';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { calm, FAULTS, harm, heal } from './faults.ts';
 import { type Burden, BUSY, FIRST_START_MS, SELDOM, World } from './world.ts';
@@ -111,21 +111,39 @@ function isAtRest({ checks, clients, licenseServers, tmrServers }: World): boole
 /** Whoever is alive keeps what it holds, and everything else is free by then: nothing is taken for nobody. */
 async function idle(world: World): Promise<void> {
   const { agenda, checks } = world;
-  // Anybody may acquire in another's session, who then renews it (PROTOCOL §10).
-  if ([...world.counts.keys()].some((name) => name.startsWith('command forged'))) return;
   world.count('nobody wants anything for a while');
   world.idle = true;
   await agenda.runUntil(agenda.now + IDLE_MS);
   for (const license of ['hot-1', 'cold-1']) {
-    const inUse = world.clients
-      .flatMap((client) => client.seatsInUse())
-      .reduce((sum, one) => sum + (one.license === license ? one.seats : 0), 0);
+    const held = world.clients.flatMap((client) => client.heldSeats());
+    const inUse = seatsOf(
+      world,
+      license,
+      held.map(({ session, grants }) => ({ session, items: grants })),
+    );
     for (const { name, ledger } of checks.complete()) {
-      const used = ledger.licenses.get(license)?.used ?? 0;
+      const holders = ledger.licenses.get(license)?.holders ?? [];
+      const used = seatsOf(
+        world,
+        license,
+        holders.map(({ session, item }) => ({ session, items: [item] })),
+      );
       if (used !== inUse)
         checks.fault(`9.9 ${used} seats of ${license} are taken in the ledger of ${name}, ${inUse} are in use`);
     }
   }
+}
+
+/** Without those of sessions in which a liar has asked, too: whoever is in one renews what he knows nothing of (PROTOCOL §10). */
+function seatsOf(
+  { history }: World,
+  license: string,
+  held: readonly { session: { id: Uint8Array }; items: readonly { license: string; seats: number }[] }[],
+): number {
+  return held
+    .filter(({ session }) => !history.usedByLiars.has(bytesKey(session.id)))
+    .flatMap(({ items }) => items.filter((item) => item.license === license))
+    .reduce((sum, { seats }) => sum + seats, 0);
 }
 
 interface Course {
