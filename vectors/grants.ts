@@ -82,7 +82,7 @@ export function withSignature(
   return { ...bundle, certificate: encodeCertificate({ statement, votes: bent }) };
 }
 
-function valid(
+export function valid(
   description: string,
   one: Fixture,
   bundle: GrantBundle | string,

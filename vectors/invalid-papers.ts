@@ -113,8 +113,8 @@ function terms(): Vectors {
     ),
     'terms-of-a-later-version': invalid(
       'unknown-term',
-      'terms of version 2',
-      rewrittenLicense('"terms":{"version":1', '"terms":{"version":2'),
+      'terms of version 3',
+      rewrittenLicense('"terms":{"version":1', '"terms":{"version":3'),
     ),
   };
 }

@@ -1,8 +1,11 @@
+import { commandVectors } from './command-encodings.ts';
 import { invalidDocuments, validDocuments } from './documents.ts';
-import { commandVectors, merkleVectors, outcomeVectors, statementVectors } from './encodings.ts';
+import { merkleVectors, statementVectors } from './encodings.ts';
 import { validGrants } from './grants.ts';
 import { invalidDecisions } from './invalid-decisions.ts';
 import { invalidPapers } from './invalid-papers.ts';
+import { invalidUnderOptions, validUnderOptions } from './option-grants.ts';
+import { outcomeVectors } from './outcome-encodings.ts';
 
 /** Every file of vectors: path below this folder → text. The same at every run. */
 export function vectorFiles(): Map<string, string> {
@@ -10,8 +13,8 @@ export function vectorFiles(): Map<string, string> {
   const folder = (path: string, vectors: Readonly<Record<string, object>>): void => {
     for (const [name, vector] of Object.entries(vectors)) files.set(`${path}/${name}.json`, textOf(vector));
   };
-  folder('grants/valid', validGrants());
-  folder('grants/invalid', { ...invalidDecisions(), ...invalidPapers() });
+  folder('grants/valid', { ...validGrants(), ...validUnderOptions() });
+  folder('grants/invalid', { ...invalidDecisions(), ...invalidPapers(), ...invalidUnderOptions() });
   folder('documents/valid', validDocuments());
   folder('documents/invalid', invalidDocuments());
   files.set('statements.json', textOf(statementVectors()));

@@ -2,7 +2,8 @@
 """Checks Trefoil grants offline. Written from the words of docs/FORMATS.md alone; needs Debian's python3-cryptography.
 
     verify_grant.py --root KEY [--alg ed25519|p256] [--at MS] [--session-key KEY] BUNDLE
-    verify_grant.py --vectors FOLDER     all of FOLDER/valid must be accepted, all of FOLDER/invalid refused as they say
+    verify_grant.py --vectors FOLDER     all of FOLDER/valid must be accepted, all of FOLDER/invalid refused as they say;
+                                         of documents, the licenses
 """
 import argparse
 import base64
@@ -23,6 +24,7 @@ DOCUMENT_BYTES = 262_144
 MODES = ["session", "station", "user", "exclusive", "uncounted"]
 TERMS = ["version", "quantity", "counting", "features", "notBefore", "notAfter", "units",
          "sessionTimeoutSeconds", "offlineGraceSeconds", "lingerSeconds"]
+MINUTE, DAY = 60, 86_400
 
 
 class Refused(Exception):
@@ -278,28 +280,187 @@ def license_(text, issuing):  # §2.3
 
 def terms(value):  # §2.4
     need(isinstance(value, dict))
-    need(integer(value.get("version"), 1, 1000) == 1, "unknown-term")
-    optional = lambda name, read, default=None: read(value[name]) if name in value else default
+    version = integer(value.get("version"), 1, 1000)
+    need(version <= 2, "unknown-term")
+    need(version == 2 or not set(value) & set(OPTIONS))
     quantity = integer(value.get("quantity"), 0, 10**9)
-    timeout = optional("sessionTimeoutSeconds", lambda one: integer(one, 10, 86400), 60)
-    begin, end = optional("notBefore", time), optional("notAfter", time)
+    timeout = optional(value, "sessionTimeoutSeconds", whole_number(10, 86400), 60)
+    begin, end = optional(value, "notBefore", time), optional(value, "notAfter", time)
     need(begin is None or end is None or begin < end)
-    counting = optional("counting", lambda one: items(one, 5), ["session"])
+    counting = optional(value, "counting", lambda modes: items(modes, 5), ["session"])
     need(counting and all(mode in MODES for mode in counting) and len(set(counting)) == len(counting))
-    features = {}
-    for item in optional("features", lambda one: items(one, 1000), []):
-        fields(item, ["name"], ["quantity", "notAfter"])
-        need(code(item["name"]) not in features)
-        seats = integer(item["quantity"], 0, 10**9) if "quantity" in item else None
-        need(seats is None or quantity == 0 or seats <= quantity)
-        features[item["name"]] = seats, time(item["notAfter"]) if "notAfter" in item else None
-    optional("units", lambda one: integer(one, 0, MAX_INTEGER))
-    grace = optional("offlineGraceSeconds", lambda one: integer(one, 1, 86400), timeout)
-    need(grace <= timeout)
-    optional("lingerSeconds", lambda one: integer(one, 0, 86400))
-    for name in optional("critical", lambda one: items(one, 100), []):
-        need(string(name, 64, 0) in TERMS, "unknown-term")
-    return {"quantity": quantity, "counting": counting, "features": features, "notBefore": begin, "notAfter": end, "graceMs": grace * 1000}
+    optional(value, "units", whole_number(0, MAX_INTEGER))
+    life = optional(value, "offlineGraceSeconds", whole_number(1, 86400), timeout)
+    need(life <= timeout)
+    optional(value, "lingerSeconds", whole_number(0, 86400))
+    for name in optional(value, "critical", lambda names: items(names, 100), []):
+        need(string(name, 64, 0) in TERMS or name in OPTIONS, "unknown-term")
+    result = {"quantity": quantity, "counting": counting, "notBefore": begin, "notAfter": end, "lifeMs": life * 1000,
+              **{name: optional(value, name, read) for name, read in OPTIONS.items()}, "units": value.get("units")}
+    result["features"] = features(optional(value, "features", lambda list_: items(list_, 1000), []), version, result)
+    check_options(result)
+    return {**result, "overdraft": overdraft_seats(result), "graceMs": (result["grace"] or 0) * 1000}
+
+
+def optional(value, name, read, default=None):
+    return read(value[name]) if name in value else default
+
+
+def whole_number(low, high):
+    return lambda value: integer(value, low, high)
+
+
+def one_of(*words):
+    def read(value):
+        need(value in words)
+        return value
+    return read
+
+
+def flag(value):
+    need(isinstance(value, bool))
+    return value
+
+
+def record(required, **reads):
+    """Reads an object with these fields and no other."""
+    def read(value):
+        fields(value, required, reads)
+        return {name: reads[name](one) for name, one in value.items()}
+    return read
+
+
+def duration(low, high):
+    """Reads ISO 8601, days to seconds; gives seconds."""
+    pattern = re.compile("P(?:([0-9]{1,9})D)?(T(?=[0-9])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})S)?)?")
+
+    def read(value):
+        found = pattern.fullmatch(string(value))
+        need(found and any(found.groups()))
+        days, _, hours, minutes, seconds = (int(part) if part and part[0] != "T" else 0 for part in found.groups())
+        return integer(((days * 24 + hours) * 60 + minutes) * 60 + seconds, low, high)
+    return read
+
+
+def version_number(value):
+    need(re.fullmatch(r"(0|[1-9][0-9]{0,8})(\.(0|[1-9][0-9]{0,8})){0,3}", string(value)))
+    return [int(number) for number in value.split(".")]
+
+
+def versions(value):
+    one = record([], **{"from": version_number, "to": version_number})(value)
+    need(one)
+    low, high = one.get("from", []), one.get("to", [])
+    need(low + [0] * (4 - len(low)) <= high + [MAX_INTEGER] * (4 - len(high)))
+    return one
+
+
+def maintenance(value):
+    one = record(["until"], **{"from": time, "until": time})(value)
+    need(one.get("from", -1) < one["until"])
+    return one
+
+
+def overdraft(value):
+    one = record([], seats=whole_number(1, 10**9), percent=whole_number(1, 1000))(value)
+    need(len(one) == 1)
+    return one
+
+
+def texts(maximum):
+    def read(value):
+        need(isinstance(value, dict) and len(value) <= 100)
+        for name, text in value.items():
+            need(re.fullmatch("[A-Za-z][A-Za-z0-9._-]{0,63}", name))
+            need(not re.search("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", string(text, maximum)))
+        return value
+    return read
+
+
+def in_languages(value):
+    need(isinstance(value, dict))
+    for language, text in value.items():
+        need(re.fullmatch("[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", language))
+        texts(1024)(text)
+    return value
+
+
+def vendor_data(value):
+    need(len(from_base64url(string(value, DOCUMENT_BYTES))) <= 65_536)
+    return value
+
+
+YEARS = duration(MINUTE, 3650 * DAY)
+OPTIONS = {  # version 2
+    "versions": versions,
+    "maintenance": maintenance,
+    "downgrade": flag,
+    "grace": duration(1, 3650 * DAY),
+    "usagePeriod": duration(1, 3650 * DAY),
+    "metering": one_of("prepaid", "postpaid"),
+    "seatTime": record(["every"], every=duration(1, DAY), units=whole_number(1, 10**6)),
+    "overdraft": overdraft,
+    "borrowing": record(["seats", "longest"], seats=whole_number(1, 10**9), longest=duration(MINUTE, 366 * DAY),
+                        extensions=whole_number(0, 1000), writeOffs=record(["count", "within"], count=whole_number(1, 1000), within=YEARS)),
+    "named": record(["who", "changes", "within"], who=one_of("user", "device"), changes=whole_number(0, 1000), within=YEARS),
+    "queue": flag,
+    "minimum": record([], server=whole_number(1, 65535), client=whole_number(1, 65535)),
+    "standby": one_of("cold", "hot"),
+    "transfer": record([], moves=whole_number(0, 1000), returns=whole_number(0, 1000), splits=flag, wait=duration(0, 3650 * DAY)),
+    "texts": in_languages,
+    "customer": texts(128),
+    "vendorData": vendor_data,
+}
+FEATURE = {"name": code, "quantity": whole_number(0, 10**9), "notAfter": time}
+FEATURE_2 = {**FEATURE, "within": code, "notBefore": time, "versions": versions, "maintenance": maintenance,
+             "tokens": whole_number(1, 10**6), "weight": whole_number(0, 10**6)}
+
+
+def check_options(one):
+    """What ties the terms together, and contradictions."""
+    counted = one["quantity"] > 0 and one["counting"] != ["uncounted"]
+    metered = one["units"] is not None or one["metering"] is not None
+    parts = [one, *one["features"].values()]
+    need(not one["downgrade"] or any("from" in (each[name] or {}) for each in parts for name in ("versions", "maintenance")))
+    need(one["grace"] is None or one["usagePeriod"] is not None or any(each["notAfter"] is not None for each in parts))
+    need(one["metering"] != "prepaid" or one["units"] is not None)
+    need(one["seatTime"] is None or metered)
+    need(one["overdraft"] is None or counted)
+    need(one["borrowing"] is None or counted and one["borrowing"]["seats"] <= one["quantity"])
+    need(one["named"] is None or one["quantity"] > 0)
+    need(one["standby"] != "cold" or one["usagePeriod"] is not None)
+    need(one["standby"] != "hot" or one["seatTime"] is not None)
+    need(metered or all(each["weight"] == 1 for each in one["features"].values()))
+
+
+def overdraft_seats(one):
+    given = one["overdraft"] or {"seats": 0}
+    return given["seats"] if "seats" in given else -(-one["quantity"] * given["percent"] // 100)
+
+
+def features(list_, version, conditions):
+    """By name, each with what holds for it."""
+    given = [record(["name"], **(FEATURE if version == 1 else FEATURE_2))(one) for one in list_]
+    by_name = {one["name"]: one for one in given}
+    need(len(by_name) == len(given))
+    return {one["name"]: holding(one, by_name, conditions) for one in given}
+
+
+def holding(feature, by_name, conditions):
+    chain = [feature]
+    while "within" in chain[-1]:
+        need(chain[-1]["within"] in by_name and len(chain) < 8)
+        chain.append(by_name[chain[-1]["within"]])
+    all_of = lambda name: [one[name] for one in chain if name in one]
+    nearest = lambda name, otherwise: next(iter(all_of(name)), otherwise)
+    begins, ends = ([one for one in [*all_of(name), conditions[name]] if one is not None] for name in ("notBefore", "notAfter"))
+    quantities, most = all_of("quantity"), conditions["quantity"]
+    need(quantities == sorted(quantities) and all(most == 0 or quantity <= most for quantity in quantities))
+    need(all(1 <= tokens <= most for tokens in all_of("tokens")))
+    need(not begins or not ends or max(begins) < min(ends))
+    return {"notBefore": max(begins, default=None), "notAfter": min(ends, default=None), "quantity": min(quantities, default=None),
+            "tokens": nearest("tokens", 1), "weight": nearest("weight", 1),
+            **{name: nearest(name, conditions[name]) for name in ("versions", "maintenance")}}
 
 
 # §3 Certificates
@@ -353,7 +514,7 @@ def grants_of(data):
     """(whether it is fresh, its grants) of an outcome that is granted or renewed."""
     reader = Reader(data)
     kind = reader.integer(1)
-    need(1 <= kind <= 12)
+    need(1 <= kind <= 16)
     need(kind in (2, 3), "wrong-proof")
     reader.raw(32), reader.raw(16), reader.integer(8)
     if kind == 3:
@@ -363,10 +524,13 @@ def grants_of(data):
         grant = {"license": reader.text(64), "version": reader.integer(4), "digest": reader.raw(32), "tmrId": reader.integer(8),
                  "product": reader.text(64), "feature": reader.text(64), "seats": reader.integer(4), "mode": reader.integer(1),
                  "user": reader.text(128), "host": reader.text(128), "sessionKey": reader.raw(32), "hold": reader.integer(8),
-                 "releaseHash": reader.raw(32), "logTime": reader.integer(8), "utc": reader.integer(8),
-                 "lifeMs": reader.integer(4), "end": reader.integer(8)}
-        need(grant["mode"] < len(MODES))
+                 "item": reader.integer(1), "flags": reader.integer(1), "releaseHash": reader.raw(32),
+                 "logTime": reader.integer(8), "utc": reader.integer(8), "lifeMs": reader.integer(4), "end": reader.integer(8)}
+        need(grant["mode"] < len(MODES) and grant["item"] < 16 and grant["flags"] <= 7)
         grants.append(grant)
+    if kind == 3:
+        for _ in range(reader.integer(2)):  # what waits
+            reader.integer(8), need(reader.integer(4) >= 1)
     reader.end()
     need(grants, "wrong-proof")
     return kind == 2, grants
@@ -407,19 +571,26 @@ def check_grant(grant, lic, config, accept, session_key, fresh):
     need(grant["utc"] <= accept["utc"] and grant["logTime"] <= accept["logTime"], "wrong-proof")
     need(lic["set"] == config["set"], "wrong-set")
     need(lic["tmrId"] == 0 or config["threshold"] == 2, "needs-two-votes")
-    conditions, (feature_seats, feature_end) = lic["terms"], lic["terms"]["features"].get(grant["feature"], (None, None))
-    ends = [end for end in (conditions["notAfter"], feature_end) if end is not None]
+    conditions = lic["terms"]
+    of_all = {**conditions, "quantity": None, "tokens": 1}
+    holds = conditions["features"].get(grant["feature"], of_all)
+    last, flags = holds["notAfter"], grant["flags"]
     need(all(grant[name] == lic[name] for name in ("license", "version", "product", "tmrId"))
-         and grant["seats"] >= 1 and grant["lifeMs"] <= 86_400_000
-         and (not ends or 0 < grant["end"] <= min(ends)), "wrong-license")
+         and grant["seats"] >= 1 and grant["lifeMs"] <= 86_400_000, "wrong-license")
+    if last is not None:
+        need(0 < grant["end"] <= last + conditions["graceMs"] and (grant["utc"] < last or flags & 1), "wrong-license")
+    else:
+        need(conditions["usagePeriod"] is None or grant["end"] != 0, "wrong-license")
     if not fresh:
         return
     mode = MODES[grant["mode"]]
     need((grant["feature"] == "" or grant["feature"] in conditions["features"]) and mode in conditions["counting"]
-         and grant["lifeMs"] <= conditions["graceMs"]
-         and (conditions["notBefore"] is None or grant["utc"] >= conditions["notBefore"]), "wrong-license")
+         and grant["lifeMs"] <= conditions["lifeMs"]
+         and (holds["notBefore"] is None or grant["utc"] >= holds["notBefore"]), "wrong-license")
     if conditions["quantity"] > 0 and mode != "uncounted":
-        need(grant["seats"] <= conditions["quantity"] and (feature_seats is None or grant["seats"] <= feature_seats), "wrong-license")
+        most = conditions["quantity"] + (conditions["overdraft"] if flags & 2 else 0)
+        need(grant["seats"] * holds["tokens"] <= most, "wrong-license")
+        need(holds["quantity"] is None or grant["seats"] <= holds["quantity"], "wrong-license")
 
 
 # Command line
@@ -429,13 +600,13 @@ def check_vectors(folder):
     good = bad = 0
     for file in sorted(folder.glob("*/*.json")):
         vector = json.loads(file.read_text(encoding="utf-8"))
-        session_key = from_base64url(vector["sessionKey"]) if "sessionKey" in vector else None
+        if vector.get("type", "trefoil-license") != "trefoil-license":
+            continue
         try:
-            root = key(vector["root"]["alg"], vector["root"]["key"])
-            said = verify(vector["bundle"].encode(), root, vector.get("at"), session_key)
+            said = check_vector(vector)
         except Refused as refusal:
             said = refusal.args[0]
-        expected = vector["why"] if file.parent.name == "invalid" else vector["validUntilUtc"]
+        expected = vector.get("why" if file.parent.name == "invalid" else "validUntilUtc")
         if said == expected:
             good += 1
         else:
@@ -443,6 +614,16 @@ def check_vectors(folder):
             print(f"{file.parent.name}/{file.stem}: {said}, not {expected}")
     print(f"{good} as expected, {bad} not")
     return 0 if good and not bad else 1
+
+
+def check_vector(vector):
+    """Until when a grant is valid; nothing of a license."""
+    root = key(vector["root"]["alg"], vector["root"]["key"])
+    if "document" in vector:
+        license_(vector["document"], issuing_key(vector["issuingKey"], root))
+        return None
+    session_key = from_base64url(vector["sessionKey"]) if "sessionKey" in vector else None
+    return verify(vector["bundle"].encode(), root, vector.get("at"), session_key)
 
 
 def main():

@@ -210,7 +210,7 @@ test('what a client is shown of the sessions of others lets it ask in none of th
   const request = create(ListSessionsRequestSchema, { set: group.configuration.set });
   const listed = await mallory.read('listSessions', toBinary(ListSessionsRequestSchema, request));
   const shown = fromBinary(ListSessionsReplySchema, listed).sessions.find(({ user }) => user === 'alice');
-  const far = { requestId: 2 ** 40, lowestUnanswered: 2 ** 40, nonce: new Uint8Array(16) };
+  const far = { requestId: 2 ** 40, lowestUnanswered: 2 ** 40, nonce: new Uint8Array(16), idleMs: 0 };
   const renewal = encodeCommand({ kind: 'renew', session: shown?.id ?? new Uint8Array(16), ...far });
   const result = await group.submit(renewal, 3_000);
   assert.ok(result.kind === 'certified' && result.outcome.kind === 'refused');

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { decodeCallFrame, encodeSubmitCall, fromBinary, parseAddress, PORTS, SubmitReplySchema } from '@trefoil/api';
-import { encodeCommand } from '@trefoil/license';
+import { CLIENT_VERSION, encodeCommand } from '@trefoil/license';
 import { dial } from '@trefoil/link';
 
 /** Somebody who asks at a steady rate, whatever comes back, and without an SDK that would hold back or ask again. A worker. */
@@ -30,7 +30,7 @@ function uselessCommand(request: number, atLogTime: number): Uint8Array {
   new DataView(nonce.buffer).setUint32(8, request);
   const sessionKey = new Uint8Array(32).fill(0x58, 0, 31); // a point, and nobody's key
   const closeHash = new Uint8Array(32);
-  const claims = { user: 'flood', host: 'flood', program: 'flood' };
+  const claims = { user: 'flood', host: 'flood', program: 'flood', address: '', client: CLIENT_VERSION };
   const signature = new Uint8Array(64);
   return encodeCommand({ kind: 'open', sessionKey, nonce, closeHash, atLogTime, ...claims, signature });
 }

@@ -23,6 +23,12 @@ test('accepts every valid grant and refuses every invalid one, for the same reas
   assert.equal(status, 0);
 });
 
+test('reads the terms of licenses as we do', () => {
+  const { status, output } = python('--vectors', join(vectors, 'documents'));
+  assert.match(output, /^2\d\d as expected, 0 not\n$/);
+  assert.equal(status, 0);
+});
+
 test('notices a vector that says the wrong thing', () => {
   const check = (from: string, to: string, changes: object): string => {
     const bent = mkdtempSync(join(folder, 'bent-'));

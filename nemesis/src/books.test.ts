@@ -26,12 +26,13 @@ type AnswerOf = { readonly kind: Outcome['kind'] } & Readonly<Record<string, unk
 const granted: AnswerOf = { kind: 'granted', grants: [] };
 const denied: AnswerOf = {
   ...{ kind: 'denied', code: 'seats', product: 'cad', feature: '', quantity: 1, free: 0, holders: [] },
+  ...{ waiting: 0, at: 0, detail: '' },
 };
 
 function acquire(session: number, requestId: number): Asked {
   return {
     ...{ kind: 'acquire', session: new Uint8Array(16).fill(session), requestId, lowestUnanswered: requestId },
-    ...{ releaseHash: new Uint8Array(32), items: [{ product: 'cad', feature: '', seats: 1 }] },
+    ...{ releaseHash: new Uint8Array(32), waitMs: 0, items: [{ product: 'cad', feature: '', seats: 1 }] },
   };
 }
 
@@ -86,12 +87,14 @@ describe('a history', () => {
         session: new Uint8Array(16),
         requestId,
         lowestUnanswered: 1,
-        product: 'units',
-        feature: '',
+        items: [{ product: 'units', feature: '', count: 2 }],
       },
-      ...{ units: 2, signature: new Uint8Array(64) },
+      ...{ signature: new Uint8Array(64) },
     });
-    const consumed = { kind: 'consumed', license: 'units', version: 1, units: 2, remaining: 1 } as const;
+    const consumed = {
+      kind: 'consumed',
+      parts: [{ item: 0, license: 'units', version: 1, units: 2, left: 1 }],
+    } as const;
     call(history, consume(1), [0, 10], consumed);
     assert.deepEqual(history.check(100, NONE), []);
     call(history, consume(2), [20, 30], consumed);

@@ -1,4 +1,4 @@
-import { type AcquireResult, type Client, connect, type ConsumeResult, type Seat } from '@trefoil/client';
+import { type AcquireResult, type Client, ClientError, connect, type ConsumeResult, type Seat } from '@trefoil/client';
 import { LIMITS } from '@trefoil/core';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
@@ -28,6 +28,7 @@ export class Application {
   #verifier: WatchedVerifier | undefined;
   #before = { answers: 0, unknowns: 0 };
   unknowns = 0;
+  #waits = 0;
   waitingSince: number | undefined;
   /** Called once, when it asks for something. */
   onceAsking: (() => void) | undefined;
@@ -142,6 +143,7 @@ export class Application {
       if (dice < 0.8 && held.length > 0) return await this.#release(client, this.#random.pick(held));
       if (dice < 0.92) return await this.#consume(client);
       if (dice < 0.94) return await this.#close(client);
+      if (dice < 0.97) return this.#wait(client);
       if (held.length < MOST_SEATS) await this.#acquire(client);
     } catch (error) {
       this.#mustBeForeseen(error);
@@ -158,6 +160,28 @@ export class Application {
     const products = this.#random.chance(0.2) ? ['hot', 'cold'] : [this.#random.chance(0.7) ? 'hot' : 'cold'];
     const seats = this.#random.chance(0.15) ? 2 : 1;
     this.#acquired(client, await client.acquireAll(products.map((product) => ({ product, feature: '', seats }))));
+  }
+
+  /** Behind its back: it goes on with other things, and gives some of the waits up. */
+  #wait(client: Client): void {
+    if (this.#waits >= MOST_SEATS) return;
+    this.#world.count('command acquire, and wait');
+    const products = this.#random.pick([['line'], ['line'], ['row'], ['line', 'row']]);
+    const items = products.map((product) => ({ product, feature: '', seats: this.#random.chance(0.3) ? 2 : 1 }));
+    const waitMs = this.#random.pick([200, 5_000, 60_000]);
+    const giveUp = new AbortController();
+    if (this.#random.chance(0.2))
+      this.#world.agenda.later(this.#random.between(0, 5_000), () =>
+        giveUp.abort(new ClientError('closed', 'given up')),
+      );
+    this.#waits++;
+    client
+      .acquireAll(items, { waitMs, signal: giveUp.signal })
+      .then(
+        (result) => this.#acquired(client, result),
+        (error: unknown) => this.#mustBeForeseen(error),
+      )
+      .finally(() => this.#waits--);
   }
 
   #acquired(client: Client, result: AcquireResult): void {
@@ -215,6 +239,7 @@ export class Application {
   #forget(): void {
     this.#client = undefined;
     this.#process = undefined;
+    this.#waits = 0;
     this.#unanswered = [];
   }
 

@@ -120,7 +120,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a renewal is not taken back with its entry',
     file: 'packages/core/src/ledger/rules/renew-session.ts',
-    find: `ledger.journal.set(hold, 'freeAt', freeAt(ledger.logTime, hold.timeoutMs));`,
+    find: `journal.set(hold, 'freeAt', freeAt(ledger.logTime, hold.timeoutMs));`,
     replace: `Object.assign(hold, { freeAt: freeAt(ledger.logTime, hold.timeoutMs) });`,
   },
   {
@@ -195,8 +195,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a renewal can be foretold',
     file: 'packages/client/src/session.ts',
-    find: `nonce: this.#group.machine.nonce(16) }, patienceMs)`,
-    replace: `nonce: new Uint8Array(16) }, patienceMs)`,
+    find: `nonce: this.#group.machine.nonce(16), idleMs }, patienceMs)`,
+    replace: `nonce: new Uint8Array(16), idleMs }, patienceMs)`,
   },
   {
     name: 'a laptop does not notice that it slept',
@@ -243,7 +243,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'an eviction needs no signature',
-    file: 'packages/core/src/ledger/rules/evict-session.ts',
+    file: 'packages/core/src/ledger/rules/by-admin.ts',
     find: 'if (!crypto.verify(admin.key, signedCommandBytes(configuration.set, command), command.signature))',
     replace: 'if (command.signature.length === 0)',
   },
@@ -298,5 +298,41 @@ export const BUGS: readonly Bug[] = [
   if (prepare.epoch <= voter.promised)`,
     replace: `    return promise(voter, from, { prepare, signed }, now);
   if (prepare.epoch <= voter.promised)`,
+  },
+  {
+    name: 'who asks overtakes who waits',
+    file: 'packages/core/src/ledger/queue.ts',
+    find: 'if (products.size === 0) return allocate(ledger, session, items);',
+    replace: 'if (products.size < 99) return allocate(ledger, session, items);',
+  },
+  {
+    name: 'who waits has no claim on what is there',
+    file: 'packages/core/src/ledger/queue.ts',
+    find: `if ('code' in parts) claim(wait.session, claimOf(ledger, wait, products));`,
+    replace: `if ('code' in parts) continue;`,
+  },
+  {
+    name: 'a seat that is freed wakes nobody who waits',
+    file: 'packages/core/src/ledger/seats.ts',
+    find: `if (direction === 'free' || shareKey`,
+    replace: `if (shareKey`,
+  },
+  {
+    name: 'waits are forgotten in a snapshot',
+    file: 'packages/core/src/ledger/records.ts',
+    find: 'writer.u32(session.waits.size);\n  for (const id of ascending(session.waits))',
+    replace: 'writer.u32(0);\n  for (const id of [])',
+  },
+  {
+    name: 'who is served is not put back with his entry',
+    file: 'packages/core/src/ledger/queue.ts',
+    find: 'ledger.journal.onUndo(() => queue.splice(at, 0, wait));',
+    replace: '',
+  },
+  {
+    name: 'an evicted session waits on',
+    file: 'packages/core/src/ledger/rules/evict-session.ts',
+    find: 'for (const wait of [...session.waits.values()]) endWait(ledger, wait);',
+    replace: '',
   },
 ];

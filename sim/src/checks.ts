@@ -280,7 +280,8 @@ export class Checks {
     if (before !== undefined && !equalBytes(before, outcomeBytes) && decodeOutcome(before).kind !== 'renewed')
       this.fault(`9.6 two outcomes of one command`);
     if (before === undefined && outcome.kind === 'consumed')
-      this.#consumed.set(outcome.license, (this.#consumed.get(outcome.license) ?? 0) + outcome.units);
+      for (const { license, units } of outcome.parts)
+        this.#consumed.set(license, (this.#consumed.get(license) ?? 0) + units);
     this.#answers.set(key, outcomeBytes);
   }
 

@@ -58,15 +58,30 @@ export class ClientHistory {
     for (const { command, client } of calls)
       if (client !== LIAR && command.kind === 'acquire' && command.items.some((item) => item.product === product))
         here.add(`${bytesKey(command.session)}/${command.requestId}`);
+    // Perhaps they waited, whatever their clients heard of it.
+    const queued = new Set<string>();
+    for (const { command, outcome } of calls)
+      if (command.kind === 'acquire' && command.waitMs > 0 && outcome?.kind !== 'granted')
+        queued.add(`${bytesKey(command.session)}/${command.requestId}`);
+    const isWaitedFor = calls.some(
+      ({ command }) =>
+        command.kind === 'acquire' && command.waitMs > 0 && command.items.some((item) => item.product === product),
+    );
     return calls.flatMap((call): SeatsOperation[] => {
       const { command, outcome } = call;
       switch (command.kind) {
-        case 'acquire':
-          return acquisition(call, command, product, now);
+        case 'acquire': {
+          const acquired = acquisition(call, command, product, now);
+          // What is free may be there for who came before: who is served when, the log says, and CommitOrder looks at it.
+          return isWaitedFor ? acquired.filter(({ output }) => output !== 'denied') : acquired;
+        }
         case 'release': {
           const grant = `${bytesKey(command.session)}/${command.hold}`;
           if (!here.has(grant) && call.client !== LIAR) return []; // seats of another license
-          return outcome?.kind === 'refused' ? [] : [seatsOperation(call, { kind: 'release', grant }, 'released')];
+          if (outcome?.kind === 'refused') return [];
+          // Perhaps it only waited.
+          const known = queued.has(grant) ? { ...call, outcome: undefined, returnedAt: undefined } : call;
+          return [seatsOperation(known, { kind: 'release', grant }, 'released')];
         }
         case 'close': {
           const session = bytesKey(command.session);
@@ -81,11 +96,16 @@ export class ClientHistory {
   units(product: string): UnitsOperation[] {
     return [...this.#calls.values()].flatMap((call): UnitsOperation[] => {
       const { command, outcome, client, invokedAt, returnedAt } = call;
-      if (command.kind !== 'consume' || command.product !== product || outcome?.kind === 'refused') return [];
-      const asked = { client, input: { kind: 'consume', units: command.units } as const, invokedAt, returnedAt };
+      if (command.kind !== 'consume' || command.items[0]?.product !== product || outcome?.kind === 'refused') return [];
+      const asked = {
+        client,
+        input: { kind: 'consume', units: command.items[0].count } as const,
+        invokedAt,
+        returnedAt,
+      };
       if (outcome === undefined) return [{ ...asked, output: undefined }];
       if (outcome.kind === 'consumed')
-        return [{ ...asked, output: { kind: 'consumed', remaining: outcome.remaining } }];
+        return [{ ...asked, output: { kind: 'consumed', remaining: outcome.parts.at(-1)?.left ?? 0 } }];
       return outcome.kind === 'denied' && outcome.code === 'units' ? [{ ...asked, output: { kind: 'denied' } }] : [];
     });
   }
@@ -101,8 +121,10 @@ function acquisition(call: Call, command: AcquireCommand, product: string, now: 
   if (outcome?.kind === 'denied' && (outcome.product !== product || outcome.code !== 'seats')) return [];
   const session = bytesKey(command.session);
   const grant = `${session}/${command.requestId}`;
+  // Nobody has said whether one that waits was ever served.
+  const isOpen = madeUp || outcome?.kind === 'queued';
   const acquired = seatsOperation(
-    madeUp ? { ...call, outcome: undefined, returnedAt: undefined } : call,
+    isOpen ? { ...call, outcome: undefined, returnedAt: undefined } : call,
     { kind: 'acquire', grant, session, seats } as const,
     outcome?.kind === 'denied' ? 'denied' : 'granted',
   );

@@ -45,6 +45,10 @@ export class ClientProcess implements ClientMachine {
     return this.#random.bytes(32);
   }
 
+  address(): string {
+    return '';
+  }
+
   sessionKey(): { key: SigningKey; seed: Uint8Array } {
     const seed = this.#random.bytes(32);
     return { key: this.#world.keyOf(`session ${seed.join()}`), seed };

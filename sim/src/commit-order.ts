@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto';
 import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
-import { bytesKey, type Command, decodeCommand, decodeOutcome, equalBytes, type Outcome } from '@trefoil/license';
+import {
+  type AcquireCommand,
+  bytesKey,
+  type Command,
+  type Consumed,
+  decodeCommand,
+  decodeOutcome,
+  equalBytes,
+  type Outcome,
+} from '@trefoil/license';
 import { NOT_TOLD_AGAIN, SEAT_TIMEOUT_MS } from './client-history.ts';
+import { QueueOrder } from './queue-order.ts';
 import type { World } from './world.ts';
 
 /** An entry that a license server has executed and signed. */
@@ -34,6 +44,12 @@ function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(hash.digest());
 }
 
+function wantedOf({ items }: AcquireCommand): ReadonlyMap<string, number> {
+  const wanted = new Map<string, number>();
+  for (const { product, seats } of items) wanted.set(product, (wanted.get(product) ?? 0) + seats);
+  return wanted;
+}
+
 function evictedBy(bytes: Uint8Array): string {
   const command = decodeCommand(bytes);
   return command.kind === 'evict' ? bytesKey(command.session) : '';
@@ -64,6 +80,10 @@ export class CommitOrder {
   readonly #madeUp = new Set<string>();
   /** By session: below this the client has said, with its own authority, that it has all answers. */
   readonly #acknowledged = new Map<string, number>();
+  readonly #queue = new QueueOrder({
+    free: (product) => this.#freeOf(product),
+    fault: (what) => this.#fault(`${what} (entry ${this.#index})`),
+  });
   #logTime = 0;
   #utc = 0;
   #utcLead = 0;
@@ -135,16 +155,36 @@ export class CommitOrder {
     this.#logTime = logTime;
     this.#utc = utc;
     // Outcomes of commands stand first, but what fell due happened before them (§5.1).
-    for (const outcome of outcomes.slice(commands.length)) this.#fellDue(decodeOutcome(outcome));
+    const derived = outcomes.slice(commands.length).map((outcome) => decodeOutcome(outcome));
+    for (const outcome of derived) if (outcome.kind !== 'granted') this.#fellDue(outcome);
+    this.#queue.mustBeOver(logTime);
     for (const [key, hold] of this.#holds)
       if (hold.freeAt <= logTime) this.#fault(`5.3 hold ${key} should have been freed before entry ${index}`);
     commands.forEach((command, i) => this.#command(command, outcomes[i] as Uint8Array));
+    this.#served(derived.filter((outcome) => outcome.kind === 'granted'));
+  }
+
+  /** §5.15: those whose turn it is, all of them, and in order; with the seats that they asked for. */
+  #served(outcomes: readonly (Outcome & { kind: 'granted' })[]): void {
+    const turns = this.#queue.turns();
+    const given = outcomes.map(({ session, requestId }) => `${bytesKey(session)}/${requestId}`);
+    if (given.join() !== turns.join())
+      this.#fault(
+        `5.15 entry ${this.#index} serves ${given.length} who wait; it is the turn of ${turns.length} others`,
+      );
+    for (const outcome of outcomes) {
+      if (this.#evicted.has(bytesKey(outcome.session))) this.#fault(`5.9 entry ${this.#index} serves who was evicted`);
+      this.#granted(bytesKey(outcome.session), outcome);
+      this.#world.count('served after a wait');
+    }
   }
 
   #fellDue(outcome: Outcome): void {
     const session = bytesKey(outcome.session);
-    if (outcome.kind === 'expired') this.#free(`${session}/${outcome.hold}`, 'due');
-    else for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'due');
+    if (outcome.kind === 'expired') return this.#free(`${session}/${outcome.hold}`, 'due');
+    if (outcome.kind === 'unserved') return this.#queue.unserved(`${session}/${outcome.hold}`, this.#logTime);
+    this.#queue.leave((wait) => wait.session === session);
+    for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'due');
   }
 
   #free(key: string, why: 'due' | 'given back'): void {
@@ -171,9 +211,10 @@ export class CommitOrder {
     this.#done.set(key, [...done, bytes]);
     const known = this.#asked.get(key);
     // What carries no authority a liar may ask in anyone's name: it gains him nothing (§5.12).
-    const free = outcome.kind === 'granted' || outcome.kind === 'renewed' || outcome.kind === 'denied';
+    const free = ['granted', 'queued', 'renewed', 'denied'].includes(outcome.kind);
     const session = bytesKey(outcome.session);
-    if (known === undefined && outcome.kind === 'granted') this.#madeUp.add(`${session}/${outcome.requestId}`);
+    if (known === undefined && (outcome.kind === 'granted' || outcome.kind === 'queued'))
+      this.#madeUp.add(`${session}/${outcome.requestId}`);
     const givesOwnBack = outcome.kind === 'released' && this.#madeUp.has(`${session}/${outcome.hold}`);
     if (known === undefined && !free && !givesOwnBack)
       this.#fault(`5.12 entry ${this.#index}: nobody has asked for this ${outcome.kind}`);
@@ -201,19 +242,34 @@ export class CommitOrder {
     switch (outcome.kind) {
       case 'evicted':
         this.#evicted.add(evictedBy(command));
+        this.#queue.leave((wait) => wait.session === evictedBy(command));
         return;
       case 'granted':
+        this.#mayBeGranted(command);
         return this.#granted(session, outcome);
+      case 'queued': {
+        const asked = decodeCommand(command);
+        if (asked.kind === 'acquire') this.#queue.queued(session, asked, outcome, this.#logTime);
+        return;
+      }
       case 'renewed':
         for (const grant of outcome.grants) this.#renewed(`${session}/${grant.hold}`, grant.issuedLogTime);
-        return;
+        return this.#queue.renewed(
+          session,
+          outcome.waiting.map(({ hold }) => hold),
+          this.#logTime,
+        );
       case 'released':
+        if (this.#queue.has(`${session}/${outcome.hold}`))
+          return this.#queue.leave(({ key }) => key === `${session}/${outcome.hold}`);
         return this.#free(`${session}/${outcome.hold}`, 'given back');
       case 'closed':
+        this.#queue.leave((wait) => wait.session === session);
         for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'given back');
         return;
       case 'consumed':
-        return this.#consume(outcome);
+        for (const part of outcome.parts) this.#consume(part);
+        return;
       case 'updated':
         for (const { license, quantity, product } of outcome.licenses)
           this.#quantities.set(license, { quantity, product });
@@ -223,6 +279,15 @@ export class CommitOrder {
       default:
         return;
     }
+  }
+
+  /** §5.15: nobody overtakes who waits. */
+  #mayBeGranted(bytes: Uint8Array): void {
+    const command = decodeCommand(bytes);
+    if (command.kind !== 'acquire') return;
+    const free = this.#queue.free(command.items.map((item) => item.product));
+    for (const [product, seats] of wantedOf(command))
+      if (free(product) < seats) this.#fault(`5.15 entry ${this.#index} gives ${product} past those who wait`);
   }
 
   #granted(session: string, { grants, requestId }: Outcome & { kind: 'granted' }): void {
@@ -247,7 +312,7 @@ export class CommitOrder {
     else hold.freeAt = this.#logTime + FREE_AFTER_MS;
   }
 
-  #consume({ license, units, remaining }: Outcome & { kind: 'consumed' }): void {
+  #consume({ license, units, left: remaining }: Consumed): void {
     const consumed = (this.#consumed.get(license) ?? 0) + units;
     this.#consumed.set(license, consumed);
     const { units: sold = 0 } = this.#world.sold.get(license) ?? {};
@@ -258,11 +323,15 @@ export class CommitOrder {
   #denied({ code, product }: Outcome & { kind: 'denied' }, bytes: Uint8Array): void {
     const command = decodeCommand(bytes);
     if (code !== 'seats' || command.kind !== 'acquire') return;
-    const asked = command.items.reduce((sum, item) => sum + (item.product === product ? item.seats : 0), 0);
-    for (const [license, one] of this.#quantities) {
-      const free = one.quantity - (this.#used.get(license) ?? 0);
-      if (one.product === product && free >= asked)
-        this.#fault(`5.8 entry ${this.#index} denies ${asked} seats of ${license}, ${free} are free`);
-    }
+    const asked = wantedOf(command).get(product) ?? 0;
+    const free = this.#queue.free(command.items.map((item) => item.product))(product);
+    if (free >= asked) this.#fault(`5.8 entry ${this.#index} denies ${asked} seats of ${product}, ${free} are free`);
+  }
+
+  #freeOf(product: string): number {
+    let free = 0;
+    for (const [license, one] of this.#quantities)
+      if (one.product === product) free += one.quantity - (this.#used.get(license) ?? 0);
+    return free;
   }
 }

@@ -23,7 +23,7 @@ export function forged(world: World, id: TmrServer, random: Random): Uint8Array[
   const { lowestUnanswered } = victim.proven;
   const numbered = { session: victim.id, requestId: lowestUnanswered + 20 + random.below(10), lowestUnanswered };
   const secret = random.bytes(32);
-  const unsigned = { kind: 'consume', ...numbered, product: 'units', feature: '', units: 1_000 } as const;
+  const unsigned = { kind: 'consume', ...numbered, items: [{ product: 'units', feature: '', count: 1_000 }] } as const;
   const evict = {
     ...({ kind: 'evict', session: victim.handle, atLogTime: ledger.logTime, reason: 'forged' } as const),
     ...{ nonce: random.bytes(16), admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey) },
@@ -47,16 +47,18 @@ function inItsName(world: World, random: Random, { id, proven, free }: Session):
   const most = Number.MAX_SAFE_INTEGER;
   const known = [proven, free].flatMap(({ lowestUnanswered, answered }) => [lowestUnanswered, ...answered.keys()]);
   const next = Math.min(most - 20, Math.max(...known) + 1);
-  const nonce = new Uint8Array(16);
+  const renew = { kind: 'renew', session: id, nonce: new Uint8Array(16), idleMs: 0 } as const;
   const foretold = next + random.below(3);
-  if (random.chance(0.5))
-    return [{ kind: 'renew', session: id, requestId: foretold, lowestUnanswered: foretold, nonce }];
+  if (random.chance(0.5)) return [{ ...renew, requestId: foretold, lowestUnanswered: foretold }];
   const requestId = random.chance(0.1) ? most : next + random.below(20);
   const numbered = { session: id, requestId, lowestUnanswered: Math.max(0, requestId - random.below(3)) };
-  if (random.chance(0.5)) return [{ kind: 'renew', ...numbered, nonce }];
-  const items = [{ product: random.pick(['hot', 'nothing']), feature: '', seats: 1 }];
+  if (random.chance(0.5)) return [{ ...renew, ...numbered }];
+  const product = random.pick(['hot', 'nothing', 'line']);
+  const items = [{ product, feature: '', seats: 1 }];
+  const waitMs = product === 'line' ? 5_000 : 0;
   const secret = random.bytes(32);
-  const acquire = { kind: 'acquire', ...numbered, releaseHash: world.fixture.crypto.sha256(secret), items } as const;
+  const releaseHash = world.fixture.crypto.sha256(secret);
+  const acquire = { kind: 'acquire', ...numbered, releaseHash, waitMs, items } as const;
   if (random.chance(0.5)) return [acquire];
   // What it has brought its sender gives back, with any numbers.
   const far = { requestId: most, lowestUnanswered: most } as const;

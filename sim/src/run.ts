@@ -68,6 +68,8 @@ async function live(world: World): Promise<void> {
   await world.start();
   world.sell('hot-1', 'hot', 3);
   world.sell('cold-1', 'cold', 4);
+  world.sell('line-1', 'line', 2);
+  world.sell('row-1', 'row', 2);
   world.sell('units-1', 'units', 0, 100_000);
   // Mostly when the group is there; but things go wrong on the first day, too.
   const beginsAt = random.chance(0.1) ? 1_000 : FIRST_START_MS;
@@ -95,8 +97,9 @@ async function live(world: World): Promise<void> {
 
 /** More, or fewer: nobody is thrown out then, and nobody gets a seat that isn't there. */
 function sellAnew(world: World): void {
-  const { quantity = 3 } = world.sold.get('hot-1') ?? {};
-  world.sell('hot-1', 'hot', world.random.chance(0.6) ? quantity + 1 : Math.max(1, quantity - 1));
+  const product = world.random.chance(0.7) ? 'hot' : 'line';
+  const { quantity = 3 } = world.sold.get(`${product}-1`) ?? {};
+  world.sell(`${product}-1`, product, world.random.chance(0.6) ? quantity + 1 : Math.max(1, quantity - 1));
 }
 
 /** All that is certified has come to all who are up, none of them waits for the others, and nobody for an answer. */
@@ -114,7 +117,7 @@ async function idle(world: World): Promise<void> {
   world.count('nobody wants anything for a while');
   world.idle = true;
   await agenda.runUntil(agenda.now + IDLE_MS);
-  for (const license of ['hot-1', 'cold-1']) {
+  for (const license of ['hot-1', 'cold-1', 'line-1', 'row-1']) {
     const held = world.clients.flatMap((client) => client.heldSeats());
     const inUse = seatsOf(
       world,

@@ -51,7 +51,18 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     failed.map(({ seed, faults }) => `npm run -s sim -- ${seed}: ${faults.join('; ')}`),
     [],
   );
-  const commands = ['open', 'acquire', 'renew', 'release', 'consume', 'close', 'update', 'evict', 'forged'];
+  const commands = [
+    'open',
+    'acquire',
+    'renew',
+    'release',
+    'consume',
+    'close',
+    'update',
+    'evict',
+    'forged',
+    'acquire, and wait',
+  ];
   const expected = [
     ...Object.keys(FAULTS).map((name) => `fault: ${name}`),
     ...lieNames(true).map((name) => `lie: ${name}`),
@@ -64,7 +75,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...ALARMS.map((alarm) => `alarm: ${alarm}`),
     ...['follower', 'preparing', 'leading'].map((role) => `role changed: ${role}`),
     ...['re-joined', 'an unconfirmed write at the end of the log was cut'],
-    ...['log set aside', 'log replayed in commit order', 'history linearizable'],
+    ...['served after a wait', 'log set aside', 'log replayed in commit order', 'history linearizable'],
     "a client's wall clock was set back before it slept",
   ];
   assert.deepEqual(

@@ -6,7 +6,18 @@ export const CALL_KINDS = ['request', 'reply', 'item', 'end', 'error'] as const;
 export type CallKind = (typeof CALL_KINDS)[number];
 
 /** In the order of the methods in trefoil.proto; the number is what travels. */
-export const METHODS = ['describe', 'submit', 'getLicense', 'status', 'listLicenses', 'listSessions', 'watch'] as const;
+export const METHODS = [
+  'describe',
+  'submit',
+  'getLicense',
+  'status',
+  'listLicenses',
+  'listSessions',
+  'watch',
+  'awaitTurn',
+  'getRules',
+  'tryRules',
+] as const;
 export type Method = (typeof METHODS)[number];
 
 export interface CallFrame {

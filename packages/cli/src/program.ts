@@ -7,6 +7,7 @@ import { VendorError } from '@trefoil/vendor';
 import { Command, CommanderError } from 'commander';
 import { evictCommand, updateCommand } from './commands/admin.ts';
 import { demoCommand } from './commands/demo.ts';
+import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
 import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
@@ -27,6 +28,7 @@ function program(): Command {
   const commands = [
     ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
     ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
+    ...[rulesCommand(), unnameCommand()],
     ...[
       clientCommand(),
       requestCommand(),

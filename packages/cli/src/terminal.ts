@@ -71,7 +71,7 @@ export function table(
 /** Names are claims of clients: control characters in them must not reach a terminal. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- that is what it is for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '·');
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/g, '·');
 }
 
 export function time(ms: bigint | number): string {
@@ -85,6 +85,27 @@ export function wholeNumber(text: string, what: string, min: number, max = Numbe
   const open = max === Number.MAX_SAFE_INTEGER && !/^[0-9]{16,}$/.test(text);
   const range = open ? `from ${min} on` : `from ${min} to ${max}`;
   throw new CliError(EXIT.usage, `${what} has to be a whole number ${range}, not "${printable(text.slice(0, 40))}"`);
+}
+
+const SPANS_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `90s`, `15m`, `2h`, `7d` → ms. @throws CliError usage */
+export function timeSpan(text: string, what: string, maxMs: number): number {
+  const [, digits = '', unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(text) ?? [];
+  const ms = Number(digits) * (SPANS_MS[unit] ?? Number.NaN);
+  if (ms >= 1 && ms <= maxMs) return ms;
+  const most = `at most ${maxMs / 86_400_000} days`;
+  throw new CliError(
+    EXIT.usage,
+    `${what} has to be like 90s, 15m or 2h, ${most}, not "${printable(text.slice(0, 40))}"`,
+  );
+}
+
+/** `2026-10-01`, that day's beginning in UTC. @throws CliError usage */
+export function date(text: string, what: string): Date {
+  const found = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : new Date(Number.NaN);
+  if (!Number.isNaN(found.getTime()) && found.toISOString().startsWith(text)) return found;
+  throw new CliError(EXIT.usage, `${what} has to be a day like 2026-10-01, not "${printable(text.slice(0, 40))}"`);
 }
 
 export function duration(ms: bigint | number): string {

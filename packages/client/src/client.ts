@@ -1,19 +1,28 @@
 import { EventEmitter } from 'node:events';
 import { hostname, userInfo } from 'node:os';
 import type { Method } from '@trefoil/api';
-import { type AcquireItem, type CountingMode, LIMITS, fromBase64url, toBase64url, toName } from '@trefoil/license';
+import {
+  type AcquireItem,
+  type ConsumeItem,
+  type CountingMode,
+  fromBase64url,
+  LIMITS,
+  toBase64url,
+  toName,
+} from '@trefoil/license';
 import { type ClientFile, decodeClientFile, encodeClientFile, readClientFile } from './client-file.ts';
-import { checkedCode, checkedCount, checkedItems, checkedText } from './arguments.ts';
+import { checkedCount, checkedItems, checkedRelease, checkedText, checkedUses, type Release } from './arguments.ts';
 import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
 import { type ClientMachine, systemMachine } from './machine.ts';
 import { PresentSession } from './present-session.ts';
 import { Renewals } from './renewals.ts';
-import { type AcquireResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
+import { type AcquireResult, consumedResult, type ConsumeResult, deniedResult, refusedResult } from './results.ts';
 import type { ReleaseResult, Seat } from './seat.ts';
 import { notAnAnswer, type RenewResult, SeatKeeper } from './seat-keeper.ts';
 import { type Answer, FORGOTTEN, type SavedSession, Session, type SessionRequest } from './session.ts';
 import { Verifier } from './verifier.ts';
+import type { WaitOptions } from './waits.ts';
 
 export interface ConnectOptions {
   /** The vendor's root public key, base64url: pin it in the application. Or a Verifier, shared by all clients of a process. */
@@ -24,6 +33,11 @@ export interface ConnectOptions {
   readonly user?: string;
   readonly host?: string;
   readonly program?: string;
+  /** IP address of the machine, for an admin's rules; by default its first. */
+  readonly address?: string;
+  /** Of the application, like 7.2.1, and when it was released: licenses may be for certain versions, or for releases until a day. */
+  readonly version?: string;
+  readonly releasedAt?: Date;
   /** How long to wait for an answer before it is `unknown`, ms. Default 5,000. */
   readonly patienceMs?: number;
   /** For tests. */
@@ -35,6 +49,15 @@ export interface AcquireOptions {
   /** Default 1. */
   readonly seats?: number;
   readonly mode?: CountingMode;
+  /** Of the application; by default what `connect` was told. */
+  readonly version?: string;
+  readonly releasedAt?: Date;
+  /** Waits so long if others have the seats, ms: first come, first served. Default 0. */
+  readonly waitMs?: number;
+  /** Told the place in the queue, 1 = the next, and again when it changes. */
+  readonly onPlace?: (place: number) => void;
+  /** Gives the wait up. */
+  readonly signal?: AbortSignal;
 }
 
 /** `lost`: may not be used any more. `restored`: held again. `expiring`: will be lost at that time unless the cause goes away. */
@@ -86,6 +109,8 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
     user: claim('user', options.user, () => userInfo().username),
     host: claim('host', options.host, hostname),
     program: claim('program', options.program, () => process.title),
+    address:
+      options.address === undefined ? machine.address() : checkedText('address', options.address, LIMITS.addressBytes),
   };
   const verifier = options.vendor instanceof Verifier ? options.vendor : new Verifier(options.vendor);
   // What was put together by hand is checked like a file.
@@ -94,7 +119,7 @@ async function build(options: ConnectOptions, saved: SavedClient | undefined): P
       ? decodeClientFile(encodeClientFile(clientFile), 'clientFile')
       : await readClientFile(clientFile);
   const group = await Group.find({ file, verifier, machine, patienceMs });
-  const client = new Client(new PresentSession(group, claims, patienceMs));
+  const client = new Client(new PresentSession(group, claims, patienceMs), checkedRelease(options));
   try {
     await (saved === undefined ? client.session() : client.takeOver(saved));
     return client;
@@ -113,10 +138,13 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   readonly #session: PresentSession;
   readonly #keeper: SeatKeeper;
   readonly #renewals: Renewals;
+  readonly #release: Release;
   #closing: Promise<ReleaseResult> | undefined;
+  #idleSinceMs: number | undefined;
 
-  constructor(session: PresentSession) {
+  constructor(session: PresentSession, release: Release = {}) {
     super();
+    this.#release = release;
     this.#session = session;
     this.#keeper = new SeatKeeper(session);
     this.#renewals = new Renewals({
@@ -127,6 +155,8 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       report: (name, event) => this.emit(name, event),
     });
     this.#keeper.onGranted = (seat) => this.#renewals.granted(seat);
+    this.#keeper.onQueued = (renewWithinMs) => this.#renewals.schedule(renewWithinMs);
+    this.#keeper.idleMs = () => this.#idleMs();
     session.onOpened = ({ timeoutMs }) => this.#renewals.schedule(timeoutMs);
   }
 
@@ -145,24 +175,47 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   /** One seat (or more) of a product. */
   acquire(product: string, options: AcquireOptions = {}): Promise<AcquireResult> {
-    const { feature = '', seats = 1, mode } = options;
-    return this.acquireAll([{ product, feature, seats, ...(mode !== undefined && { mode }) }]);
+    const { feature = '', seats = 1, mode, waitMs, onPlace, signal, ...release } = options;
+    return this.acquireAll(
+      [{ product, feature, seats, ...(mode !== undefined && { mode }), ...checkedRelease(release) }],
+      {
+        ...(waitMs !== undefined && { waitMs }),
+        ...(onPlace !== undefined && { onPlace }),
+        ...(signal !== undefined && { signal }),
+      },
+    );
   }
 
-  /** Seats of several licenses: all of them or none. @throws ClientError `bad-request`, `closed`, `not-reachable` */
-  async acquireAll(items: readonly AcquireItem[]): Promise<AcquireResult> {
-    return this.#keeper.acquire(checkedItems(items));
+  /**
+   * Seats of several licenses: all of them or none. With `waitMs` it waits for all of them at once.
+   * @throws ClientError `bad-request`, `closed`, `not-reachable`; the signal's reason
+   */
+  async acquireAll(items: readonly AcquireItem[], wait: Partial<WaitOptions> = {}): Promise<AcquireResult> {
+    const { waitMs = 0 } = wait;
+    if (waitMs !== 0) checkedCount('waitMs', waitMs, LIMITS.waitMs);
+    const asked = checkedItems(items).map((item) => ({ ...this.#release, ...item }));
+    return this.#keeper.acquire(asked, { ...wait, waitMs });
   }
 
-  /** Uses up prepaid units. `unknown` can be asked again: it is counted once. */
-  async consume(product: string, units: number, options: { feature?: string } = {}): Promise<ConsumeResult> {
-    const { feature = '' } = options;
-    const request = {
-      ...({ kind: 'consume', product: checkedCode('product', product) } as const),
-      feature: feature === '' ? '' : checkedCode('feature', feature),
-      units: checkedCount('units', units, LIMITS.units),
-    };
-    return this.#consume(request);
+  /** Uses up units: so often what the feature weighs. `unknown` can be asked again: it is counted once. */
+  consume(product: string, count: number, options: { feature?: string } = {}): Promise<ConsumeResult> {
+    return this.consumeAll([{ product, feature: options.feature ?? '', count }]);
+  }
+
+  /** Several at once: all of them or none. */
+  async consumeAll(items: readonly ConsumeItem[]): Promise<ConsumeResult> {
+    const checked = checkedUses(items).map((item) => ({ ...this.#release, ...item }));
+    return this.#consume({ kind: 'consume', items: checked });
+  }
+
+  /** Whether somebody uses the application: a hint for admins, and for those who wait for a seat. */
+  set idle(idle: boolean) {
+    this.#idleSinceMs = idle ? (this.#idleSinceMs ?? this.group.stopwatch.now()) : undefined;
+  }
+
+  #idleMs(): number {
+    if (this.#idleSinceMs === undefined) return 0;
+    return Math.min(0xffff_ffff, Math.max(1, Math.floor(this.group.stopwatch.now() - this.#idleSinceMs)));
   }
 
   async #consume(request: SessionRequest, attempt = 0): Promise<ConsumeResult> {
@@ -183,7 +236,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       return { kind: 'unknown', reason: answer.reason, again };
     }
     const { outcome } = answer;
-    if (outcome.kind === 'consumed') return { kind: 'consumed', units: outcome.units, remaining: outcome.remaining };
+    if (outcome.kind === 'consumed') return consumedResult(outcome);
     if (outcome.kind === 'denied') return deniedResult(outcome);
     if (outcome.kind === 'refused') return refusedResult(outcome);
     throw notAnAnswer(outcome);
@@ -198,6 +251,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (this.#session.closed) return Infinity;
     this.group.servers.warm();
     if ((await this.renew()) === 'unknown') throw new ClientError('not-reachable', 'nobody answered');
+    this.#renewals.schedule(this.#keeper.waitsRenewWithinMs);
     return this.#keeper.takeBackLost();
   }
 
@@ -232,6 +286,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
 
   #leave(): Session | undefined {
     this.#renewals.stop();
+    this.#keeper.leave();
     for (const seat of this.seats) seat.leave();
     this.#keeper.seats.clear();
     return this.#session.leave();

@@ -1,4 +1,6 @@
 import {
+  AwaitTurnReplySchema,
+  AwaitTurnRequestSchema,
   type Certified,
   create,
   type DescribeReply,
@@ -25,6 +27,9 @@ import { Servers } from './servers.ts';
 import type { SubmitResult } from './submission.ts';
 import { Stopwatch } from './time.ts';
 import type { Documents, Verifier } from './verifier.ts';
+
+/** How long a server keeps the question whose turn it is, ms. */
+const TURN_MS = 30_000;
 
 /** The virtual container as a client knows it: its servers, and the documents against which every answer is checked. */
 export class Group {
@@ -146,6 +151,22 @@ export class Group {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new UnshownLicense(`the license of the grant is shown by nobody: ${why}`, { cause: error });
+    }
+  }
+
+  /** Whether it is still waiting, as the server that was asked knows; undefined = it has not answered. */
+  async awaitTurn(session: Uint8Array, hold: number): Promise<boolean | undefined> {
+    const request = create(AwaitTurnRequestSchema, {
+      set: this.#set,
+      session,
+      hold: BigInt(hold),
+      patienceMs: TURN_MS,
+    });
+    const result = await this.servers.askOnce('awaitTurn', toBinary(AwaitTurnRequestSchema, request), 2 * TURN_MS);
+    try {
+      return result.kind === 'reply' ? fromBinary(AwaitTurnReplySchema, result.body).waiting : undefined;
+    } catch {
+      return undefined;
     }
   }
 

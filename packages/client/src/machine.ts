@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { SigningKey } from '@trefoil/license';
 import { generateEd25519 } from '@trefoil/license/node-crypto';
@@ -16,6 +17,8 @@ export interface ClientMachine {
   nonce(bytes: number): Uint8Array;
   /** 32 bytes that nobody can guess. */
   secret(): Uint8Array;
+  /** The first of its IP addresses that others could reach; '' = there is none. */
+  address(): string;
   sessionKey(): { readonly key: SigningKey; readonly seed: Uint8Array };
   dial(options: DialOptions): Promise<FrameConnection>;
 }
@@ -30,6 +33,11 @@ export const systemMachine: ClientMachine = {
   chance: () => Math.random(),
   nonce: (bytes) => new Uint8Array(randomBytes(bytes)),
   secret: newSecret,
+  address() {
+    const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    const found = all.find((one) => !one.internal && one.family === 'IPv4') ?? all.find((one) => !one.internal);
+    return found?.address ?? '';
+  },
   sessionKey: generateEd25519,
   dial,
 };

@@ -1,15 +1,8 @@
 import type { Outcome } from '@trefoil/license';
 import { ClientError } from './errors.ts';
 import type { Group } from './group.ts';
-import { type Answer, Session } from './session.ts';
+import { type Answer, type Claims, Session } from './session.ts';
 import { CLOSED } from './submission.ts';
-
-/** What a client says of itself. */
-export interface Claims {
-  readonly user: string;
-  readonly host: string;
-  readonly program: string;
-}
 
 /** The session that a client is in; a new one when the group has forgotten it. */
 export class PresentSession {

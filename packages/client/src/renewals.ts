@@ -42,7 +42,7 @@ export class Renewals {
   schedule(lifeMs: number): void {
     const inMs = lifeMs * (1 / 3 + this.#parts.machine.chance() / 3);
     const at = this.#parts.machine.now().monotonicMs + inMs;
-    if (this.#stopped || at >= this.#dueAt) return;
+    if (this.#stopped || !(at < this.#dueAt)) return;
     this.#dueAt = at;
     this.#callOff();
     this.#callOff = this.#parts.machine.later(inMs, () => void this.#renew(), 'background');

@@ -1,4 +1,5 @@
-import type { DenialCode, Holder, Outcome, RefusalCode } from '@trefoil/license';
+import { type Consumed, type DenialCode, type Holder, LIMITS, type Outcome, type RefusalCode } from '@trefoil/license';
+import { denialSentence } from './sentences.ts';
 import type { Seat } from './seat.ts';
 
 /** The group decided that there is none. */
@@ -9,6 +10,12 @@ export interface Denied {
   readonly feature: string;
   readonly quantity: number;
   readonly free: number;
+  /** How many wait for a seat. */
+  readonly waiting: number;
+  /** When it begins, ended, or may change; undefined = nobody knows. */
+  readonly at: Date | undefined;
+  /** What would do, by the code: versions, ways of counting, the admin's rule. */
+  readonly detail: string;
   /** Who has the seats, longest first; ten at most. */
   readonly holders: readonly Holder[];
   /** A sentence for a person. */
@@ -36,55 +43,38 @@ export type AcquireResult =
   | Unknown<AcquireResult>;
 
 export type ConsumeResult =
-  | { readonly kind: 'consumed'; readonly units: number; readonly remaining: number }
+  | {
+      readonly kind: 'consumed';
+      /** What all of it weighed. */
+      readonly units: number;
+      /** In the licenses that it came from; Infinity = there is no limit. */
+      readonly remaining: number;
+      readonly parts: readonly Consumed[];
+    }
   | Denied
   | Refused
   | Unknown<ConsumeResult>;
+
+export function consumedResult({ parts }: Outcome & { kind: 'consumed' }): ConsumeResult {
+  // A license that was used for two items is named twice; the later one says what is left.
+  const left = new Map(parts.map((part) => [part.license, part.left === LIMITS.units ? Infinity : part.left]));
+  return {
+    kind: 'consumed',
+    units: parts.reduce((sum, part) => sum + part.units, 0),
+    remaining: [...left.values()].reduce((sum, one) => sum + one, 0),
+    parts,
+  };
+}
 
 export function refusedResult({ code, detail }: Outcome & { kind: 'refused' }): Refused {
   return { kind: 'refused', code, detail };
 }
 
 export function deniedResult(outcome: Outcome & { kind: 'denied' }): Denied {
-  const { code, product, feature, quantity, free, holders } = outcome;
-  return { kind: 'denied', code, product, feature, quantity, free, holders, sentence: denialSentence(outcome) };
-}
-
-/** More than these are no sentence any more; `holders` has them. */
-const NAMED_HOLDERS = 5;
-
-function denialSentence({ code, product, feature, quantity, free, holders }: Outcome & { kind: 'denied' }): string {
-  const what = feature === '' ? product : `${product}, feature ${feature}`;
-  switch (code) {
-    case 'unknown-product':
-      return `There is no license for ${what}.`;
-    case 'unknown-feature':
-      return `The license for ${product} does not include the feature ${feature}.`;
-    case 'mode-not-allowed':
-      return `The license for ${what} is not counted in the way that was asked for.`;
-    case 'not-yet':
-      return `The license for ${what} is not valid yet.`;
-    case 'expired':
-      return `The license for ${what} has expired.`;
-    case 'configuration-expired':
-      return `The container set's configuration has expired: the vendor has to renew it.`;
-    case 'units':
-      return `The license for ${what} does not have that many units left, if it has any.`;
-    case 'seats': {
-      if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity)}.`;
-      if (free > 0) return `Only ${free} of ${counted(quantity)} of ${what} are free.`;
-      const who = holders
-        .slice(0, NAMED_HOLDERS)
-        .map(
-          (one) =>
-            `${one.user} on ${one.host} since ${new Date(one.sinceUtc).toISOString().slice(0, 16).replace('T', ' ')} UTC`,
-        );
-      const more = holders.length > NAMED_HOLDERS ? ' and others' : '';
-      return `All ${counted(quantity)} of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.`;
-    }
-  }
-}
-
-function counted(seats: number): string {
-  return seats === 1 ? '1 seat' : `${seats} seats`;
+  const { code, product, feature, quantity, free, waiting, at, detail, holders } = outcome;
+  return {
+    ...{ kind: 'denied', code, product, feature, quantity, free, waiting, detail, holders },
+    at: at === 0 ? undefined : new Date(at),
+    sentence: denialSentence(outcome),
+  };
 }

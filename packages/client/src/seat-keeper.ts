@@ -1,11 +1,13 @@
 import type { Certified } from '@trefoil/api';
-import { type AcquireItem, type Grant, type GrantBundle, LicenseError, type Outcome } from '@trefoil/license';
+import { type AcquireItem, type Grant, type GrantBundle, type Outcome } from '@trefoil/license';
 import { ClientError } from './errors.ts';
 import type { PresentSession } from './present-session.ts';
 import { type AcquireResult, deniedResult, refusedResult } from './results.ts';
 import { CLOSED } from './submission.ts';
 import { Seat, type ReleaseResult, type SeatOwner } from './seat.ts';
 import { type Answer, FORGOTTEN, type Session } from './session.ts';
+import { checkItems, grantsOf } from './verifier.ts';
+import { untilAborted, type WaitOptions, Waits } from './waits.ts';
 
 /** Between two questions for a lost seat that somebody else has. */
 const FIRST_PAUSE_MS = 1_000;
@@ -14,6 +16,15 @@ const LONGEST_PAUSE_MS = 10_000;
 const LEAVING = 'the session goes on in another process';
 
 export type RenewResult = 'renewed' | 'refused' | 'unknown';
+
+/** What an application wants, and the how many-th time it is asked for. */
+interface Wanted {
+  readonly items: readonly AcquireItem[];
+  readonly wait: WaitOptions;
+  readonly attempt: number;
+}
+
+const AT_ONCE: WaitOptions = { waitMs: 0 };
 
 /** A lost seat that was asked for again, and nobody has answered yet. */
 interface Asked {
@@ -29,6 +40,7 @@ export class SeatKeeper implements SeatOwner {
   readonly #session: PresentSession;
   readonly #asked = new Map<Seat, Asked>();
   readonly #takingBack = new Set<Seat>();
+  readonly #waits: Waits;
   /** Seats may come of these. */
   readonly #underWay = new Set<Promise<unknown>>();
   /** Lost seats that somebody else had when they were asked for. */
@@ -38,15 +50,20 @@ export class SeatKeeper implements SeatOwner {
   /** The session goes on elsewhere: nothing new is begun here, for nobody would know of it there. */
   isLeaving = false;
   onGranted: (seat: Seat) => void = () => undefined;
+  /** Renewals have to come this often from now on, ms; 0 = at once. */
+  onQueued: (renewWithinMs: number) => void = () => undefined;
+  /** How long nobody has used the application; 0 = it is in use. */
+  idleMs: () => number = () => 0;
 
   constructor(session: PresentSession) {
     this.#session = session;
+    this.#waits = new Waits(session.group, (renewWithinMs) => this.onQueued(renewWithinMs));
   }
 
   /** @throws ClientError `closed`, `not-reachable` */
-  acquire(items: readonly AcquireItem[]): Promise<AcquireResult> {
+  acquire(items: readonly AcquireItem[], wait: WaitOptions = AT_ONCE): Promise<AcquireResult> {
     if (this.isLeaving) return Promise.reject(new ClientError('closed', LEAVING));
-    return this.#settles(this.#acquire(items, 0));
+    return this.#settles(this.#acquire({ items, wait, attempt: 0 }));
   }
 
   #settles<T>(underWay: Promise<T>): Promise<T> {
@@ -56,8 +73,19 @@ export class SeatKeeper implements SeatOwner {
     return underWay;
   }
 
-  /** When nothing is being acquired or taken back any more. */
+  /** Nobody asks any more. */
+  leave(): void {
+    this.#waits.leave(CLOSED);
+  }
+
+  /** How often what waits has to be renewed, ms. */
+  get waitsRenewWithinMs(): number {
+    return this.#waits.renewWithinMs;
+  }
+
+  /** When nothing is being acquired or taken back any more. What waits is given up: nobody would know of it elsewhere. */
   async settled(): Promise<void> {
+    this.#waits.leave(LEAVING);
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
@@ -70,23 +98,25 @@ export class SeatKeeper implements SeatOwner {
     ].filter(({ hold }) => hold !== 0);
   }
 
-  async #acquire(items: readonly AcquireItem[], attempt: number): Promise<AcquireResult> {
+  async #acquire(asked: Wanted): Promise<AcquireResult> {
     const session = await this.#session.get();
+    asked.wait.signal?.throwIfAborted();
     const secret = this.#session.group.machine.secret();
-    const answer = await this.#request(session, items, secret);
-    return this.#acquired(session, { items, secret, attempt }, answer);
+    const answer = await this.#request(session, asked.items, secret, asked.wait.waitMs);
+    return this.#acquired(session, { ...asked, secret }, answer);
   }
 
-  #request(session: Session, items: readonly AcquireItem[], secret: Uint8Array): Promise<Answer> {
-    return session.acquire(items, this.#session.group.crypto.sha256(secret), this.#session.patienceMs);
+  #request(session: Session, items: readonly AcquireItem[], secret: Uint8Array, waitMs: number): Promise<Answer> {
+    const releaseHash = this.#session.group.crypto.sha256(secret);
+    return session.acquire(items, { releaseHash, waitMs }, this.#session.patienceMs);
   }
 
   async #acquired(
     session: Session,
-    asked: { items: readonly AcquireItem[]; secret: Uint8Array; attempt: number },
+    asked: Wanted & { readonly secret: Uint8Array },
     answer: Answer,
   ): Promise<AcquireResult> {
-    const { items, secret, attempt } = asked;
+    const { items, secret, attempt, wait } = asked;
     if (answer.kind === 'unknown') {
       const { requestId, reason } = answer;
       // What is forgotten is never answered: if it was granted, the next renewal shows it, and it is given back.
@@ -94,7 +124,7 @@ export class SeatKeeper implements SeatOwner {
       session.loose.set(requestId, { secret, givenBack: isLost });
       let askedAgain: Promise<AcquireResult> | undefined;
       const askAgain = async (): Promise<AcquireResult> => {
-        if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items);
+        if (session.ended || session.loose.get(requestId)?.givenBack !== false) return this.acquire(items, wait);
         // Asked for again: the next renewal must not give it back. Unless nobody would take the question.
         session.loose.delete(requestId);
         const second = await answer.again().catch((error: unknown) => {
@@ -122,13 +152,23 @@ export class SeatKeeper implements SeatOwner {
     if (outcome.kind === 'denied') return deniedResult(outcome);
     if (outcome.kind === 'refused') {
       const again = this.#session.goesOnAnew(session, outcome, attempt);
-      return again ? this.#acquire(items, attempt + 1) : refusedResult(outcome);
+      return again ? this.#acquire({ ...asked, attempt: attempt + 1 }) : refusedResult(outcome);
     }
+    if (outcome.kind === 'queued') return this.#queued(session, asked, outcome);
     if (outcome.kind !== 'granted') throw notAnAnswer(outcome);
+    return this.#granted(session, asked, { grants: outcome.grants, certified, sentAtMs });
+  }
+
+  #granted(
+    session: Session,
+    asked: Wanted & { readonly secret: Uint8Array },
+    issue: { readonly grants: readonly Grant[]; readonly certified: Certified; readonly sentAtMs: number },
+  ): AcquireResult | Promise<AcquireResult> {
+    const { items, secret } = asked;
     // Closed meanwhile: the group gives it away at once, whatever it has granted before.
     if (this.#session.closed) return { kind: 'unknown', reason: CLOSED, again: () => this.acquire(items) };
-    this.#check(session, outcome.grants, secret, items);
-    const seat = new Seat(this, items, { session, secret, grants: outcome.grants, certified, sentAtMs });
+    this.#check(session, issue.grants, secret, items);
+    const seat = new Seat(this, items, { session, secret, ...issue });
     if (!seat.valid) return this.#tooLate(seat, asked);
     this.seats.add(seat);
     this.onGranted(seat);
@@ -136,15 +176,44 @@ export class SeatKeeper implements SeatOwner {
   }
 
   /** Its life counts from the first question: when the answer came it was over, and somebody else may have it by now. */
-  async #tooLate(
-    { session, hold, secret }: Seat,
-    { items, attempt }: { items: readonly AcquireItem[]; attempt: number },
-  ): Promise<AcquireResult> {
+  async #tooLate({ session, hold, secret }: Seat, asked: Wanted): Promise<AcquireResult> {
     const answer = await this.#giveBack(session, hold, secret);
     if (answer.kind === 'outcome' && answer.outcome.kind === 'refused')
       this.#session.goesOnAnew(session, answer.outcome); // it slept longer than the session
-    if (attempt === 0) return this.#acquire(items, 1);
-    return { kind: 'unknown', reason: 'the answer came too late to be used', again: () => this.acquire(items) };
+    const { items, wait, attempt } = asked;
+    if (attempt === 0) return this.#acquire({ ...asked, attempt: 1 });
+    return { kind: 'unknown', reason: 'the answer came too late to be used', again: () => this.acquire(items, wait) };
+  }
+
+  /** Others have the seats; it stands in the group's queue. What comes of it, a renewal shows. */
+  async #queued(
+    session: Session,
+    asked: Wanted & { readonly secret: Uint8Array },
+    outcome: Outcome & { kind: 'queued' },
+  ): Promise<AcquireResult> {
+    const { items, secret, wait } = asked;
+    const { requestId: hold } = outcome;
+    const sinceMs = this.nowMs();
+    const ended = this.#waits.add(session, outcome, { sinceMs, ...wait });
+    const leftMs = (): number => Math.max(0, Math.floor(wait.waitMs - (this.nowMs() - sinceMs)));
+    const end = await untilAborted(ended, wait.signal);
+    switch (end?.kind) {
+      case 'granted':
+        return this.#granted(session, asked, end);
+      case 'over': // The group says who has the seats to those who ask.
+        return this.#acquire({ items, wait: { ...wait, waitMs: 0 }, attempt: 0 });
+      case 'anew':
+        return this.#acquire({ items, wait: { ...wait, waitMs: leftMs() }, attempt: 0 });
+      case 'refused':
+        return refusedResult(end.outcome);
+      case 'left':
+        if (!this.#session.closed) await this.#giveBack(session, hold, secret);
+        return { kind: 'unknown', reason: end.reason, again: () => this.acquire(items, wait) };
+      case undefined:
+        this.#waits.forget(session, hold);
+        await this.#giveBack(session, hold, secret);
+        throw wait.signal?.reason;
+    }
   }
 
   /** Seats of a session that goes on in this process, by the outcome of a renewal. */
@@ -165,13 +234,14 @@ export class SeatKeeper implements SeatOwner {
   /** Renews all seats of the present session, and gives back what nobody asks for. */
   async renew(willEnd: (seat: Seat, reason: string) => void): Promise<RenewResult> {
     const session = await this.#session.get();
-    const answer = await session.renew(this.#session.patienceMs);
+    const answer = await session.renew(this.#session.patienceMs, this.idleMs());
     if (answer.kind === 'unknown') return 'unknown';
     const { outcome, certified, sentAtMs } = answer;
     if (outcome.kind !== 'renewed') {
       this.#notRenewed(session, outcome, willEnd);
       return 'refused';
     }
+    this.#waits.renewed(session, answer);
     const renewed = new Set<Seat>();
     for (const seat of this.seats) {
       const grants = seat.session === session ? grantsOf(outcome, seat.hold) : [];
@@ -183,13 +253,15 @@ export class SeatKeeper implements SeatOwner {
     }
     this.#renewed = renewed;
     // Who waits for their answers renews nothing meanwhile; the next renewal shows whether there was one.
-    for (const { hold } of outcome.grants) this.#giveBackLoose(session, hold).catch(() => undefined);
+    for (const { hold } of [...outcome.grants, ...outcome.waiting])
+      this.#giveBackLoose(session, hold).catch(() => undefined);
     return 'renewed';
   }
 
   #notRenewed(session: Session, outcome: Outcome, willEnd: (seat: Seat, reason: string) => void): void {
     if (outcome.kind !== 'refused') throw notAnAnswer(outcome);
     this.#session.goesOnAnew(session, outcome);
+    this.#waits.notRenewed(session, outcome);
     const evicted = outcome.code === 'evicted';
     for (const seat of this.seats) {
       if (seat.session !== session) continue;
@@ -260,7 +332,7 @@ export class SeatKeeper implements SeatOwner {
     this.#asked.delete(seat);
     const goesOn = before?.session === session;
     const secret = goesOn ? before.secret : this.#session.group.machine.secret();
-    const answer = await (goesOn ? before.again() : this.#request(session, seat.items, secret));
+    const answer = await (goesOn ? before.again() : this.#request(session, seat.items, secret, 0));
     if (answer.kind === 'unknown') {
       const { requestId, reason, again } = answer;
       if (seat.released || reason === FORGOTTEN) session.loose.set(requestId, { secret, givenBack: seat.released });
@@ -310,16 +382,7 @@ export class SeatKeeper implements SeatOwner {
     const { verifier, crypto } = this.#session.group;
     const own = { sessionKey: session.key.publicKey.bytes, releaseHash: crypto.sha256(secret) };
     for (const grant of grants) verifier.grant(grant, own);
-    items?.forEach((item, i) => {
-      const grant = grants[i];
-      if (
-        grant === undefined ||
-        grant.product !== item.product ||
-        grant.feature !== item.feature ||
-        grant.seats !== item.seats
-      )
-        throw new LicenseError('wrong-license', 'the grant is for something else than was asked for');
-    });
+    if (items !== undefined) checkItems(grants, items);
   }
 
   bundle(certified: Certified): GrantBundle {
@@ -329,10 +392,6 @@ export class SeatKeeper implements SeatOwner {
   nowMs(): number {
     return this.#session.group.stopwatch.now();
   }
-}
-
-function grantsOf(outcome: Outcome, hold: number): readonly Grant[] {
-  return outcome.kind === 'renewed' ? outcome.grants.filter((grant) => grant.hold === hold) : [];
 }
 
 export function notAnAnswer(outcome: Outcome): Error {

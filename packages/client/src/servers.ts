@@ -157,6 +157,11 @@ export class Servers {
     return this.machine.now().monotonicMs;
   }
 
+  /** Of the one that has answered last, which need not be believed. */
+  askOnce(method: Method, body: Uint8Array, timeoutMs: number): Promise<CallResult> {
+    return this.#callOnce(this.#preferred, method, body, timeoutMs);
+  }
+
   #callOnce(connection: ServerConnection, method: Method, body: Uint8Array, timeoutMs: number): Promise<CallResult> {
     return new Promise((resolve) => {
       const callOff = this.machine.later(timeoutMs, () => {

@@ -1,6 +1,7 @@
 import type { Certified } from '@trefoil/api';
 import {
   type AcquireItem,
+  CLIENT_VERSION,
   type Command,
   encodeCommand,
   fromBase64url,
@@ -29,6 +30,15 @@ export type Answer =
       readonly requestId: number;
       readonly again: () => Promise<Answer>;
     };
+
+/** What a client says of itself: claims, for admins and for what their rules say. */
+export interface Claims {
+  readonly user: string;
+  readonly host: string;
+  readonly program: string;
+  /** Of its machine; '' = not said. */
+  readonly address: string;
+}
 
 export interface SavedSession {
   readonly id: string;
@@ -103,7 +113,7 @@ export class Session {
   /** Opens a session, or says why there is none. */
   static async open(
     group: Group,
-    claims: { user: string; host: string; program: string },
+    claims: Claims,
     patienceMs: number,
   ): Promise<Session | Extract<Answer, { kind: 'unknown' }> | Outcome> {
     const { machine } = group;
@@ -116,6 +126,7 @@ export class Session {
       nonce: machine.nonce(16),
       closeHash: group.crypto.sha256(closeSecret),
       ...claims,
+      client: CLIENT_VERSION,
     } as const;
     const openAt = (atLogTime: number) => ({ ...asked, atLogTime });
     const sendAt = (atLogTime: number): Promise<Answer> =>
@@ -253,12 +264,16 @@ export class Session {
   }
 
   /** Its nonce is new: a renewal that somebody foretold would have an outcome from before it was sent. */
-  renew(patienceMs: number): Promise<Answer> {
-    return this.request({ kind: 'renew', nonce: this.#group.machine.nonce(16) }, patienceMs);
+  renew(patienceMs: number, idleMs = 0): Promise<Answer> {
+    return this.request({ kind: 'renew', nonce: this.#group.machine.nonce(16), idleMs }, patienceMs);
   }
 
-  acquire(items: readonly AcquireItem[], releaseHash: Uint8Array, patienceMs: number): Promise<Answer> {
-    return this.request({ kind: 'acquire', releaseHash, items }, patienceMs);
+  acquire(
+    items: readonly AcquireItem[],
+    asked: { readonly releaseHash: Uint8Array; readonly waitMs: number },
+    patienceMs: number,
+  ): Promise<Answer> {
+    return this.request({ kind: 'acquire', ...asked, items }, patienceMs);
   }
 
   async close(patienceMs: number): Promise<Answer> {

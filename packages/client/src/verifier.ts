@@ -1,6 +1,7 @@
 import type { Certified } from '@trefoil/api';
 import {
   type Accept,
+  type AcquireItem,
   bytesKey,
   type Configuration,
   type Crypto,
@@ -148,5 +149,20 @@ function readRoot(text: string | undefined): PublicKey {
   } catch (error) {
     if (error instanceof ClientError) throw error;
     throw new ClientError('bad-vendor-root', "the vendor's root key is not 32 bytes in base64url");
+  }
+}
+
+/** Those of one hold that a renewal names. */
+export function grantsOf(outcome: Outcome, hold: number): readonly Grant[] {
+  return outcome.kind === 'renewed' ? outcome.grants.filter((grant) => grant.hold === hold) : [];
+}
+
+/** Each item may be answered by grants of several licenses. @throws LicenseError */
+export function checkItems(grants: readonly Grant[], items: readonly AcquireItem[]): void {
+  for (const [i, item] of items.entries()) {
+    const own = grants.filter((grant) => grant.item === i);
+    const fits = own.every(({ product, feature }) => product === item.product && feature === item.feature);
+    if (!fits || own.reduce((seats, grant) => seats + grant.seats, 0) !== item.seats)
+      throw new LicenseError('wrong-license', 'the grant is for something else than was asked for');
   }
 }

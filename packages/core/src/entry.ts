@@ -28,7 +28,7 @@ export interface Entry {
  * 2: a renewal has a nonce, a session two windows of requests (decisions 12 and 13). 3: what clients make the group remember has
  * bounds (decision 14). No program of versions 1 and 2 was ever given away.
  */
-export const RULES_VERSION = 3;
+export const RULES_VERSION = 4;
 
 /** Made by another version of the program: no damage, and nothing that could be executed here. */
 export class OtherRules extends LicenseError {

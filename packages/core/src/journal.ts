@@ -36,6 +36,17 @@ export class Journal {
     map.delete(key);
   }
 
+  add<V>(set: Set<V>, value: V): void {
+    if (set.has(value)) return;
+    this.#inverses.push(() => set.delete(value));
+    set.add(value);
+  }
+
+  delete<V>(set: Set<V>, value: V): void {
+    if (!set.delete(value)) return;
+    this.#inverses.push(() => set.add(value));
+  }
+
   /** For changes with an inverse of their own. */
   onUndo(inverse: () => void): void {
     this.#inverses.push(inverse);

@@ -53,6 +53,8 @@ export const LIMITS = {
   ledgerRecords: 1_100_000,
   /** What the commands of one entry may bring about: executing and hashing it stays far below takeoverAfterMs. */
   outcomeBytes: 2 * 1024 * 1024,
+  /** Who waited and is served at the end of one entry: their outcomes come on top of those of its commands. */
+  servedPerEntry: 500,
   /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */
   itemsPerSession: 256,
   /** A restart replays what came since: some thousand entries a second. */

@@ -8,6 +8,7 @@ export {
 } from './atomic-file.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { blamingConfiguration } from './configuration-blame.ts';
+export { isProblem, parsePlacedYaml } from './configuration-places.ts';
 export { loadConfiguration, parseConfiguration } from './configuration.ts';
 export { HostError, type HostErrorCode, type HostErrorDetails } from './errors.ts';
 export { fileInvalid, readCertificateFiles, readTextFile } from './text-file.ts';

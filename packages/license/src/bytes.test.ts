@@ -134,6 +134,16 @@ describe('canonical bytes', () => {
       assert.throws(() => new Reader(new Writer().text(bad).done()).name(128), malformed(/control character/));
     assert.equal(new Reader(new Writer().text('Zoë Ångström 株').done()).name(128), 'Zoë Ångström 株');
   });
+
+  test('names hold nothing that turns the direction of what stands beside them', () => {
+    for (const bad of ['\u202a', '\u202b', '\u202c', '\u202d', '\u202e', '\u2066', '\u2067', '\u2068', '\u2069']) {
+      assert.throws(() => new Reader(new Writer().text(`a${bad}b`).done()).name(128), malformed(/control character/));
+      assert.match(nameFault(`a${bad}b`, 128) ?? '', /turns the direction/);
+      assert.equal(toName(`a${bad}b`, 128), 'a b');
+    }
+    for (const good of ['עברית', 'العربية', 'a\u200fb', 'a\u2027b', 'a\u206ab'])
+      assert.equal(new Reader(new Writer().text(good).done()).name(128), good);
+  });
 });
 
 describe('the length of a text', () => {

@@ -236,14 +236,19 @@ export class Reader {
   }
 }
 
-/** Cc, and the line and paragraph separators that editors and terminals break lines at. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+/**
+ * Cc, the line and paragraph separators that editors and terminals break lines at, and what turns the direction of the text around
+ * it: a name must not change how others are read.
+ */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
 
 /** Why a text can't be a name (Reader.name) of at most so many bytes, in words that follow the name's own; undefined = it can. */
 export function nameFault(text: string, maxBytes: number): string | undefined {
   const { length } = encodeUtf8(text);
   if (length > maxBytes) return `has ${length} bytes; at most ${maxBytes} are allowed`;
-  return CONTROL.test(text) ? 'contains a line break or another control character' : undefined;
+  return CONTROL.test(text)
+    ? 'contains a line break, another control character, or one that turns the direction of text'
+    : undefined;
 }
 
 /** The nearest text that is a name: for one that a system gives, when nobody can be asked for another. */

@@ -13,7 +13,7 @@ import {
 } from './commands.ts';
 import { fixture, seedKey } from './fixtures.ts';
 import { LIMITS } from './limits.ts';
-import { COUNTING_MODES } from './terms.ts';
+import { COUNTING_MODES } from './terms/index.ts';
 
 const malformed = (message: RegExp) => ({ name: 'LicenseError', code: 'malformed', message });
 
@@ -26,10 +26,19 @@ const inSession = {
   requestId: fc.integer({ min: 1_000, max: Number.MAX_SAFE_INTEGER }),
   lowestUnanswered: fc.integer({ min: 0, max: 1_000 }),
 };
+const released = {
+  version: fc.constantFrom('7', '7.2', '0.0.1.999999999'),
+  releasedAt: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+};
+const used = fc.record(
+  { product: code, feature: code, ...released, count: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) },
+  { requiredKeys: ['product', 'feature', 'count'] },
+);
 const item = fc.record(
   {
     product: code,
     feature: code,
+    ...released,
     seats: fc.integer({ min: 1, max: 0xffff_ffff }),
     mode: fc.constantFrom(...COUNTING_MODES),
   },
@@ -40,20 +49,25 @@ const kinds: { readonly [K in Command['kind']]: fc.Arbitrary<Command> } = {
     kind: fc.constant('open'),
     ...{ sessionKey: bytes(32), nonce: bytes(16), closeHash: bytes(32), atLogTime: u64 },
     ...{ user: name, host: name, program: name, signature: bytes(64) },
+    ...{ address: fc.constantFrom('', '10.0.0.7', 'fe80::1'), client: fc.integer({ min: 0, max: 0xffff }) },
   }),
-  renew: fc.record({ kind: fc.constant('renew'), ...inSession, nonce: bytes(16) }),
+  renew: fc.record({
+    kind: fc.constant('renew'),
+    ...inSession,
+    nonce: bytes(16),
+    idleMs: fc.integer({ min: 0, max: 0xffff_ffff }),
+  }),
   acquire: fc.record({
     kind: fc.constant('acquire'),
     ...inSession,
     ...{ releaseHash: bytes(32), items: fc.array(item, { minLength: 1, maxLength: 16 }) },
+    waitMs: fc.integer({ min: 0, max: LIMITS.waitMs }),
   }),
   release: fc.record({ kind: fc.constant('release'), ...inSession, hold: u64, secret: bytes(32) }),
   consume: fc.record({
     kind: fc.constant('consume'),
     ...inSession,
-    product: code,
-    feature: code,
-    units: u64,
+    items: fc.array(used, { minLength: 1, maxLength: 16 }),
     signature: bytes(64),
   }),
   close: fc.record({ kind: fc.constant('close'), ...inSession, secret: bytes(32) }),
@@ -62,11 +76,27 @@ const kinds: { readonly [K in Command['kind']]: fc.Arbitrary<Command> } = {
     ...{ admin: bytes(16), nonce: bytes(16), atLogTime: u64, session: bytes(16), reason: name, signature: bytes(64) },
   }),
   update: fc.record({ kind: fc.constant('update'), document: fc.string({ unit: 'binary' }) }),
+  rules: fc.record({
+    kind: fc.constant('rules'),
+    ...{
+      admin: bytes(16),
+      nonce: bytes(16),
+      atLogTime: u64,
+      document: fc.string({ unit: 'binary' }),
+      signature: bytes(64),
+    },
+  }),
+  unname: fc.record({
+    kind: fc.constant('unname'),
+    ...{ admin: bytes(16), nonce: bytes(16), atLogTime: u64, license: code, name, signature: bytes(64) },
+  }),
 };
 
 /** Generated records have no prototype, also inside. */
 function ordinary(command: Command): Command {
-  return command.kind === 'acquire' ? { ...command, items: command.items.map((one) => ({ ...one })) } : { ...command };
+  return 'items' in command
+    ? ({ ...command, items: command.items.map((one) => ({ ...one })) } as Command)
+    : { ...command };
 }
 
 describe('commands', () => {
@@ -121,34 +151,64 @@ describe('a command is refused', () => {
       kind: 'acquire',
       ...session,
       releaseHash: new Uint8Array(32),
+      waitMs: 0,
       items: [{ product: 'cad', feature: '', seats: 1 }],
       ...more,
     }) as Command;
 
-  const nonce = new Uint8Array(16);
+  const renew = { kind: 'renew', ...session, nonce: new Uint8Array(16), idleMs: 0 } as const;
 
   test('without a kind, with an unknown one, with counts and ids out of range', () => {
     assert.throws(() => decodeCommand(Uint8Array.of()), malformed(/truncated/));
-    for (const kind of [0, 9, 255])
+    for (const kind of [0, 11, 255])
       assert.throws(() => decodeCommand(Uint8Array.of(kind)), malformed(/unknown command/));
-    refused({ kind: 'renew', ...session, nonce, requestId: 0, lowestUnanswered: 0 }, /request id 0/);
-    refused({ kind: 'renew', ...session, nonce, lowestUnanswered: 3 }, /lowestUnanswered is above/);
-    refused(acquire({ items: [] }), /0 licenses in one acquire/);
+    refused({ ...renew, requestId: 0, lowestUnanswered: 0 }, /request id 0/);
+    refused({ ...renew, lowestUnanswered: 3 }, /lowestUnanswered is above/);
+    refused(acquire({ items: [] }), /0 licenses in one command/);
     const many = Array.from({ length: LIMITS.itemsPerAcquire + 1 }, () => ({ product: 'cad', feature: '', seats: 1 }));
-    refused(acquire({ items: many }), /17 licenses in one acquire/);
+    refused(acquire({ items: many }), /17 licenses in one command/);
     decodeCommand(encodeCommand(acquire({ items: many.slice(1) })));
-    decodeCommand(encodeCommand({ kind: 'renew', ...session, nonce, lowestUnanswered: 2 }));
+    decodeCommand(encodeCommand({ ...renew, lowestUnanswered: 2 }));
     refused(acquire({ items: [{ product: 'cad', feature: '', seats: 0 }] }), /0 seats/);
     const bytes = encodeCommand(acquire({}));
     assert.throws(() => decodeCommand(bytes.with(bytes.length - 1, 6)), malformed(/unknown counting mode 6/));
   });
 
+  test('with a wait of more than a week', () => {
+    refused(acquire({ waitMs: LIMITS.waitMs + 1 }), /a wait of 604800001 ms; at most 604800000/);
+    decodeCommand(encodeCommand(acquire({ waitMs: LIMITS.waitMs })));
+  });
+
+  test('with a version of the application that is none; not said is another thing', () => {
+    const asked = (more: object) => acquire({ items: [{ product: 'cad', feature: '', seats: 1, ...more }] });
+    for (const version of ['07', '7.', '.7', '7..2', '7.2.1.0.1', '1000000000', 'v7', '7.2-beta', ' 7', '-7'])
+      refused(asked({ version }), /a version that is none/);
+    refused(asked({ version: '1'.repeat(LIMITS.versionBytes + 1) }), /40 bytes, 39 allowed/);
+    for (const version of ['0', '7.2.1', '999999999.999999999.999999999.999999999'])
+      assert.deepEqual(decodeCommand(encodeCommand(asked({ version }))), asked({ version }));
+    assert.deepEqual(decodeCommand(encodeCommand(asked({ version: '', releasedAt: 0 }))), asked({}));
+  });
+
+  test('to consume nothing, or of more than can be answered', () => {
+    const consume = (items: readonly object[]) =>
+      ({ kind: 'consume', ...session, items, signature: new Uint8Array(64) }) as Command;
+    const item = { product: 'cad', feature: '', count: 1 };
+    refused(consume([]), /0 licenses in one command/);
+    refused(consume(Array.from({ length: 17 }, () => item)), /17 licenses in one command/);
+    refused(consume([item, { ...item, count: 0 }]), /0 asked for/);
+    refused(consume([{ ...item, version: '7.01' }]), /a version that is none/);
+    decodeCommand(encodeCommand(consume([{ ...item, count: LIMITS.units }])));
+  });
+
   test('with names that are too long or could forge a line of a log', () => {
-    const open = (user: string) =>
+    const open = (user: string, address = '') =>
       ({
         ...{ kind: 'open', sessionKey: new Uint8Array(32), nonce: new Uint8Array(16), closeHash: new Uint8Array(32) },
-        ...{ atLogTime: 1, user, host: 'h', program: 'p', signature: new Uint8Array(64) },
+        ...{ atLogTime: 1, user, host: 'h', program: 'p', address, client: 2, signature: new Uint8Array(64) },
       }) as Command;
+    refused(open('ada', 'a'.repeat(LIMITS.addressBytes + 1)), /46 bytes, 45 allowed/);
+    refused(open('ada', '10.0.0.7\n'), /control character/);
+    refused(open('\u202eada'), /control character/);
     refused(open('x'.repeat(129)), /129 bytes, 128 allowed/);
     refused(open('ada\n{"level":"info"}'), /control character/);
     refused(open('\u001b]0;owned\u0007'), /control character/);
@@ -182,7 +242,7 @@ describe('authority of commands', () => {
         nonce: new Uint8Array(16).fill(1),
         closeHash: new Uint8Array(32),
       },
-      ...{ atLogTime: 5, user: 'ada', host: 'h', program: 'p' },
+      ...{ atLogTime: 5, user: 'ada', host: 'h', program: 'p', address: '', client: 2 },
     },
     key,
   );
@@ -194,6 +254,8 @@ describe('authority of commands', () => {
       signedCommandBytes(set, { ...open, user: 'eve' }),
       signedCommandBytes(set, { ...open, atLogTime: 6 }),
       signedCommandBytes(set, { ...open, closeHash: new Uint8Array(32).fill(1) }),
+      signedCommandBytes(set, { ...open, address: '10.0.0.7' }),
+      signedCommandBytes(set, { ...open, client: 1 }),
     ];
     for (const other of others) assert.ok(!crypto.verify(key.publicKey, other, open.signature));
     assert.deepEqual(signedCommandBytes(set, open).subarray(0, 12), encodeUtf8('trefoil/open'));

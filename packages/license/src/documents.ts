@@ -6,7 +6,7 @@ import { Fields } from './fields.ts';
 import type { Json } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { type Member, SET_ID_BYTES } from './statements.ts';
-import { parseTerms, type Terms } from './terms.ts';
+import { parseTerms, type Terms } from './terms/index.ts';
 
 /**
  * The documents of the trust chain: vendor root → issuing key → configuration, license, constituent, update; and the two

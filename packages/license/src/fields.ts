@@ -1,4 +1,4 @@
-import { encodeUtf8, fromBase64url, malformed } from './bytes.ts';
+import { encodeUtf8, fromBase64url, malformed, nameFault } from './bytes.ts';
 import { type Algorithm, type PublicKey, publicKeyFault } from './crypto.ts';
 import { LicenseError, quoted } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -34,6 +34,11 @@ export class Fields {
     return Object.keys(this.#object).filter((key) => !this.#taken.has(key));
   }
 
+  /** Of all fields, in the order of the document. */
+  names(): string[] {
+    return Object.keys(this.#object);
+  }
+
   end(): void {
     const [unknown] = this.rest();
     if (unknown !== undefined) throw malformed(`unknown field ${quoted(this.at(unknown))}`);
@@ -48,6 +53,20 @@ export class Fields {
     if (typeof value !== 'string' || value.length === 0) throw malformed(`${this.at(name)} is not a text`);
     if (value.length > maxBytes || encodeUtf8(value).length > maxBytes)
       throw malformed(`${this.at(name)} is above ${maxBytes} bytes`);
+    return value;
+  }
+
+  /** A text that people are shown: one line, without anything that hides. */
+  name(name: string, maxBytes: number = LIMITS.nameBytes): string {
+    const value = this.text(name, maxBytes);
+    const fault = nameFault(value, maxBytes);
+    if (fault !== undefined) throw malformed(`${this.at(name)} ${fault}`);
+    return value;
+  }
+
+  flag(name: string): boolean {
+    const value = this.take(name);
+    if (typeof value !== 'boolean') throw malformed(`${this.at(name)} is neither true nor false`);
     return value;
   }
 
@@ -78,9 +97,19 @@ export class Fields {
   }
 
   bytes(name: string, length: number): Uint8Array {
-    const bytes = fromBase64url(this.text(name, LIMITS.documentBytes));
+    const bytes = this.base64url(name);
     if (bytes.length !== length) throw malformed(`${this.at(name)} has ${bytes.length} bytes, not ${length}`);
     return bytes;
+  }
+
+  /** Of any length but 0. */
+  base64url(name: string): Uint8Array {
+    const text = this.text(name, LIMITS.documentBytes);
+    try {
+      return fromBase64url(text);
+    } catch (error) {
+      throw error instanceof LicenseError ? malformed(`${this.at(name)} is ${error.message}`) : error;
+    }
   }
 
   /** `2027-01-31T12:00:00Z` → ms since 1970. One spelling only. */

@@ -26,6 +26,8 @@ export function fixtureGrant(one: Fixture, license: string, sessionKey: Uint8Arr
     host: 'workstation-7',
     sessionKey,
     hold: 2,
+    item: 0,
+    flags: 0,
     releaseHash: one.crypto.sha256(encodeUtf8('trefoil fixture release secret')),
     issuedLogTime: GRANTED_LOG_TIME,
     issuedUtc: GRANTED_UTC,
@@ -45,7 +47,9 @@ export function fixtureOutcome(
     session: one.crypto.sha256(encodeUtf8('trefoil fixture session')).subarray(0, 16),
     requestId: 2,
   };
-  return kind === 'granted' ? { ...head, kind, grants } : { ...head, kind, logTime: GRANTED_LOG_TIME, grants };
+  return kind === 'granted'
+    ? { ...head, kind, grants }
+    : { ...head, kind, logTime: GRANTED_LOG_TIME, grants, waiting: [] };
 }
 
 export interface CertifyOptions {

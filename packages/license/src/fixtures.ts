@@ -5,7 +5,7 @@ import { sealEnvelope } from './envelope.ts';
 import { type GroupDocument, verifyGroupDocument } from './group.ts';
 import type { JsonObject } from './json.ts';
 import { ed25519FromSeed, nodeCrypto } from './node-crypto.ts';
-import { termsJson } from './terms.ts';
+import { termsJson } from './terms/index.ts';
 
 export * from './fixture-grants.ts';
 

@@ -23,7 +23,7 @@ import {
   encodePromise,
   encodeRejoin,
 } from './statements.ts';
-import { parseTerms } from './terms.ts';
+import { parseTerms } from './terms/index.ts';
 
 const refuses = errorsOf('LicenseError');
 const one = fixture();
@@ -63,6 +63,20 @@ function bundle() {
   return fixtureBundle(one, { license: one.license(), sessionKey: seedKey('session').publicKey.bytes });
 }
 
+/** Of version 2. */
+const laterTerms = {
+  version: 2,
+  features: [
+    { name: 'x', within: 'y', tokens: 2, weight: 3 },
+    { name: 'y', quantity: 2, notBefore: '2026-01-01T00:00:00Z' },
+  ],
+  ...{ notAfter: '2027-01-01T00:00:00Z', grace: 'P1D', usagePeriod: 'PT8H', versions: { from: '5', to: '7.2' } },
+  ...{ maintenance: { until: '2027-01-01T00:00:00Z' }, downgrade: true, units: 7, seatTime: { every: 'PT1M' } },
+  ...{ overdraft: { percent: 10 }, borrowing: { seats: 1, longest: 'P1D', writeOffs: { count: 1, within: 'P9D' } } },
+  ...{ named: { who: 'user', changes: 1, within: 'P1D' }, minimum: { client: 2 }, transfer: { wait: 'PT0S' } },
+  ...{ texts: { en: { title: 'CAD' } }, customer: { name: 'Ada' }, vendorData: 'AAEC', queue: false },
+};
+
 describe('texts', () => {
   test('JSON, and what a license may say', async () => {
     const terms = {
@@ -74,6 +88,7 @@ describe('texts', () => {
     };
     const valid = [
       encodeUtf8(JSON.stringify({ ...terms, notBefore: '2026-01-01T00:00:00Z', units: 7, lingerSeconds: 3 })),
+      encodeUtf8(JSON.stringify({ ...terms, ...laterTerms })),
     ];
     await fuzz({
       valid,

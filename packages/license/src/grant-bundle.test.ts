@@ -265,6 +265,80 @@ describe('a grant is refused: license', () => {
   });
 });
 
+describe('a grant under the options of its license', () => {
+  const last = GRANTED_UTC - 12 * 3_600_000;
+  const day = 86_400_000;
+  const graced = { quantity: 5, notAfter: '2026-11-01T12:00:00Z', grace: 'P1D' };
+  const features = [
+    { name: 'inner', within: 'middle' },
+    { name: 'middle', within: 'outer', tokens: 2 },
+    { name: 'outer', quantity: 2, notBefore: '2026-11-02T00:00:00Z' },
+    { name: 'later', notBefore: '2026-11-02T00:00:01Z' },
+    { name: 'within-later', within: 'later' },
+  ];
+  const nested = { quantity: 5, features };
+  const kinds = ['granted', 'renewed'] as const;
+
+  test('after its end: flagged, and no longer than its grace', () => {
+    for (const kind of kinds) {
+      const grant = (more: Partial<Grant>) =>
+        under({ terms: graced }, { flags: 1, notAfter: last + day, ...more }, kind);
+      assert.equal(verify(grant({})).validUntilUtc, GRANTED_UTC + 60_000);
+      assert.throws(() => verify(grant({ flags: 0 })), refused('wrong-license', /had ended/));
+      assert.throws(() => verify(grant({ flags: 6 })), refused('wrong-license', /had ended/));
+      assert.throws(
+        () => verify(grant({ notAfter: last + day + 1 })),
+        refused('wrong-license', /ends before the grant/),
+      );
+      assert.throws(() => verify(grant({ notAfter: 0 })), refused('wrong-license', /ends before the grant/));
+    }
+    const now = { quantity: 5, notAfter: '2026-11-02T00:00:00Z', grace: 'P1D' };
+    assert.throws(
+      () => verify(under({ terms: now }, { notAfter: GRANTED_UTC + day })),
+      refused('wrong-license', /had ended/),
+    );
+    const soon = { ...now, notAfter: '2026-11-02T00:00:01Z' };
+    verify(under({ terms: soon }, { notAfter: GRANTED_UTC + 1_000 + day }));
+    const without = { quantity: 5, notAfter: '2026-11-02T00:00:00Z' };
+    assert.throws(() => verify(under({ terms: without }, { flags: 1, notAfter: GRANTED_UTC })), refused('expired'));
+  });
+
+  test('with a usage period: some end there is', () => {
+    const terms = { quantity: 5, usagePeriod: 'P30D' };
+    for (const kind of kinds) {
+      assert.throws(() => verify(under({ terms }, {}, kind)), refused('wrong-license', /ends before the grant/));
+      assert.equal(verify(under({ terms }, { notAfter: GRANTED_UTC + 5 }, kind)).validUntilUtc, GRANTED_UTC + 5);
+    }
+    const both = { ...terms, notAfter: '2026-11-03T00:00:00Z' };
+    verify(under({ terms: both }, { notAfter: GRANTED_UTC + day }));
+    assert.throws(() => verify(under({ terms: both }, { notAfter: GRANTED_UTC + day + 1 })), refused('wrong-license'));
+  });
+
+  test('beyond the quantity: flagged, and only so far', () => {
+    const terms = { quantity: 5, overdraft: { percent: 21 }, features: [{ name: 'a', quantity: 2 }] };
+    verify(under({ terms }, { seats: 7, flags: 2 })); // 21 percent of five, rounded up
+    for (const grant of [
+      { seats: 8, flags: 2 },
+      { seats: 6 },
+      { seats: 6, flags: 5 },
+      { feature: 'a', seats: 3, flags: 2 },
+    ])
+      assert.throws(() => verify(under({ terms }, grant)), refused('wrong-license', /has fewer seats/));
+    verify(under({ terms }, { seats: 8 }, 'renewed'));
+  });
+
+  test('of a feature within others: their begin, tokens and quantities hold', () => {
+    verify(under({ terms: nested }, { feature: 'inner', seats: 2 })); // four tokens of five, two seats of two
+    assert.throws(() => verify(under({ terms: nested }, { feature: 'inner', seats: 3 })), refused('wrong-license'));
+    const wide = { ...nested, quantity: 50 };
+    assert.throws(() => verify(under({ terms: wide }, { feature: 'inner', seats: 3 })), refused('wrong-license'));
+    for (const feature of ['later', 'within-later'])
+      assert.throws(() => verify(under({ terms: nested }, { feature })), refused('wrong-license', /was not valid yet/));
+    const counting = ['uncounted'];
+    verify(under({ terms: { ...nested, counting } }, { feature: 'inner', seats: 500, mode: 'uncounted' }));
+  });
+});
+
 describe('a bundle as a file', () => {
   const text = encodeGrantBundle(good);
   const decode = (input: string) => decodeGrantBundle(input);

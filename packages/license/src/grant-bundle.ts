@@ -14,9 +14,9 @@ import { Fields } from './fields.ts';
 import { parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { verifyMerklePath } from './merkle.ts';
-import { decodeOutcome, type Grant, type Outcome } from './outcomes.ts';
+import { decodeOutcome, type Grant, GRANT_FLAGS, type Outcome } from './outcomes.ts';
 import type { Accept } from './statements.ts';
-import type { Terms } from './terms.ts';
+import { scopeOf, type Terms } from './terms/index.ts';
 
 /** An outcome with grants and everything that proves it; as a file: JSON, binary parts in base64url (FORMATS §6.1). */
 export interface GrantBundle {
@@ -181,19 +181,25 @@ function mismatch(license: License, grant: Grant): string | undefined {
   if (grant.seats === 0) return 'gave no seat';
   if (grant.lifeMs > LIMITS.sessionTimeoutMaxMs) return 'allows no such life';
   const { terms } = license;
-  const feature = terms.features.find((one) => one.name === grant.feature);
-  const end = Math.min(terms.notAfter ?? Infinity, feature?.notAfter ?? Infinity);
-  return (grant.notAfter === 0 ? Infinity : grant.notAfter) > end ? 'ends before the grant' : undefined;
+  const end = (scopeOf(terms, grant.feature) ?? terms.whole).notAfter ?? Infinity;
+  // By its first use, which stands in the ledger alone: an end there is in any case.
+  if (grant.notAfter === 0 ? terms.usagePeriodMs !== undefined || end < Infinity : grant.notAfter > end + terms.graceMs)
+    return 'ends before the grant';
+  const inGrace = (grant.flags & GRANT_FLAGS.grace) !== 0;
+  return grant.issuedUtc >= end && !inGrace ? 'had ended' : undefined;
 }
 
 function excess(terms: Terms, grant: Grant): string | undefined {
-  const feature = terms.features.find((one) => one.name === grant.feature);
-  if (grant.feature !== '' && feature === undefined) return `has no feature ${quoted(grant.feature)}`;
+  const scope = scopeOf(terms, grant.feature);
+  if (scope === undefined) return `has no feature ${quoted(grant.feature)}`;
   if (!terms.counting.includes(grant.mode)) return `does not allow counting by ${grant.mode}`;
   if (grant.lifeMs > terms.offlineGraceMs) return 'allows no such life';
-  if (terms.notBefore !== undefined && grant.issuedUtc < terms.notBefore) return 'was not valid yet';
+  if (scope.notBefore !== undefined && grant.issuedUtc < scope.notBefore) return 'was not valid yet';
   if (terms.quantity === 0 || grant.mode === 'uncounted') return undefined;
-  return grant.seats > Math.min(terms.quantity, feature?.quantity ?? Infinity) ? 'has fewer seats' : undefined;
+  const beyond = (grant.flags & GRANT_FLAGS.overdraft) === 0 ? 0 : terms.overdraft;
+  const chain = terms.features.get(grant.feature)?.chain ?? [];
+  const least = Math.min(...chain.map((name) => terms.features.get(name)?.quantity ?? Infinity));
+  return grant.seats * scope.tokens > terms.quantity + beyond || grant.seats > least ? 'has fewer seats' : undefined;
 }
 
 function validUntil(grant: Grant): number {

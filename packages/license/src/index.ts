@@ -1,3 +1,4 @@
+export * from './admin-rules.ts';
 export * from './bytes.ts';
 export * from './certificate.ts';
 export * from './commands.ts';
@@ -11,6 +12,7 @@ export * from './group.ts';
 export * from './json.ts';
 export * from './limits.ts';
 export * from './merkle.ts';
+export * from './outcome-codes.ts';
 export * from './outcomes.ts';
 export * from './statements.ts';
-export * from './terms.ts';
+export * from './terms/index.ts';

@@ -27,5 +27,13 @@ test('the limits fit each other', () => {
     assert.equal(ms % 1_000, 0, 'terms are in seconds');
   // Every product of license and quantity stays a safe integer.
   assert.ok(Number.isSafeInteger(LIMITS.quantity * LIMITS.licensesPerUpdate));
+  // Four numbers of nine digits and their dots.
+  assert.equal(LIMITS.versionBytes, 4 * 9 + 3);
+  assert.ok(LIMITS.waitMs <= 0xffff_ffff && LIMITS.borrowingMs <= LIMITS.durationMs);
+  // Seats times tokens, and an overdraft of 1,000 percent, stay safe integers.
+  assert.ok(Number.isSafeInteger(0xffff_ffff * LIMITS.tokens) && Number.isSafeInteger(LIMITS.quantity * 1_000));
+  // A license with all that the application and the customer may have in it is no document above the limit.
+  const customer = LIMITS.licenseTexts * (LIMITS.codeBytes + LIMITS.nameBytes);
+  assert.ok((LIMITS.vendorDataBytes * base64 + customer + 4_096) * base64 < LIMITS.documentBytes);
   assert.ok(LIMITS.proofHashes < 32, 'a leaf index is a number of 32 bits');
 });

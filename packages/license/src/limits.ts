@@ -13,10 +13,20 @@ export const LIMITS = {
   /** User, host and program names: claims made by clients. */
   nameBytes: 128,
   reasonBytes: 256,
+  /** An IP address. */
+  addressBytes: 45,
+  /** Four numbers of nine digits. */
+  versionBytes: 39,
   featuresPerLicense: 1_000,
   licensesPerUpdate: 500,
   /** Seats of several licenses in one command, all or nothing. */
   itemsPerAcquire: 16,
+  /** An admin's rules: they stand in the log, and each that fits is looked at for each seat. */
+  rulesBytes: 64 * 1024,
+  adminRules: 500,
+  namesInRule: 1_000,
+  /** Who waits longer than a week has gone home. */
+  waitMs: 7 * 86_400_000,
   /** Licenses in a grant bundle: a renewal speaks of all that a session holds. */
   licensesPerBundle: 256,
   quantity: 1_000_000_000,
@@ -26,6 +36,18 @@ export const LIMITS = {
   sessionTimeoutMaxMs: 86_400_000,
   sessionTimeoutDefaultMs: 60_000,
   lingerMaxMs: 86_400_000,
+  /** Ten years: what is longer is a slip of the finger. */
+  durationMs: 3_650 * 86_400_000,
+  borrowingMs: 366 * 86_400_000,
+  /** Modules in modules. */
+  featureDepth: 8,
+  /** Seats of the quantity, or units, that one seat of a feature takes. */
+  tokens: 1_000_000,
+  namedChanges: 1_000,
+  /** Texts of a license: of each language, and what the customer had written into it. */
+  licenseTexts: 100,
+  licenseTextBytes: 1_024,
+  vendorDataBytes: 64 * 1024,
   /** Holders named in a denial: enough to go and ask, not a directory of everyone. */
   holdersInDenial: 10,
   /** 2^20 leaves: a path never has more hashes. */

@@ -3,8 +3,9 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { concatBytes, nameFault } from './bytes.ts';
 import { LIMITS } from './limits.ts';
-import { decodeOutcome, DENIAL_CODES, encodeOutcome, type Outcome, REFUSAL_CODES } from './outcomes.ts';
-import { COUNTING_MODES } from './terms.ts';
+import { DENIAL_CODES, REFUSAL_CODES } from './outcome-codes.ts';
+import { decodeOutcome, encodeOutcome, type Grant, type Outcome } from './outcomes.ts';
+import { COUNTING_MODES } from './terms/index.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const text = fc
@@ -13,24 +14,34 @@ const text = fc
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const u64 = fc.maxSafeNat();
 const head = { commandHash: bytes(32), session: bytes(16), requestId: u64 };
+const item = fc.integer({ min: 0, max: LIMITS.itemsPerAcquire - 1 });
 const grant = fc.record({
   ...{ license: text, version: u32, licenseDigest: bytes(32), tmrId: u64, product: text, feature: text, seats: u32 },
   ...{ mode: fc.constantFrom(...COUNTING_MODES), user: text, host: text, sessionKey: bytes(32), hold: u64 },
+  ...{ item, flags: fc.integer({ min: 0, max: 7 }) },
   ...{ releaseHash: bytes(32), issuedLogTime: u64, issuedUtc: u64, lifeMs: u32, notAfter: u64 },
 });
 const grants = fc.array(grant, { maxLength: 3 });
-const holder = fc.record({ user: text, host: text, sinceUtc: u64, seats: u32 });
+const holder = fc.record({ user: text, host: text, sinceUtc: u64, seats: u32, idleMs: u32 });
+const place = fc.integer({ min: 1, max: 0xffff_ffff });
+const waiting = fc.array(fc.record({ hold: u64, place }), { maxLength: 3 });
+const part = fc.record({ item, license: text, version: u32, units: u64, left: u64 });
 const installed = fc.record({ license: text, version: u32, product: text, quantity: u64 });
 
 const answers: { readonly [K in Outcome['kind']]: fc.Arbitrary<object> } = {
   opened: fc.record({ logTime: u64, utc: u64, timeoutMs: u32 }),
   granted: fc.record({ grants }),
-  renewed: fc.record({ logTime: u64, grants }),
+  renewed: fc.record({ logTime: u64, grants, waiting }),
+  queued: fc.record({ place, untilLogTime: u64, renewWithinMs: u32 }),
+  unserved: fc.record({ hold: u64 }),
+  ruled: fc.record({ version: u32, rules: u32 }),
+  unnamed: fc.record({ license: text, name: text }),
   released: fc.record({ hold: u64 }),
-  consumed: fc.record({ license: text, version: u32, units: u64, remaining: u64 }),
+  consumed: fc.record({ parts: fc.array(part, { maxLength: 4 }) }),
   closed: fc.record({}),
   denied: fc.record({
     ...{ code: fc.constantFrom(...DENIAL_CODES), product: text, feature: text, quantity: u64, free: u64 },
+    ...{ waiting: u32, at: u64, detail: text },
     holders: fc.array(holder, { maxLength: 10 }),
   }),
   refused: fc.record({ code: fc.constantFrom(...REFUSAL_CODES), detail: text }),
@@ -97,10 +108,27 @@ describe('outcomes', () => {
   test('unknown kinds and codes are refused', () => {
     const denied = encodeOutcome({
       ...{ kind: 'denied', commandHash: new Uint8Array(32), session: new Uint8Array(16), requestId: 1, code: 'seats' },
-      ...{ product: '', feature: '', quantity: 1, free: 0, holders: [] },
+      ...{ product: '', feature: '', quantity: 1, free: 0, waiting: 0, at: 0, detail: '', holders: [] },
     });
-    assert.throws(() => decodeOutcome(denied.with(0, 13)), /unknown outcome 13/);
+    assert.throws(() => decodeOutcome(denied.with(0, 17)), /unknown outcome 17/);
     assert.throws(() => decodeOutcome(denied.with(0, 0)), /unknown outcome 0/);
     assert.throws(() => decodeOutcome(denied.with(57, DENIAL_CODES.length)), /unknown denial/);
+  });
+
+  test('items, flags and places that do not exist are refused', () => {
+    const head = { commandHash: new Uint8Array(32), session: new Uint8Array(16), requestId: 1 };
+    const [first] = fc.sample(grant, { numRuns: 1, seed: 1 }) as [Grant];
+    const granted = (more: object): Outcome => ({ ...head, kind: 'granted', grants: [{ ...first, ...more }] });
+    const part = { item: 16, license: 'cad-1', version: 1, units: 1, left: 0 };
+    const cases: readonly (readonly [Outcome, RegExp])[] = [
+      [granted({ flags: 8 }), /unknown flags 8/],
+      [granted({ item: LIMITS.itemsPerAcquire }), /unknown item 16/],
+      [{ ...head, kind: 'consumed', parts: [part] }, /unknown item 16/],
+      [{ ...head, kind: 'queued', place: 0, untilLogTime: 1, renewWithinMs: 1 }, /place 0/],
+      [{ ...head, kind: 'renewed', logTime: 1, grants: [], waiting: [{ hold: 1, place: 0 }] }, /place 0/],
+    ];
+    for (const [outcome, message] of cases)
+      assert.throws(() => decodeOutcome(encodeOutcome(outcome)), { name: 'LicenseError', code: 'malformed', message });
+    decodeOutcome(encodeOutcome(granted({ flags: 7, item: 15 })));
   });
 });

@@ -1,7 +1,8 @@
 import { malformed, Reader, Writer } from './bytes.ts';
 import { SESSION_ID_BYTES } from './commands.ts';
 import { LIMITS } from './limits.ts';
-import { COUNTING_MODES, type CountingMode } from './terms.ts';
+import { DENIAL_CODES, type DenialCode, REFUSAL_CODES, type RefusalCode } from './outcome-codes.ts';
+import { COUNTING_MODES, type CountingMode } from './terms/index.ts';
 
 /**
  * What the group decided (FORMATS §5.2). Fixed binary: codes and parameters; SDK and CLI make the sentences. Denials are
@@ -18,15 +19,22 @@ export type Outcome = Answer & {
 export type Answer =
   | { readonly kind: 'opened'; readonly logTime: number; readonly utc: number; readonly timeoutMs: number }
   | { readonly kind: 'granted'; readonly grants: readonly Grant[] }
-  | { readonly kind: 'renewed'; readonly logTime: number; readonly grants: readonly Grant[] }
-  | { readonly kind: 'released'; readonly hold: number }
+  /** Others have the seats; it waits. Whoever waits renews at least this often, and is shown in a renewal what it got. */
   | {
-      readonly kind: 'consumed';
-      readonly license: string;
-      readonly version: number;
-      readonly units: number;
-      readonly remaining: number;
+      readonly kind: 'queued';
+      /** 1 = the next. */
+      readonly place: number;
+      readonly untilLogTime: number;
+      readonly renewWithinMs: number;
     }
+  | {
+      readonly kind: 'renewed';
+      readonly logTime: number;
+      readonly grants: readonly Grant[];
+      readonly waiting: readonly Waiting[];
+    }
+  | { readonly kind: 'released'; readonly hold: number }
+  | { readonly kind: 'consumed'; readonly parts: readonly Consumed[] }
   | { readonly kind: 'closed' }
   | {
       readonly kind: 'denied';
@@ -35,13 +43,43 @@ export type Answer =
       readonly feature: string;
       readonly quantity: number;
       readonly free: number;
+      /** How many wait for the same product. */
+      readonly waiting: number;
+      /** When that changes, or did (utc): its begin, its end, when a name may be given away again; 0 = nobody knows. */
+      readonly at: number;
+      /** What would do, by the code: the versions, the way of counting, the rule. */
+      readonly detail: string;
       readonly holders: readonly Holder[];
     }
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'evicted'; readonly reason: string; readonly freeAtLogTime: number }
   | { readonly kind: 'updated'; readonly licenses: readonly InstalledLicense[] }
   | { readonly kind: 'expired'; readonly hold: number }
-  | { readonly kind: 'ended'; readonly why: 'silent' | 'evicted' };
+  | { readonly kind: 'ended'; readonly why: 'silent' | 'evicted' }
+  /** A wait is over, and there was no seat for it. */
+  | { readonly kind: 'unserved'; readonly hold: number }
+  /** An admin's rules are in force. */
+  | { readonly kind: 'ruled'; readonly version: number; readonly rules: number }
+  /** A seat belongs to this user or device no more. */
+  | { readonly kind: 'unnamed'; readonly license: string; readonly name: string };
+
+export interface Waiting {
+  /** The request id of the acquire; its hold's, when it is served. */
+  readonly hold: number;
+  readonly place: number;
+}
+
+/** Of one item; several where its units came from several licenses. */
+export interface Consumed {
+  readonly item: number;
+  readonly license: string;
+  readonly version: number;
+  readonly units: number;
+  /** In this license; LIMITS.units where there is no limit. */
+  readonly left: number;
+}
+
+export const GRANT_FLAGS = { grace: 1, overdraft: 2, waited: 4 } as const;
 
 /** One seat, or several of one license, given to a session. With its certificate it can be checked by anyone. */
 export interface Grant {
@@ -58,6 +96,10 @@ export interface Grant {
   readonly host: string;
   readonly sessionKey: Uint8Array;
   readonly hold: number;
+  /** Which item of the acquire it answers; several grants do where the seats came from several licenses. */
+  readonly item: number;
+  /** GRANT_FLAGS: what is to be said beside it. */
+  readonly flags: number;
   readonly releaseHash: Uint8Array;
   readonly issuedLogTime: number;
   readonly issuedUtc: number;
@@ -72,6 +114,8 @@ export interface Holder {
   readonly host: string;
   readonly sinceUtc: number;
   readonly seats: number;
+  /** For how long nobody has used it, ms, as it says itself; 0 = in use, or not said. */
+  readonly idleMs: number;
 }
 
 export interface InstalledLicense {
@@ -80,36 +124,6 @@ export interface InstalledLicense {
   readonly product: string;
   readonly quantity: number;
 }
-
-/** In the order in which the ledger checks (PROTOCOL §5.8). */
-export const DENIAL_CODES = [
-  'unknown-product',
-  'unknown-feature',
-  'mode-not-allowed',
-  'not-yet',
-  'expired',
-  'configuration-expired',
-  'units',
-  'seats',
-] as const;
-export type DenialCode = (typeof DENIAL_CODES)[number];
-
-export const REFUSAL_CODES = [
-  'unknown-session', // never opened, ended, or opened elsewhere
-  'evicted',
-  'forgotten', // an id below the window: what came of it isn't known any more, and it will not run
-  'other-bytes', // the id was used for another command
-  'bad-signature',
-  'wrong-secret',
-  'unknown-hold',
-  'stale', // the certified time it names is more than ten minutes ago
-  'too-many',
-  'unknown-admin',
-  'bad-document',
-  'older-license',
-  'wrong-group',
-] as const;
-export type RefusalCode = (typeof REFUSAL_CODES)[number];
 
 const KINDS = [
   'opened',
@@ -124,6 +138,10 @@ const KINDS = [
   'updated',
   'expired',
   'ended',
+  'queued',
+  'unserved',
+  'ruled',
+  'unnamed',
 ] as const satisfies readonly Outcome['kind'][];
 
 export function encodeOutcome(outcome: Outcome): Uint8Array {
@@ -147,21 +165,36 @@ function writeAnswer(writer: Writer, answer: Answer): void {
     case 'renewed':
       writer.u64(answer.logTime);
       writeGrants(writer, answer.grants);
+      writer.u16(answer.waiting.length);
+      for (const { hold, place } of answer.waiting) writer.u64(hold).u32(place);
+      return;
+    case 'ruled':
+      writer.u32(answer.version).u32(answer.rules);
+      return;
+    case 'unnamed':
+      writer.text(answer.license).text(answer.name);
+      return;
+    case 'queued':
+      writer.u32(answer.place).u64(answer.untilLogTime).u32(answer.renewWithinMs);
       return;
     case 'released':
     case 'expired':
+    case 'unserved':
       writer.u64(answer.hold);
       return;
     case 'consumed':
-      writer.text(answer.license).u32(answer.version).u64(answer.units).u64(answer.remaining);
+      writer.u8(answer.parts.length);
+      for (const part of answer.parts)
+        writer.u8(part.item).text(part.license).u32(part.version).u64(part.units).u64(part.left);
       return;
     case 'closed':
       return;
     case 'denied':
       writer.u8(DENIAL_CODES.indexOf(answer.code)).text(answer.product).text(answer.feature);
-      writer.u64(answer.quantity).u64(answer.free).u8(answer.holders.length);
+      writer.u64(answer.quantity).u64(answer.free).u32(answer.waiting).u64(answer.at).text(answer.detail);
+      writer.u8(answer.holders.length);
       for (const holder of answer.holders)
-        writer.text(holder.user).text(holder.host).u64(holder.sinceUtc).u32(holder.seats);
+        writer.text(holder.user).text(holder.host).u64(holder.sinceUtc).u32(holder.seats).u32(holder.idleMs);
       return;
     case 'refused':
       writer.u8(REFUSAL_CODES.indexOf(answer.code)).text(answer.detail);
@@ -195,6 +228,8 @@ function writeGrants(writer: Writer, grants: readonly Grant[]): void {
       .text(grant.host)
       .raw(grant.sessionKey)
       .u64(grant.hold)
+      .u8(grant.item)
+      .u8(grant.flags)
       .raw(grant.releaseHash)
       .u64(grant.issuedLogTime)
       .u64(grant.issuedUtc)
@@ -218,18 +253,19 @@ function readAnswer(reader: Reader, kind: Outcome['kind']): Answer {
     case 'granted':
       return { kind, grants: readGrants(reader) };
     case 'renewed':
-      return { kind, logTime: reader.u64(), grants: readGrants(reader) };
+      return { kind, logTime: reader.u64(), grants: readGrants(reader), waiting: readWaiting(reader) };
+    case 'ruled':
+      return { kind, version: reader.u32(), rules: reader.u32() };
+    case 'unnamed':
+      return { kind, license: reader.text(LIMITS.codeBytes), name: reader.text(LIMITS.nameBytes) };
+    case 'queued':
+      return { kind, place: readPlace(reader), untilLogTime: reader.u64(), renewWithinMs: reader.u32() };
     case 'released':
     case 'expired':
+    case 'unserved':
       return { kind, hold: reader.u64() };
     case 'consumed':
-      return {
-        kind,
-        license: reader.text(LIMITS.codeBytes),
-        version: reader.u32(),
-        units: reader.u64(),
-        remaining: reader.u64(),
-      };
+      return { kind, parts: readList(reader, reader.u8(), readConsumed) };
     case 'closed':
       return { kind };
     case 'denied':
@@ -253,13 +289,42 @@ function readDenied(reader: Reader): Answer {
     feature: reader.text(LIMITS.codeBytes),
     quantity: reader.u64(),
     free: reader.u64(),
+    waiting: reader.u32(),
+    at: reader.u64(),
+    detail: reader.text(LIMITS.reasonBytes),
     holders: readList(reader, reader.u8(), () => ({
       user: reader.text(LIMITS.nameBytes),
       host: reader.text(LIMITS.nameBytes),
       sinceUtc: reader.u64(),
       seats: reader.u32(),
+      idleMs: reader.u32(),
     })),
   };
+}
+
+function readWaiting(reader: Reader): Waiting[] {
+  return readList(reader, reader.u16(), () => ({ hold: reader.u64(), place: readPlace(reader) }));
+}
+
+function readPlace(reader: Reader): number {
+  const place = reader.u32();
+  if (place === 0) throw malformed('place 0');
+  return place;
+}
+
+function readConsumed(reader: Reader): Consumed {
+  return {
+    item: readItem(reader),
+    license: reader.text(LIMITS.codeBytes),
+    version: reader.u32(),
+    units: reader.u64(),
+    left: reader.u64(),
+  };
+}
+
+/** Its place in the command. */
+function readItem(reader: Reader): number {
+  return reader.code(0, LIMITS.itemsPerAcquire - 1, 'item');
 }
 
 function readInstalled(reader: Reader): InstalledLicense {
@@ -285,6 +350,8 @@ function readGrants(reader: Reader): Grant[] {
     host: reader.text(LIMITS.nameBytes),
     sessionKey: reader.raw(32),
     hold: reader.u64(),
+    item: readItem(reader),
+    flags: reader.code(0, 7, 'flags'),
     releaseHash: reader.raw(32),
     issuedLogTime: reader.u64(),
     issuedUtc: reader.u64(),

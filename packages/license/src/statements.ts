@@ -35,6 +35,8 @@ export const TAGS = {
   open: tag('trefoil/open'),
   consume: tag('trefoil/consume'),
   evict: tag('trefoil/evict'),
+  rules: tag('trefoil/rules'),
+  unname: tag('trefoil/unname'),
 } as const;
 
 /** A vote: "my log up to `index` has this head, and these are the outcomes of its last entry". */

@@ -66,8 +66,9 @@ test('a list that is longer than a frame may be is told, and harms nobody', asyn
     const id = new Uint8Array(16);
     new DataView(id.buffer).setUint32(0, i);
     const digests = { key: new Uint8Array(32), closeHash: new Uint8Array(32) };
-    const who = { user: name, host: name, program: name, openedUtc: 0, deadline: 0, evicted: '', closed: false };
-    sessions.set(bytesKey(id), { id, handle: id, ...digests, ...who, holds: new Map(), proven: window, free: window });
+    const who = { user: name, host: name, program: name, address: '', client: 2, openedUtc: 0, idleSince: 0 };
+    const state = { deadline: 0, evicted: '', closed: false, holds: new Map(), waits: new Map() };
+    sessions.set(bytesKey(id), { id, handle: id, ...digests, ...who, ...state, proven: window, free: window });
   }
   asks('listSessions', toBinary(ListSessionsRequestSchema, create(ListSessionsRequestSchema, { set })));
   assert.deepEqual(told, [TOO_LONG]);

@@ -1,4 +1,6 @@
 import {
+  AwaitTurnReplySchema,
+  AwaitTurnRequestSchema,
   type CallFrame,
   type CallKind,
   decodeCallFrame,
@@ -9,6 +11,8 @@ import {
   fromBinary,
   GetLicenseReplySchema,
   GetLicenseRequestSchema,
+  GetRulesReplySchema,
+  GetRulesRequestSchema,
   ListLicensesReplySchema,
   ListLicensesRequestSchema,
   ListSessionsReplySchema,
@@ -18,6 +22,8 @@ import {
   SubmitReplySchema,
   SubmitRequestSchema,
   toBinary,
+  TryRulesReplySchema,
+  TryRulesRequestSchema,
   WatchEventSchema,
   WatchRequestSchema,
 } from '@trefoil/api';
@@ -62,6 +68,7 @@ export function serveFrames(connection: FrameConnection, service: Service, turns
 class ClientCalls {
   readonly #connection: FrameConnection;
   readonly #service: Service;
+  /** Calls that are not answered at once, or more than once: how to end them. */
   readonly #watches = new Map<number, () => void>();
   #open = 0;
 
@@ -90,6 +97,8 @@ class ClientCalls {
         return this.#submit(frame);
       case 'watch':
         return this.#watch(frame);
+      case 'awaitTurn':
+        return this.#awaitTurn(frame);
       default:
         this.#reply('reply', frame, read(this.#service, frame));
     }
@@ -117,6 +126,18 @@ class ClientCalls {
     this.#stopWatch(frame.call);
     const stop = this.#service.watch(request, (event) => this.#reply('item', frame, toBinary(WatchEventSchema, event)));
     this.#watches.set(frame.call, stop);
+  }
+
+  #awaitTurn(frame: CallFrame): void {
+    const request = parse(AwaitTurnRequestSchema, frame.body);
+    this.#stopWatch(frame.call);
+    let answered = false;
+    const stop = this.#service.awaitTurn(request, (reply) => {
+      answered = true;
+      this.#watches.delete(frame.call);
+      this.#reply('reply', frame, toBinary(AwaitTurnReplySchema, reply));
+    });
+    if (!answered) this.#watches.set(frame.call, stop);
   }
 
   #stopWatch(call: number): void {
@@ -161,8 +182,13 @@ function read(service: Service, { method, body }: CallFrame): Uint8Array {
       return toBinary(ListLicensesReplySchema, service.listLicenses(parse(ListLicensesRequestSchema, body)));
     case 'listSessions':
       return toBinary(ListSessionsReplySchema, service.listSessions(parse(ListSessionsRequestSchema, body)));
+    case 'getRules':
+      return toBinary(GetRulesReplySchema, service.getRules(parse(GetRulesRequestSchema, body)));
+    case 'tryRules':
+      return toBinary(TryRulesReplySchema, service.tryRules(parse(TryRulesRequestSchema, body)));
     case 'submit':
     case 'watch':
+    case 'awaitTurn':
       throw new Error(`${method} is served elsewhere`);
   }
 }

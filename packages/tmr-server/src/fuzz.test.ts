@@ -30,7 +30,7 @@ function openCommand(): Uint8Array {
   const unsigned = {
     kind: 'open',
     ...{ sessionKey: key.publicKey.bytes, nonce: new Uint8Array(16), closeHash: new Uint8Array(32) },
-    ...{ atLogTime: 0, user: 'ada', host: 'ws', program: 'app' },
+    ...{ atLogTime: 0, user: 'ada', host: 'ws', program: 'app', address: '', client: 2 },
   } as const;
   return encodeCommand(signCommand<OpenCommand>(set, unsigned, key));
 }

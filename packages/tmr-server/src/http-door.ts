@@ -1,6 +1,12 @@
 import { Code, ConnectError, type ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { type SubmitReply, VirtualContainer, type WatchEvent } from '@trefoil/api';
+import {
+  type AwaitTurnReply,
+  type AwaitTurnRequest,
+  type SubmitReply,
+  VirtualContainer,
+  type WatchEvent,
+} from '@trefoil/api';
 import type { HttpHandler } from '@trefoil/link/listen';
 import { type Service, ServiceError, submitReply } from './service.ts';
 
@@ -27,6 +33,9 @@ export function serveHttp(service: Service): HttpHandler {
         new Promise<SubmitReply>((resolve) =>
           guarded(() => service.submit(request, (answer) => resolve(submitReply(answer)))),
         ),
+      getRules: (request) => guarded(() => service.getRules(request)),
+      tryRules: (request) => guarded(() => service.tryRules(request)),
+      awaitTurn: (request, context) => awaitTurn(service, request, context.signal),
       watch: (request, context) => watch(service, request, context.signal),
     });
   };
@@ -41,6 +50,13 @@ function guarded<T>(serve: () => T): T {
     if (error instanceof ServiceError) throw new ConnectError(error.message, CODES[error.code]);
     throw error;
   }
+}
+
+function awaitTurn(service: Service, request: AwaitTurnRequest, signal: AbortSignal): Promise<AwaitTurnReply> {
+  return new Promise((resolve) => {
+    const callOff = guarded(() => service.awaitTurn(request, resolve));
+    signal.addEventListener('abort', () => callOff(), { once: true });
+  });
 }
 
 async function* watch(service: Service, request: { set: Uint8Array }, signal: AbortSignal): AsyncGenerator<WatchEvent> {

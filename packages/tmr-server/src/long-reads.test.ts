@@ -61,12 +61,18 @@ for (const count of [10_000, 100_000])
         releaseHash: new Uint8Array(32),
         sinceLogTime: 0,
         sinceUtc: 0,
-        items: [{ license: 'cad-1', feature: '', seats: 1, mode: 'session' as const }],
+        items: [
+          {
+            ...{ item: 0, license: 'cad-1', feature: '', chain: [], seats: 1, mode: 'session' as const },
+            ...{ tokens: 1, overdraft: false, times: 0 },
+          },
+        ],
         lifeMs: 1,
         timeoutMs: 1,
         issuedLogTime: 0,
         freeAt: 0,
         lingering: false,
+        waited: false,
       };
       sessions.set(bytesKey(id), {
         id,
@@ -76,6 +82,10 @@ for (const count of [10_000, 100_000])
         user: `user-${i}`,
         host: `host-${i}`,
         program: 'cad',
+        address: '',
+        client: 2,
+        idleSince: 0,
+        waits: new Map(),
         openedUtc: (i * 7919) % 100_003,
         deadline: 0,
         evicted: '',

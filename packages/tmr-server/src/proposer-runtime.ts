@@ -15,6 +15,7 @@ import {
 import type { Clock, Log, Random } from '@trefoil/host';
 import { concatBytes, type Member, type SigningKey, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
+import { AwaitedTurns } from './awaited-turns.ts';
 
 /** What became of a submitted command, as far as this server is concerned. */
 export type Submitted =
@@ -55,6 +56,7 @@ export class ProposerRuntime implements AsyncDisposable {
   /** Newest detail of each kind of alarm. */
   readonly alarms = new Map<string, { detail: string; atWallMs: number }>();
   readonly watchers = new Set<(event: CertifiedEvent | { role: Role; epoch: number }) => void>();
+  readonly turns = new AwaitedTurns();
   certifiedCommands = 0;
   readonly #parts: ProposerParts;
   readonly #waiting = new Map<number, (result: Submitted) => void>();
@@ -156,6 +158,7 @@ export class ProposerRuntime implements AsyncDisposable {
         for (const watcher of this.watchers) watcher({ role: effect.role, epoch: effect.epoch });
         return;
       case 'certified':
+        this.turns.certified(effect.tail.outcomes);
         if (this.watchers.size > 0) this.#announce(effect);
         return;
       case 'alarm':

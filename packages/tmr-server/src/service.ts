@@ -1,8 +1,13 @@
 import {
+  type AwaitTurnReply,
+  AwaitTurnReplySchema,
+  type AwaitTurnRequest,
   type CertifiedFields,
   create,
   type DescribeReply,
   type GetLicenseReply,
+  type GetRulesReply,
+  GetRulesReplySchema,
   GetLicenseReplySchema,
   type ListLicensesReply,
   type ListSessionsReply,
@@ -10,10 +15,12 @@ import {
   type SubmitReply,
   SubmitReplySchema,
   type SubmitRequest,
+  type TryRulesReply,
+  TryRulesReplySchema,
   type WatchEvent,
   WatchEventSchema,
 } from '@trefoil/api';
-import type { Priority } from '@trefoil/core';
+import { type Priority, tryRules } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
 import { bytesKey, type Command, copyBytes, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
@@ -37,8 +44,11 @@ export type SubmitAnswer =
   | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfterMs: number };
 
 const DEFAULT_PATIENCE_MS = 5_000;
+const DEFAULT_TURN_MS = 30_000;
 const MAX_PATIENCE_MS = 60_000;
 const PATIENCE_SHARE = 0.8;
+/** Of those whom rules would deny: the longest first. */
+const MOST_SHOWN = 1_000;
 /** A long list is work: within this time everybody gets the same one. */
 const LIST_AGAIN_MS = 1_000;
 
@@ -91,6 +101,25 @@ export class Service {
     throw new ServiceError('not-found', 'no license with that digest is installed');
   }
 
+  getRules(request: { set: Uint8Array }): GetRulesReply {
+    const { policy } = this.#runtime(request.set).proposer.replica.ledger;
+    if (policy === undefined) return create(GetRulesReplySchema);
+    const { text, version, admin, sinceUtc } = policy;
+    return create(GetRulesReplySchema, { document: text, version, admin, sinceUtc: BigInt(sinceUtc) });
+  }
+
+  tryRules(request: { set: Uint8Array; document: string }): TryRulesReply {
+    const { ledger } = this.#runtime(request.set).proposer.replica;
+    try {
+      const { denied, remarks } = tryRules(ledger, request.document);
+      const shown = denied.slice(0, MOST_SHOWN);
+      return create(TryRulesReplySchema, { index: BigInt(ledger.index), denied: shown, remarks: [...remarks] });
+    } catch (error) {
+      if (error instanceof LicenseError) throw new ServiceError('malformed', error.message);
+      throw error;
+    }
+  }
+
   submit(request: SubmitRequest, done: (answer: SubmitAnswer) => void): void {
     const runtime = this.#runtime(request.set);
     // A view of the network's buffer: the entry outlives it.
@@ -118,6 +147,31 @@ export class Service {
       );
     watchers.add(watcher);
     return () => watchers.delete(watcher);
+  }
+
+  /** Answers when that wait has ended, as far as this server knows, or its patience has; returns how to call that off. */
+  awaitTurn(request: AwaitTurnRequest, done: (reply: AwaitTurnReply) => void): () => void {
+    const { turns, proposer } = this.#runtime(request.set);
+    const { session, hold: asked, patienceMs } = request;
+    const hold = Number(asked);
+    const waits = proposer.replica.ledger.handles.get(bytesKey(session))?.waits.has(hold) === true;
+    const reply = (waiting: boolean): void => done(create(AwaitTurnReplySchema, { waiting }));
+    if (!waits) {
+      reply(false);
+      return () => undefined;
+    }
+    const end = (waiting: boolean): void => {
+      callOff();
+      forget();
+      reply(waiting);
+    };
+    const forget = turns.add(session, hold, () => end(false));
+    const patience = patienceMs === 0 ? DEFAULT_TURN_MS : Math.min(patienceMs, MAX_PATIENCE_MS);
+    const callOff = this.#clock.later(patience, () => end(true));
+    return () => {
+      callOff();
+      forget();
+    };
   }
 
   #runtime(set: Uint8Array): ProposerRuntime {

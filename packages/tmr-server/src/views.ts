@@ -6,7 +6,7 @@ import {
   ListSessionsReplySchema,
   StatusReplySchema,
 } from '@trefoil/api';
-import { activeElsewhere, heardMembers, type MemberLink, unitsLeft } from '@trefoil/core';
+import { activeElsewhere, heardMembers, type MemberLink, placeOf, unitsLeft } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
 import { epochOwner, type Member, type TmrServer } from '@trefoil/license';
 import type { ProposerRuntime } from './proposer-runtime.ts';
@@ -135,11 +135,11 @@ export function listLicenses({ proposer }: ProposerRuntime) {
         tmrId: BigInt(license.tmrId),
         quantity: BigInt(terms.quantity),
         used: BigInt(used),
-        notBefore: BigInt(terms.notBefore ?? 0),
-        notAfter: BigInt(terms.notAfter ?? 0),
-        hasUnits: terms.units !== undefined,
+        notBefore: BigInt(terms.whole.notBefore ?? 0),
+        notAfter: BigInt(terms.whole.notAfter ?? 0),
+        hasUnits: terms.metering !== undefined,
         unitsLeft: BigInt(unitsLeft(state)),
-        features: terms.features.map((feature) => ({
+        features: [...terms.features.values()].map((feature) => ({
           name: feature.name,
           quantity: BigInt(feature.quantity ?? 0),
           used: BigInt(usedByFeature.get(feature.name) ?? 0),
@@ -147,6 +147,11 @@ export function listLicenses({ proposer }: ProposerRuntime) {
         })),
         counting: [...terms.counting],
         digest: state.licenseDigest,
+        overdraft: BigInt(terms.overdraft),
+        waiting: ledger.queues.get(license.product)?.length ?? 0,
+        metering: terms.metering ?? '',
+        unitsUsed: BigInt(state.consumed),
+        names: [...state.names.keys()].sort(),
       };
     }),
   });
@@ -185,8 +190,17 @@ export function listSessions({ proposer }: ProposerRuntime) {
           seats: item.seats,
           sinceUtc: BigInt(hold.sinceUtc),
           lingering: hold.lingering,
+          overdraft: item.overdraft,
         })),
       ),
+      waiting: [...session.waits.values()].flatMap((wait) =>
+        wait.items.map(({ product, feature, seats }) => ({
+          ...{ hold: BigInt(wait.id), product, feature, seats, place: placeOf(ledger, wait) },
+          remainingMs: BigInt(Math.max(0, wait.untilLogTime - ledger.logTime)),
+        })),
+      ),
+      idleMs: BigInt(session.idleSince === 0 ? 0 : Math.max(1, ledger.logTime - session.idleSince)),
+      address: session.address,
     })),
   });
 }

@@ -9,4 +9,5 @@ export {
   makeUpdate,
 } from './issue.ts';
 export { createKey, keyFromPem, publicPem, type VendorKey } from './keys.ts';
+export { type Preset, presetNamed, PRESETS } from './presets.ts';
 export { containerRequest } from './request.ts';

@@ -76,7 +76,14 @@ export class Adversary {
     const { set } = this.#fixture;
     // Two renewals of sessions that don't exist are different entries, and change nothing.
     const session = new Uint8Array(16).fill(content.charCodeAt(0));
-    const renew = encodeCommand({ kind: 'renew', session, requestId: 1, lowestUnanswered: 1, nonce: session });
+    const renew = encodeCommand({
+      kind: 'renew',
+      session,
+      requestId: 1,
+      lowestUnanswered: 1,
+      nonce: session,
+      idleMs: 0,
+    });
     const commands = content === 'x' ? [] : [renew];
     return encodeEntry({
       ...{ set, index, logTime: index, utc: UTC + index, rulesVersion: RULES_VERSION, ledgerRoot: undefined, commands },

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants } from 'node:os';
 import { readFile, rm } from 'node:fs/promises';
 import {
+  type AcquireOptions,
   type AcquireResult,
   type Client,
   ClientError,
@@ -12,20 +14,40 @@ import {
   type Seat,
 } from '@trefoil/client';
 import { writeFileAtomically } from '@trefoil/host';
+import { COUNTING_MODES, GRANT_FLAGS, LIMITS } from '@trefoil/license';
 import { Command } from 'commander';
 import { type ClientOptions, connectClient, trust, withClientOptions } from '../connection.ts';
 import { refuseExisting } from '../files.ts';
-import { CliError, duration, EXIT, note, print, printable, printJson, wholeNumber } from '../terminal.ts';
+import {
+  CliError,
+  date,
+  duration,
+  EXIT,
+  note,
+  print,
+  printable,
+  printJson,
+  timeSpan,
+  wholeNumber,
+} from '../terminal.ts';
 
 interface SeatOptions extends ClientOptions {
   readonly feature?: string;
   readonly seats: string;
+  readonly mode?: string;
+  readonly wait?: string;
+  readonly productVersion?: string;
+  readonly released?: string;
 }
 
 function withSeatOptions(command: Command): Command {
   return withClientOptions(command)
     .option('--feature <name>', 'a feature of the product')
-    .option('--seats <n>', 'how many', '1');
+    .option('--seats <n>', 'how many', '1')
+    .option('--mode <mode>', `how it is counted: ${COUNTING_MODES.join(', ')}; default: the license's first`)
+    .option('--wait <time>', 'wait so long if others have the seats, e.g. 90s, 15m, 2h')
+    .option('--product-version <version>', "the application's version, e.g. 7.2.1")
+    .option('--released <date>', 'when that version was released, e.g. 2026-10-01');
 }
 
 export function runCommand(): Command {
@@ -49,7 +71,9 @@ export function runCommand(): Command {
         throw new CliError(EXIT.runRefused, error instanceof Error ? error.message : String(error));
       }
       await using connected = client;
-      const result = await acquire(connected, options.product, options);
+      const giveUp = new AbortController();
+      signals.to(() => giveUp.abort());
+      const result = await acquire(connected, options.product, options, giveUp.signal);
       if (result.kind !== 'granted') throw new CliError(EXIT.runRefused, sentenceOf(result), result);
       tellWhatHappens(connected);
       process.exitCode = await runChild(words, signals);
@@ -136,7 +160,10 @@ export function acquireCommand(): Command {
         empty.defer(() => rm(file, { force: true }));
       }
       await using client = await connectClient(options, 'trefoil');
-      const result = await acquire(client, product, options);
+      const giveUp = new AbortController();
+      process.once('SIGINT', () => giveUp.abort());
+      process.once('SIGTERM', () => giveUp.abort());
+      const result = await acquire(client, product, options, giveUp.signal);
       if (result.kind !== 'granted') throw refusal(result);
       empty.move(); // from here on they are to stay
       const { seat } = result;
@@ -148,10 +175,7 @@ export function acquireCommand(): Command {
       }
       tellWhatHappens(client);
       if (!options.json) note('holding it; Ctrl-C gives it back');
-      await new Promise<void>((resolve) => {
-        process.once('SIGINT', resolve);
-        process.once('SIGTERM', resolve);
-      });
+      if (!giveUp.signal.aborted) await once(giveUp.signal, 'abort');
     });
 }
 
@@ -213,28 +237,73 @@ export function consumeCommand(): Command {
       );
       if (result.kind !== 'consumed') throw refusal(result);
       if (options.json) printJson(result);
-      else print(`consumed ${result.units} units of ${product}; ${result.remaining} are left`);
+      else print(`consumed ${result.units} units of ${product}; ${leftOf(result.remaining)}`);
     });
 }
 
-async function acquire(client: Client, product: string, options: SeatOptions): Promise<AcquireResult> {
-  const seats = wholeNumber(options.seats, '--seats', 1, 1_000_000_000);
-  return client.acquire(product, { seats, ...(options.feature !== undefined && { feature: options.feature }) });
+function leftOf(remaining: number): string {
+  return remaining === Infinity ? 'there is no limit' : `${remaining} are left`;
+}
+
+async function acquire(
+  client: Client,
+  product: string,
+  options: SeatOptions,
+  signal: AbortSignal,
+): Promise<AcquireResult> {
+  try {
+    return await client.acquire(product, { ...seatOptions(options), signal, onPlace: sayPlace });
+  } catch (error) {
+    if (signal.aborted) throw new CliError(EXIT.denied, 'given up: nobody waits for it any more');
+    throw error;
+  }
+}
+
+/** @throws CliError usage */
+function seatOptions({ feature, seats, mode, wait, productVersion, released }: SeatOptions): AcquireOptions {
+  const counting = COUNTING_MODES.find((one) => one === mode);
+  if (mode !== undefined && counting === undefined)
+    throw new CliError(EXIT.usage, `--mode has to be one of ${COUNTING_MODES.join(', ')}, not "${printable(mode)}"`);
+  return {
+    seats: wholeNumber(seats, '--seats', 1, 1_000_000_000),
+    ...(feature !== undefined && { feature }),
+    ...(counting !== undefined && { mode: counting }),
+    ...(wait !== undefined && { waitMs: timeSpan(wait, '--wait', LIMITS.waitMs) }),
+    ...(productVersion !== undefined && { version: productVersion }),
+    ...(released !== undefined && { releasedAt: date(released, '--released') }),
+  };
+}
+
+/** To whoever sits in front of it; programs read the result. */
+function sayPlace(place: number): void {
+  note(place === 1 ? 'waiting: the next seat is yours' : `waiting: place ${place}; Ctrl-C gives it up`);
 }
 
 function showSeat(seat: Seat, options: ClientOptions): void {
   if (options.json)
     printJson({
       kind: 'granted',
-      grants: seat.grants.map(({ license, version, product, feature, seats, lifeMs, notAfter }) => ({
-        ...{ license, version, product, feature, seats, lifeMs, notAfter },
+      grants: seat.grants.map(({ license, version, product, feature, seats, mode, lifeMs, notAfter, flags }) => ({
+        ...{ license, version, product, feature, seats, mode, lifeMs, notAfter, flags: flagNames(flags) },
       })),
     });
   else
-    for (const { seats, product, feature, license, version } of seat.grants) {
+    for (const { seats, product, feature, license, version, flags } of seat.grants) {
       const what = feature === '' ? product : `${product}, feature ${feature}`;
-      print(`granted: ${seats} of ${what} (license ${license}, version ${version})`);
+      const said = flagNames(flags).map((name) => `, ${FLAG_WORDS[name]}`);
+      print(`granted: ${seats} of ${what} (license ${license}, version ${version}${said.join('')})`);
     }
+}
+
+type Flag = keyof typeof GRANT_FLAGS;
+const FLAG_WORDS: Readonly<Record<Flag, string>> = {
+  grace: 'in its grace: it has ended and should be renewed',
+  overdraft: 'beyond the quantity that was bought',
+  waited: 'after a wait',
+};
+
+function flagNames(flags: number): Flag[] {
+  return (Object.keys(GRANT_FLAGS) as Flag[]).filter((name) => (flags & GRANT_FLAGS[name]) !== 0);
 }
 
 type NotDone =

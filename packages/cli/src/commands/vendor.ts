@@ -11,10 +11,13 @@ import {
   issueLicense,
   issuerOf,
   makeUpdate,
+  type Preset,
+  presetNamed,
+  PRESETS,
 } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readKey, readPassphrase, readTrimmed, writeResult } from '../files.ts';
-import { CliError, EXIT, note, print, wholeNumber } from '../terminal.ts';
+import { CliError, EXIT, note, print, printable, printJson, table, wholeNumber } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
 /** A century: what is above is a slip of the finger. */
@@ -26,7 +29,8 @@ export function vendorCommand(): Command {
     .description('Keys, container sets and licenses, from the vendor side.')
     .addCommand(initRootCommand())
     .addCommand(configureCommand())
-    .addCommand(issueCommand());
+    .addCommand(issueCommand())
+    .addCommand(presetsCommand());
 }
 
 interface Folder {
@@ -108,6 +112,7 @@ interface IssueOptions extends Folder {
   readonly tmrId?: string;
   readonly quantity?: string;
   readonly terms?: string;
+  readonly preset?: string;
   readonly output?: string;
 }
 
@@ -121,13 +126,14 @@ function issueCommand(): Command {
     .option('--name <text>', 'for people; default: the product')
     .option('--tmr-id <n>', "number that ties the three constituents together; default: from the license's id")
     .option('--quantity <n>', 'seats at once')
-    .option('--terms <file>', 'JSON with more terms; see docs/FORMATS.md §2.4')
+    .option('--preset <name>', 'a license model to begin with; see "trefoil vendor presets"')
+    .option('--terms <file>', 'JSON with terms, in place of those of the preset; see docs/FORMATS.md §2.4')
     .option('--output <file>', 'default: stdout')
     .addHelpText(
       'after',
       [
         '\nExample:\n  trefoil vendor issue --configuration plant7.configuration.jws --license cad-1 \\',
-        '    --product cad --quantity 5 --output cad-1.update',
+        '    --product cad --preset floating --quantity 5 --output cad-1.update',
       ].join('\n'),
     )
     .action(async (options: IssueOptions) => {
@@ -164,7 +170,7 @@ function tmrIdOf(license: string): number {
 }
 
 async function readTerms(options: IssueOptions): Promise<JsonObject> {
-  const terms = options.terms === undefined ? {} : await readTermsFile(options.terms);
+  const terms = withPreset(options, options.terms === undefined ? {} : await readTermsFile(options.terms));
   if (options.quantity === undefined) {
     if (terms['quantity'] === undefined)
       throw new CliError(EXIT.usage, 'give --quantity, or a "quantity" in the terms file');
@@ -176,6 +182,44 @@ async function readTerms(options: IssueOptions): Promise<JsonObject> {
       '--quantity 0 would count nothing: everybody could use it. If that is meant, say "quantity": 0 in a terms file',
     );
   return { ...terms, quantity: wholeNumber(options.quantity, '--quantity', 1) };
+}
+
+/** The dates in a preset are examples: a license has to have its own. */
+const DATED = ['notBefore', 'notAfter', 'maintenance'];
+
+function withPreset({ preset }: IssueOptions, own: JsonObject): JsonObject {
+  if (preset === undefined) return own;
+  const { terms } = presetOf(preset);
+  const missing = DATED.filter((name) => terms[name] !== undefined && own[name] === undefined);
+  if (missing.length > 0)
+    throw new CliError(EXIT.usage, `the preset ${preset} needs your own dates in a terms file: ${missing.join(', ')}`);
+  return { ...terms, ...own };
+}
+
+function presetsCommand(): Command {
+  return new Command('presets')
+    .description('The catalogue of license models: what the customer experiences, and with which terms.')
+    .argument('[name]', 'one of them, with its terms')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  trefoil vendor presets overflow > terms.json')
+    .action((name: string | undefined, options: { json?: boolean }) => {
+      if (name !== undefined) return printJson(options.json ? presetOf(name) : presetOf(name).terms);
+      if (options.json) return printJson(PRESETS);
+      print(
+        table(
+          ['preset', 'what the customer experiences'],
+          PRESETS.map((one) => [one.name, one.says]),
+          '',
+        ),
+      );
+    });
+}
+
+function presetOf(name: string): Preset {
+  const found = presetNamed(name);
+  if (found === undefined)
+    throw new CliError(EXIT.usage, `no preset is called ${printable(name)}; see "trefoil vendor presets"`);
+  return found;
 }
 
 async function readTermsFile(file: string): Promise<JsonObject> {

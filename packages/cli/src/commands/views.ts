@@ -1,5 +1,6 @@
 import {
   create,
+  type InstalledLicense,
   ListLicensesReplySchema,
   ListLicensesRequestSchema,
   ListSessionsReplySchema,
@@ -117,13 +118,14 @@ export function licensesCommand(): Command {
           one.product,
           one.name,
           one.quantity === 0n ? 'not counted' : String(one.quantity),
-          one.used,
-          one.hasUnits ? String(one.unitsLeft) : '–',
+          one.used > one.quantity && one.quantity > 0n ? `${one.used} (overdraft)` : String(one.used),
+          one.waiting,
+          unitsOf(one),
           time(one.notAfter),
         ]);
         print(
           table(
-            ['license', 'version', 'product', 'name', 'seats', 'used', 'units left', 'ends'],
+            ['license', 'version', 'product', 'name', 'seats', 'used', 'waiting', 'units', 'ends'],
             rows,
             'No license is installed.',
           ),
@@ -132,6 +134,11 @@ export function licensesCommand(): Command {
         group.close();
       }
     });
+}
+
+function unitsOf({ metering, hasUnits, unitsUsed, unitsLeft }: InstalledLicense): string {
+  if (!hasUnits) return '–';
+  return metering === 'postpaid' ? `${unitsUsed} used` : `${unitsLeft} left`;
 }
 
 export function sessionsCommand(): Command {
@@ -163,9 +170,17 @@ export function sessionsCommand(): Command {
                 `${held.seats} × ${held.product}${held.feature === '' ? '' : `/${held.feature}`}${held.lingering ? ' (lingering)' : ''}`,
             )
             .join(', ') || '–',
+          one.waiting.map((wait) => `${wait.seats} × ${wait.product} (place ${wait.place})`).join(', ') || '–',
+          one.idleMs < 60_000n ? '–' : duration(one.idleMs),
           one.evicted === '' ? `kept ${duration(one.remainingMs)} if silent` : `evicted: ${one.evicted}`,
         ]);
-        print(table(['session', 'user', 'host', 'program', 'since', 'holds', 'state'], rows, 'Nobody is connected.'));
+        print(
+          table(
+            ['session', 'user', 'host', 'program', 'since', 'holds', 'waits for', 'idle', 'state'],
+            rows,
+            'Nobody is connected.',
+          ),
+        );
       } finally {
         group.close();
       }

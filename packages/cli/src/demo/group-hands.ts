@@ -171,6 +171,7 @@ export class GroupHands implements AsyncDisposable {
       requestId: 1_000,
       lowestUnanswered: 1_000,
       releaseHash: new Uint8Array(32).fill(1),
+      waitMs: 0,
       items: [{ product: 'cad', feature: '', seats: 1 }],
     });
     return (await client.group.submit(command, 1_500)).kind !== 'certified';

@@ -14,13 +14,16 @@ import type { Entry } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import { consumeUnits } from './rules/consume-units.ts';
 import { evictSession } from './rules/evict-session.ts';
-import { type Derived, expire, forget, rememberedKey } from './rules/expire.ts';
+import { type Derived, expire, forget, isNextSecond, rememberedKey } from './rules/expire.ts';
 import { grantSeats } from './rules/grant-seats.ts';
+import { installRules } from './rules/install-rules.ts';
 import { installUpdate } from './rules/install-update.ts';
 import { openSession } from './rules/open-session.ts';
 import { FULL, refused } from './rules/refused.ts';
 import { closeSession, releaseSeats } from './rules/release-seats.ts';
 import { renewSession } from './rules/renew-session.ts';
+import { type Served, serveWaiting } from './rules/serve-waiting.ts';
+import { unname } from './rules/unname.ts';
 import { forgetAnswer, remember, rememberAnswer } from './size.ts';
 import { type Answered, type Ledger, type RequestWindow, type Session, touchSession } from './state.ts';
 
@@ -51,11 +54,15 @@ export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
   journal.set(ledger, 'logTime', entry.logTime);
   journal.set(ledger, 'utc', entry.utc);
   const derived = expire(ledger);
-  forget(ledger, previousLogTime);
+  if (isNextSecond(ledger, previousLogTime)) {
+    forget(ledger);
+    // A license may have begun, or a rule's hours: nothing in the log says when.
+    for (const product of ledger.queues.keys()) journal.add(ledger.stirred, product);
+  }
   const outcomes: Uint8Array[] = [];
   let bytes = 0;
   for (const command of commands) {
-    const outcome = execute(ledger, command, entry.commands[outcomes.length] as Uint8Array);
+    const outcome = execute(ledger, command, entry.commands[outcomes.length] as Uint8Array, outcomes.length);
     bytes += outcome.length;
     if (bytes > LIMITS.outcomeBytes) {
       journal.undoTo(0);
@@ -64,6 +71,7 @@ export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
     outcomes.push(outcome);
   }
   for (const one of derived) outcomes.push(derivedOutcome(one));
+  for (const one of serveWaiting(ledger)) outcomes.push(servedOutcome(one));
   return outcomes;
 }
 
@@ -75,7 +83,12 @@ function derivedOutcome({ session, answer }: Derived): Uint8Array {
   return encodeOutcome({ ...answer, commandHash: NO_COMMAND, session: session.handle, requestId: 0 });
 }
 
-function execute(ledger: Ledger, command: Command, bytes: Uint8Array): Uint8Array {
+/** The answer, though late, to the acquire that waited. */
+function servedOutcome({ session, wait, answer }: Served): Uint8Array {
+  return encodeOutcome({ ...answer, commandHash: wait.commandHash, session: session.handle, requestId: wait.id });
+}
+
+function execute(ledger: Ledger, command: Command, bytes: Uint8Array, position: number): Uint8Array {
   const commandHash = ledger.context.crypto.sha256(bytes);
   switch (command.kind) {
     case 'open':
@@ -84,8 +97,12 @@ function execute(ledger: Ledger, command: Command, bytes: Uint8Array): Uint8Arra
       return executeOnce(ledger, commandHash, () => evictSession(ledger, command));
     case 'update':
       return executeOnce(ledger, commandHash, () => installUpdate(ledger, command));
+    case 'rules':
+      return executeOnce(ledger, commandHash, () => installRules(ledger, command));
+    case 'unname':
+      return executeOnce(ledger, commandHash, () => unname(ledger, command));
     default:
-      return executeInSession(ledger, command, commandHash);
+      return executeInSession(ledger, command, { commandHash, seq: ledger.index * LIMITS.batchCommands + position });
   }
 }
 
@@ -115,10 +132,17 @@ function executeOpen(ledger: Ledger, command: Extract<Command, { kind: 'open' }>
   return outcome;
 }
 
-type SessionCommand = Exclude<Command, { kind: 'open' | 'evict' | 'update' }>;
+type SessionCommand = Exclude<Command, { kind: 'open' | 'evict' | 'update' | 'rules' | 'unname' }>;
+
+/** A command by its bytes, and its place in the log. */
+interface AskedAt {
+  readonly commandHash: Uint8Array;
+  readonly seq: number;
+}
 
 /** Exactly once (PROTOCOL §5.11): a known id gets its remembered bytes; what is below the window never runs. */
-function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: Uint8Array): Uint8Array {
+function executeInSession(ledger: Ledger, command: SessionCommand, asked: AskedAt): Uint8Array {
+  const { commandHash } = asked;
   const { requestId } = command;
   const session = ledger.sessions.get(bytesKey(command.session));
   const handle = session?.handle ?? sessionHandleOf(ledger.context.crypto, command.session);
@@ -144,7 +168,7 @@ function executeInSession(ledger: Ledger, command: SessionCommand, commandHash: 
   if (requestId < window.lowestUnanswered) return reply(refused('forgotten'));
   if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
   if (makesMore(command) && ledger.bytes >= LIMITS.ledgerBytes) return reply(refused('too-many', FULL));
-  const answer = executeFresh(ledger, session, command);
+  const answer = executeFresh(ledger, session, command, asked);
   const outcome = reply(answer);
   if (showsNoAuthority(answer)) return outcome;
   // The numbers of a close are not signed, and whoever passes its secret on could change them.
@@ -180,12 +204,17 @@ function forgetAnswered(ledger: Ledger, window: RequestWindow, lowestUnanswered:
   for (const id of [...window.answered.keys()]) if (id < lowestUnanswered) forgetAnswer(ledger, window, id);
 }
 
-function executeFresh(ledger: Ledger, session: Session, command: Exclude<SessionCommand, { kind: 'release' }>): Answer {
+function executeFresh(
+  ledger: Ledger,
+  session: Session,
+  command: Exclude<SessionCommand, { kind: 'release' }>,
+  asked: AskedAt,
+): Answer {
   switch (command.kind) {
     case 'renew':
       return renewSession(ledger, session, command);
     case 'acquire':
-      return grantSeats(ledger, session, command);
+      return grantSeats(ledger, session, command, asked);
     case 'consume':
       return consumeUnits(ledger, session, command);
     case 'close':

@@ -7,7 +7,7 @@ import type { Hold, Session } from './state.ts';
 
 function session(id: number, deadline: number, holds: readonly (readonly [number, number])[] = []): Session {
   const map = new Map(holds.map(([hold, freeAt]) => [hold, { id: hold, freeAt } as Hold]));
-  return { id: new Uint8Array(16).fill(id), deadline, holds: map } as unknown as Session;
+  return { id: new Uint8Array(16).fill(id), deadline, holds: map, waits: new Map() } as unknown as Session;
 }
 
 test('comes out by deadline, session and hold', () => {

@@ -1,12 +1,13 @@
 import { compareBytes } from '@trefoil/license';
 import type { Journal } from '../journal.ts';
-import type { Hold, Session } from './state.ts';
+import type { Hold, Session, Wait } from './state.ts';
 
-/** Something that falls due: a hold whose last grant has run out, or (hold undefined) a session at its end. */
+/** Something that falls due: a hold whose last grant has run out, a wait at its end, or a session with all it has. */
 export interface Deadline {
   readonly at: number;
   readonly session: Session;
-  readonly hold: Hold | undefined;
+  readonly hold?: Hold;
+  readonly wait?: Wait;
 }
 
 interface Item {
@@ -51,12 +52,12 @@ export class Deadlines {
     for (const session of sessions) {
       for (const hold of session.holds.values())
         if (hold.freeAt <= logTime) due.push({ at: hold.freeAt, session, hold });
-      if (session.deadline <= logTime) due.push({ at: session.deadline, session, hold: undefined });
+      for (const wait of session.waits.values())
+        if (endOfWait(wait) <= logTime) due.push({ at: endOfWait(wait), session, wait });
+      if (session.deadline <= logTime) due.push({ at: session.deadline, session });
       else this.#insert({ at: nextDeadline(session, logTime), session });
     }
-    return due.sort(
-      (a, b) => a.at - b.at || compareBytes(a.session.id, b.session.id) || (a.hold?.id ?? 0) - (b.hold?.id ?? 0),
-    );
+    return due.sort((a, b) => a.at - b.at || compareBytes(a.session.id, b.session.id) || idOf(a) - idOf(b));
   }
 
   #insert(item: Item): void {
@@ -93,6 +94,16 @@ export class Deadlines {
   }
 }
 
+/** Hold and wait have no number in common. */
+function idOf({ hold, wait }: Deadline): number {
+  return (hold ?? wait)?.id ?? 0;
+}
+
+/** When it ends without a seat. */
+function endOfWait({ untilLogTime, keptUntil }: Wait): number {
+  return Math.min(untilLogTime, keptUntil);
+}
+
 function firstDeadline(session: Session): number {
   return nextDeadline(session, -1);
 }
@@ -101,5 +112,9 @@ function firstDeadline(session: Session): number {
 function nextDeadline(session: Session, logTime: number): number {
   let at = session.deadline;
   for (const { freeAt } of session.holds.values()) if (freeAt > logTime && freeAt < at) at = freeAt;
+  for (const wait of session.waits.values()) {
+    const end = endOfWait(wait);
+    if (end > logTime && end < at) at = end;
+  }
   return at;
 }

@@ -17,6 +17,13 @@ class Model {
   consumed = 0;
   readonly timeoutMs: number;
   readonly sessions = new Map<string, { deadline: number; over: boolean; holds: Map<number, Seat> }>();
+  waits: {
+    readonly name: string;
+    readonly hold: number;
+    readonly seats: number;
+    readonly until: number;
+    kept: number;
+  }[] = [];
 
   constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs;
@@ -33,6 +40,27 @@ class Model {
       for (const [id, hold] of session.holds) if (hold.freeAt <= now) session.holds.delete(id);
       if (session.deadline <= now) this.sessions.delete(name);
     }
+    this.waits = this.waits.filter((one) => Math.min(one.until, one.kept) > now && this.sessions.has(one.name));
+  }
+
+  /** What is there for somebody who comes now: those ahead have a claim on it. */
+  get free(): number {
+    return this.waits.reduce((free, { seats }) => Math.max(0, free - seats), Math.max(0, this.quantity - this.used));
+  }
+
+  /** First come, first served; who does not get all that he wants keeps it from those behind. */
+  serve(now: number): void {
+    let free = this.quantity - this.used;
+    this.waits = this.waits.filter(({ name, hold, seats }) => {
+      const isServed = seats <= free;
+      free = isServed ? free - seats : 0;
+      const session = this.sessions.get(name);
+      if (!isServed || session === undefined) return true;
+      const until = freeAt(now, this.timeoutMs);
+      session.holds.set(hold, { seats, freeAt: until });
+      session.deadline = Math.max(session.deadline, until);
+      return false;
+    });
   }
 
   /** What the outcome should be. */
@@ -45,7 +73,7 @@ class Model {
     const session = this.sessions.get(action.name);
     if (session === undefined) return 'refused';
     const kind = this.#inSession(session, action, now);
-    if (!['granted', 'released', 'renewed', 'evicted'].includes(kind)) return kind;
+    if (!['granted', 'queued', 'released', 'renewed', 'evicted'].includes(kind)) return kind;
     const living = session.over ? now : freeAt(now, LIMITS.sessionTimeoutMs);
     session.deadline = Math.max(living, ...[...session.holds.values()].map((one) => one.freeAt));
     return kind;
@@ -59,17 +87,23 @@ class Model {
     switch (action.kind) {
       case 'acquire':
         if (session.over) return 'refused';
-        if (this.used + action.seats > this.quantity) return 'denied';
+        if (action.seats > this.free) {
+          if (action.waitMs === 0 || action.seats > this.quantity) return 'denied';
+          this.waits.push({ ...action, until: now + action.waitMs, kept: freeAt(now, this.timeoutMs) });
+          return 'queued';
+        }
         session.holds.set(action.hold, { seats: action.seats, freeAt: freeAt(now, this.timeoutMs) });
         return 'granted';
       case 'release':
-        return session.holds.delete(action.hold) ? 'released' : 'refused';
+        return session.holds.delete(action.hold) || this.#giveUp(action) ? 'released' : 'refused';
       case 'renew':
         if (session.over) return 'refused';
         for (const hold of session.holds.values()) hold.freeAt = freeAt(now, this.timeoutMs);
+        for (const wait of this.waits) if (wait.name === action.name) wait.kept = freeAt(now, this.timeoutMs);
         return 'renewed';
       case 'evict':
         session.over = true;
+        this.waits = this.waits.filter((one) => one.name !== action.name);
         return 'evicted';
       case 'consume':
         if (session.over) return 'refused';
@@ -77,6 +111,12 @@ class Model {
         this.consumed += action.units;
         return 'consumed';
     }
+  }
+
+  #giveUp({ name, hold }: { readonly name: string; readonly hold: number }): boolean {
+    const before = this.waits.length;
+    this.waits = this.waits.filter((one) => one.name !== name || one.hold !== hold);
+    return this.waits.length < before;
   }
 }
 
@@ -89,7 +129,13 @@ type Fresh =
   | { readonly kind: 'open'; readonly name: string }
   | { readonly kind: 'renew'; readonly name: string }
   | { readonly kind: 'evict'; readonly name: string }
-  | { readonly kind: 'acquire'; readonly name: string; readonly hold: number; readonly seats: number }
+  | {
+      readonly kind: 'acquire';
+      readonly name: string;
+      readonly hold: number;
+      readonly seats: number;
+      readonly waitMs: number;
+    }
   | { readonly kind: 'release'; readonly name: string; readonly hold: number }
   | { readonly kind: 'consume'; readonly name: string; readonly units: number };
 
@@ -98,9 +144,14 @@ const step = fc.record({
   afterMs: fc.constantFrom(0, 1, 500, 5_000, 10_349, 10_350, 30_000),
   action: fc.oneof(
     fc.record({ kind: fc.constantFrom('open' as const, 'renew' as const), name }),
-    fc.record({ kind: fc.constant('acquire' as const), name, seats: fc.integer({ min: 1, max: 3 }) }),
+    fc.record({
+      kind: fc.constant('acquire' as const),
+      name,
+      seats: fc.integer({ min: 1, max: 3 }),
+      waitMs: fc.constantFrom(0, 0, 700, 40_000),
+    }),
     fc.record({ kind: fc.constant('release' as const), name, back: fc.integer({ min: 0, max: 3 }) }),
-    fc.record({ kind: fc.constant('consume' as const), name, units: fc.integer({ min: 0, max: 40 }) }),
+    fc.record({ kind: fc.constant('consume' as const), name, units: fc.integer({ min: 1, max: 40 }) }),
     fc.record({ kind: fc.constant('evict' as const), name }),
     fc.record({ kind: fc.constant('again' as const), back: fc.integer({ min: 0, max: 5 }) }),
     fc.record({ kind: fc.constant('sell' as const), quantity: fc.integer({ min: 1, max: 5 }) }),
@@ -134,7 +185,33 @@ class Run {
     if (command === undefined) return;
     const outcome = this.#apply(command, afterMs, undoFirst);
     this.model.expire(now);
-    if (again?.bytes.kind === 'renew' && this.model.sessions.has(again.session as string))
+    this.#compare({ again, fresh, command, outcome }, now);
+    this.model.serve(now);
+    assert.equal(this.one.ledger.bytes, sizeOf(this.one.ledger));
+    assert.equal(this.one.ledger.licenses.get('cad-1')?.used ?? 0, this.model.used);
+    assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);
+    assert.equal(this.one.ledger.queues.get('cad')?.length ?? 0, this.model.waits.length);
+    assert.equal(this.one.ledger.stirred.size, 0);
+    if (snapshot) this.#snapshot();
+  }
+
+  #compare(
+    {
+      again,
+      fresh,
+      command,
+      outcome,
+    }: {
+      readonly again: Run['sent'][number] | undefined;
+      readonly fresh: { readonly expected: Fresh } | undefined;
+      readonly command: Command;
+      readonly outcome: Uint8Array;
+    },
+    now: number,
+  ): void {
+    // A release is known by its hold: there is none any more.
+    if (again?.bytes.kind === 'release') assert.equal(kindOf(outcome), 'refused');
+    else if (again?.bytes.kind === 'renew' && this.model.sessions.has(again.session as string))
       assert.equal(kindOf(outcome), this.model.do({ kind: 'renew', name: again.session as string }, now));
     else if (again !== undefined) {
       // Remembered as long as the session lives (here nothing is acknowledged): the very same bytes.
@@ -145,10 +222,6 @@ class Run {
       const session = 'session' in command && command.kind !== 'evict' ? fresh.expected.name : undefined;
       if (session !== undefined && kindOf(outcome) !== 'refused') this.sent.push({ bytes: command, outcome, session });
     }
-    assert.equal(this.one.ledger.bytes, sizeOf(this.one.ledger));
-    assert.equal(this.one.ledger.licenses.get('cad-1')?.used ?? 0, this.model.used);
-    assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);
-    if (snapshot) this.#snapshot();
   }
 
   #sell(quantity: number, afterMs: number): void {
@@ -163,6 +236,7 @@ class Run {
     this.model.expire(this.one.ledger.logTime);
     this.model.quantity = quantity;
     this.model.units = 100 * version;
+    this.model.serve(this.one.ledger.logTime);
   }
 
   #fresh(
@@ -188,7 +262,8 @@ class Run {
       case 'renew':
         return { command: standing.renew(extra), expected: { kind: 'renew', name: action.name } };
       case 'acquire': {
-        const command = standing.acquire([{ product: 'cad', seats: action.seats }], extra);
+        const { seats, waitMs } = action;
+        const command = standing.acquire([{ product: 'cad', seats }], { ...extra, waitMs });
         return { command, expected: { ...action, hold: extra.requestId } };
       }
       case 'release': {
@@ -247,6 +322,9 @@ const KINDS = [
   'refused',
   'evicted',
   'updated',
+  'expired',
+  'ended',
+  'queued',
 ];
 const kindOf = (outcome: Uint8Array): string => KINDS[(outcome[0] as number) - 1] as string;
 
@@ -259,6 +337,6 @@ test('random commands do what a simple model says, with undo and through snapsho
         run.take({ afterMs: 1, action: { kind: 'open', name: who }, undoFirst: false, snapshot: false });
       for (const one of steps) run.take(one);
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });

@@ -6,13 +6,18 @@ import {
   encodeUtf8,
   LIMITS as FORMAT,
   malformed,
+  parseAdminRules,
   Reader,
+  readAcquireItems,
   sessionHandleOf,
   verifyConstituent,
   verifyIssuingKey,
   verifyLicense,
+  writeAcquireItems,
   Writer,
 } from '@trefoil/license';
+import { policyOf } from './policy.ts';
+import { enqueue } from './queue.ts';
 import { countHold } from './seats.ts';
 import { sizeOf } from './size.ts';
 import {
@@ -24,9 +29,12 @@ import {
   type Hold,
   type Ledger,
   type LedgerContext,
+  type LicenseState,
+  newLicense,
   recordName,
   type RequestWindow,
   type Session,
+  type Wait,
 } from './state.ts';
 
 /**
@@ -40,13 +48,21 @@ export function encodeRecord(ledger: Ledger, name: string): Uint8Array | undefin
   const key = name.slice(1);
   switch (name[0]) {
     case 'M':
-      return new Writer().u64(ledger.index).u64(ledger.logTime).u64(ledger.utc).u64(ledger.utcLead).done();
+      return encodeMeta(ledger);
     case 'S': {
       const session = ledger.sessions.get(key);
       return session === undefined ? undefined : encodeSession(session);
     }
     case 'L':
       return encodeLicense(ledger, key);
+    case 'C': {
+      const state = ledger.licenses.get(key);
+      return state === undefined ? undefined : new Writer().u64(state.consumed).u64(state.firstUseUtc).done();
+    }
+    case 'N':
+      return encodeNames(ledger, key);
+    case 'P':
+      return encodePolicy(ledger);
     case 'E': {
       const endedAt = ledger.ended.get(key);
       return endedAt === undefined ? undefined : new Writer().u64(endedAt).done();
@@ -66,17 +82,43 @@ export function recordNames(ledger: Ledger): string[] {
   return [
     META,
     ...[...ledger.sessions.values()].map((one) => recordName.session(one.id)),
-    ...[...ledger.licenses.keys()].map(recordName.license),
+    ...[...ledger.licenses.keys()].flatMap((id) => [recordName.license(id), recordName.counters(id)]),
+    ...[...ledger.licenses.values()].filter(hasNames).map(({ license }) => recordName.names(license.id)),
+    ...(ledger.policy === undefined ? [] : [recordName.policy]),
     ...[...ledger.ended.keys()].map(recordName.ended),
     ...[...ledger.remembered.keys()].map(recordName.remembered),
   ].sort(); // UTF-16 units: one a byte for binary keys, ASCII for codes
+}
+
+function encodeMeta({ index, logTime, utc, utcLead, stirred }: Ledger): Uint8Array {
+  const writer = new Writer().u64(index).u64(logTime).u64(utc).u64(utcLead).u32(stirred.size);
+  for (const product of [...stirred].sort()) writer.text(product); // codes: ASCII
+  return writer.done();
+}
+
+function encodePolicy({ policy }: Ledger): Uint8Array | undefined {
+  if (policy === undefined) return undefined;
+  return new Writer().bytes(encodeUtf8(policy.text)).text(policy.admin).u64(policy.sinceUtc).done();
+}
+
+function hasNames({ names, nameChanges }: LicenseState): boolean {
+  return names.size > 0 || nameChanges.length > 0;
+}
+
+function encodeNames(ledger: Ledger, id: string): Uint8Array | undefined {
+  const state = ledger.licenses.get(id);
+  if (state === undefined || !hasNames(state)) return undefined;
+  const writer = new Writer().u32(state.names.size);
+  for (const name of [...state.names.keys()].sort()) writer.text(name).u64(state.names.get(name) as number);
+  writer.u32(state.nameChanges.length);
+  for (const at of state.nameChanges) writer.u64(at);
+  return writer.done();
 }
 
 function encodeLicense(ledger: Ledger, id: string): Uint8Array | undefined {
   const state = ledger.licenses.get(id);
   if (state === undefined) return undefined;
   const writer = new Writer()
-    .u64(state.consumed)
     .bytes(encodeUtf8(state.issuingKey))
     .bytes(encodeUtf8(state.license.text))
     .u8(state.constituents.length);
@@ -92,12 +134,17 @@ function encodeSession(session: Session): Uint8Array {
     .text(session.user)
     .text(session.host)
     .text(session.program)
+    .text(session.address)
+    .u16(session.client)
     .u64(session.openedUtc)
+    .u64(session.idleSince)
     .u64(session.deadline)
     .text(session.evicted)
     .u8(session.closed ? 1 : 0)
     .u32(session.holds.size);
   for (const id of ascending(session.holds)) writeHold(writer, session.holds.get(id) as Hold);
+  writer.u32(session.waits.size);
+  for (const id of ascending(session.waits)) writeWait(writer, session.waits.get(id) as Wait);
   writeWindow(writer, session.proven);
   writeWindow(writer, session.free);
   return writer.done();
@@ -130,24 +177,55 @@ function writeHold(writer: Writer, hold: Hold): void {
     .u64(hold.issuedLogTime)
     .u64(hold.freeAt)
     .u8(hold.lingering ? 1 : 0)
-    .u8(hold.items.length);
-  for (const item of hold.items)
-    writer.text(item.license).text(item.feature).u32(item.seats).u8(COUNTING_MODES.indexOf(item.mode));
+    .u8(hold.waited ? 1 : 0)
+    .u16(hold.items.length);
+  for (const item of hold.items) writeHeldItem(writer, item);
+}
+
+function writeHeldItem(writer: Writer, item: HeldItem): void {
+  writer.u8(item.item).text(item.license).text(item.feature).u8(item.chain.length);
+  for (const name of item.chain) writer.text(name);
+  writer
+    .u32(item.seats)
+    .u8(COUNTING_MODES.indexOf(item.mode))
+    .u32(item.tokens)
+    .u8(item.overdraft ? 1 : 0)
+    .u64(item.times);
+}
+
+/** Its items as in the command that asked for them. */
+function writeWait(
+  writer: Writer,
+  { id, seq, commandHash, releaseHash, items, untilLogTime, timeoutMs, keptUntil }: Wait,
+): void {
+  writer.u64(id).u64(seq).raw(commandHash).raw(releaseHash).u64(untilLogTime).u32(timeoutMs).u64(keptUntil);
+  writeAcquireItems(writer, items);
 }
 
 /** Builds a ledger from the records of a snapshot. Its root still has to be compared with the certified one. */
 export function ledgerFromRecords(context: LedgerContext, records: ReadonlyMap<string, Uint8Array>): Ledger {
   const ledger = emptyLedger(context);
-  for (const [name, value] of records) restoreRecord(ledger, name, new Reader(value));
-  for (const session of ledger.sessions.values()) {
+  const order = ([a]: [string, Uint8Array], [b]: [string, Uint8Array]): number =>
+    KINDS.indexOf(a.charAt(0)) - KINDS.indexOf(b.charAt(0));
+  for (const [name, value] of [...records].sort(order)) restoreRecord(ledger, name, new Reader(value));
+  // Before the queues: what is counted here is nothing new to who waits.
+  for (const session of ledger.sessions.values())
     for (const hold of session.holds.values()) countHold(ledger, session, hold, 'take');
+  const stirred = [...ledger.stirred];
+  for (const session of ledger.sessions.values()) {
+    for (const wait of session.waits.values()) enqueue(ledger, wait);
     ledger.deadlines.push(session);
   }
+  ledger.stirred.clear();
+  for (const product of stirred) ledger.stirred.add(product);
   ledger.bytes = sizeOf(ledger);
   ledger.journal.clear();
   ledger.dirty.clear();
   return ledger;
 }
+
+/** In the order in which they stand on each other: counters come to licenses. */
+const KINDS = 'MLCNPSER';
 
 function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
   const key = name.slice(1);
@@ -157,6 +235,7 @@ function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
       ledger.logTime = reader.u64();
       ledger.utc = reader.u64();
       ledger.utcLead = reader.u64();
+      for (let i = reader.u32(); i > 0; i--) ledger.stirred.add(reader.text(FORMAT.codeBytes));
       break;
     case 'S': {
       const session = readSession(ledger, reader);
@@ -177,34 +256,49 @@ function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
         forgetAt: reader.u64(),
       });
       break;
+    case 'C': {
+      const state = licenseOf(ledger, key);
+      state.consumed = reader.u64();
+      state.firstUseUtc = reader.u64();
+      break;
+    }
+    case 'N':
+      restoreNames(licenseOf(ledger, key), reader);
+      break;
+    case 'P': {
+      const text = decodeUtf8(reader.bytes(FORMAT.rulesBytes));
+      const signed = { text, admin: reader.text(FORMAT.nameBytes), sinceUtc: reader.u64() };
+      ledger.policy = policyOf(ledger, { ...parseAdminRules(text), ...signed });
+      break;
+    }
     default:
       throw malformed('unknown record');
   }
   reader.end();
 }
 
+function licenseOf(ledger: Ledger, id: string): LicenseState {
+  const state = ledger.licenses.get(id);
+  if (state === undefined) throw malformed('counters of a license that is not there');
+  return state;
+}
+
+function restoreNames(state: LicenseState, reader: Reader): void {
+  for (let i = reader.u32(); i > 0; i--) state.names.set(reader.text(FORMAT.nameBytes), reader.u64());
+  state.nameChanges = Array.from({ length: reader.u32() }, () => reader.u64());
+}
+
 /** The documents are verified again: a snapshot is as little trusted as any other file. */
 function restoreLicense(ledger: Ledger, id: string, reader: Reader): void {
   const { crypto, vendorRoot } = ledger.context;
   const text = (): string => decodeUtf8(reader.bytes(FORMAT.documentBytes));
-  const consumed = reader.u64();
   const issuing = verifyIssuingKey(crypto, vendorRoot, text());
   const license = verifyLicense(crypto, issuing, text());
   const constituents = [];
   for (let i = reader.u8(); i > 0; i--) constituents.push(verifyConstituent(crypto, issuing, text()));
   if (license.id !== id) throw malformed('a license under another name');
-  addLicense(ledger, {
-    license,
-    licenseDigest: crypto.sha256(encodeUtf8(license.text)),
-    constituents,
-    issuingKey: issuing.text,
-    replaced: [],
-    consumed,
-    used: 0,
-    usedByFeature: new Map(),
-    shares: new Map(),
-    holders: [],
-  });
+  const licenseDigest = crypto.sha256(encodeUtf8(license.text));
+  addLicense(ledger, newLicense({ license, licenseDigest, constituents, issuingKey: issuing.text }));
 }
 
 function readSession({ context }: Ledger, reader: Reader): Session {
@@ -217,17 +311,25 @@ function readSession({ context }: Ledger, reader: Reader): Session {
     user: reader.text(FORMAT.nameBytes),
     host: reader.text(FORMAT.nameBytes),
     program: reader.text(FORMAT.nameBytes),
+    address: reader.text(FORMAT.addressBytes),
+    client: reader.u16(),
     openedUtc: reader.u64(),
+    idleSince: reader.u64(),
     deadline: reader.u64(),
     evicted: reader.text(FORMAT.reasonBytes),
     closed: reader.code(0, 1, 'flag') === 1,
     holds: new Map(),
+    waits: new Map(),
     proven: emptyWindow(),
     free: emptyWindow(),
   };
   for (let i = reader.u32(); i > 0; i--) {
     const hold = readHold(reader);
     session.holds.set(hold.id, hold);
+  }
+  for (let i = reader.u32(); i > 0; i--) {
+    const wait = readWait(session, reader);
+    session.waits.set(wait.id, wait);
   }
   readWindow(reader, session.proven);
   readWindow(reader, session.free);
@@ -255,14 +357,35 @@ function readHold(reader: Reader): Hold {
     issuedLogTime: reader.u64(),
     freeAt: reader.u64(),
     lingering: reader.code(0, 1, 'flag') === 1,
+    waited: reader.code(0, 1, 'flag') === 1,
   };
-  const items: HeldItem[] = [];
-  for (let i = reader.u8(); i > 0; i--)
-    items.push({
-      license: reader.text(FORMAT.codeBytes),
-      feature: reader.text(FORMAT.codeBytes),
-      seats: reader.u32(),
-      mode: COUNTING_MODES[reader.code(0, COUNTING_MODES.length - 1, 'counting mode')] as CountingMode,
-    });
-  return { ...fields, items };
+  return { ...fields, items: Array.from({ length: reader.u16() }, () => readHeldItem(reader)) };
+}
+
+function readHeldItem(reader: Reader): HeldItem {
+  return {
+    item: reader.u8(),
+    license: reader.text(FORMAT.codeBytes),
+    feature: reader.text(FORMAT.codeBytes),
+    chain: Array.from({ length: reader.u8() }, () => reader.text(FORMAT.codeBytes)),
+    seats: reader.u32(),
+    mode: COUNTING_MODES[reader.code(0, COUNTING_MODES.length - 1, 'counting mode')] as CountingMode,
+    tokens: reader.u32(),
+    overdraft: reader.code(0, 1, 'flag') === 1,
+    times: reader.u64(),
+  };
+}
+
+function readWait(session: Session, reader: Reader): Wait {
+  return {
+    session,
+    id: reader.u64(),
+    seq: reader.u64(),
+    commandHash: new Uint8Array(reader.raw(32)),
+    releaseHash: new Uint8Array(reader.raw(32)),
+    untilLogTime: reader.u64(),
+    timeoutMs: reader.u32(),
+    keptUntil: reader.u64(),
+    items: readAcquireItems(reader),
+  };
 }

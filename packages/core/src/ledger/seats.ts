@@ -1,56 +1,58 @@
+import { bytesKey, compareBytes, type CountingMode } from '@trefoil/license';
+import { type Ask, modeOf } from './checks/ask.ts';
+import { countUnderRules } from './policy.ts';
 import {
-  type AcquireItem,
-  bytesKey,
-  compareBytes,
-  type CountingMode,
-  type DenialCode,
-  type FeatureTerms,
-} from '@trefoil/license';
-import { type HeldItem, type Hold, type HolderRef, type Ledger, type LicenseState, type Session } from './state.ts';
+  type HeldItem,
+  type Hold,
+  type HolderRef,
+  type Ledger,
+  type LicenseState,
+  type Session,
+  type Share,
+  stir,
+} from './state.ts';
 
-/** Why this license doesn't give the seats, or undefined when it does. The order of the checks is PROTOCOL §5.8. */
-export function denialOf(
-  ledger: Ledger,
-  state: LicenseState,
-  session: Session,
-  item: AcquireItem,
-): DenialCode | undefined {
-  const { terms } = state.license;
-  const feature = terms.features.find((one) => one.name === item.feature);
-  if (item.feature !== '' && feature === undefined) return 'unknown-feature';
-  const mode = modeOf(state, item);
-  if (!terms.counting.includes(mode)) return 'mode-not-allowed';
-  if (terms.notBefore !== undefined && ledger.utc < terms.notBefore) return 'not-yet';
-  if (ledger.utc >= endOf(state, feature)) return 'expired';
-  if (ledger.utc >= ledger.context.configuration.expires) return 'configuration-expired';
-  return seatsFree(state, feature, session, item, mode) ? undefined : 'seats';
-}
+/** How seats are counted (PROTOCOL §5.8): what is free for whom, what is taken, what is given back. */
+const NO_SHARE: Share = { seats: 0, cost: 0 };
 
-export function modeOf(state: LicenseState, item: AcquireItem): CountingMode {
-  return item.mode ?? (state.license.terms.counting[0] as CountingMode);
-}
-
-/** ms since 1970; Infinity = perpetual. */
-export function endOf(state: LicenseState, feature: FeatureTerms | undefined): number {
-  return Math.min(state.license.terms.notAfter ?? Infinity, feature?.notAfter ?? Infinity);
-}
-
-function seatsFree(
-  state: LicenseState,
-  feature: FeatureTerms | undefined,
-  session: Session,
-  item: AcquireItem,
-  mode: CountingMode,
-): boolean {
-  const { quantity } = state.license.terms;
-  if (mode === 'uncounted') return true;
+/** So many seats of this license one more hold could have now; `beyond`: with the overdraft. Infinity = as many as it likes. */
+export function freeSeats(ask: Ask, beyond: boolean): number {
+  const { state, session, item, scope } = ask;
+  const { quantity, overdraft, features } = state.license.terms;
+  const mode = modeOf(ask);
+  if (mode === 'uncounted') return Infinity;
   const key = shareKey(mode, session, item.feature);
-  const sharers = key === undefined ? undefined : state.shares.get(key);
-  if (quantity !== 0 && mode === 'exclusive' && sharers !== undefined) return false;
-  const extra = Math.max(0, item.seats - largest(sharers));
-  if (feature?.quantity !== undefined && (state.usedByFeature.get(item.feature) ?? 0) + extra > feature.quantity)
-    return false;
-  return quantity === 0 || state.used + extra <= quantity;
+  const shared = key === undefined ? undefined : state.shares.get(key);
+  if (quantity !== 0 && mode === 'exclusive' && shared !== undefined) return 0;
+  const standing = largest(shared);
+  let free = Infinity;
+  for (const name of features.get(item.feature)?.chain ?? []) {
+    const own = features.get(name)?.quantity;
+    if (own !== undefined) free = Math.min(free, own - (state.usedByFeature.get(name) ?? 0) + standing.seats);
+  }
+  if (quantity !== 0) {
+    const limit = quantity + (beyond ? overdraft : 0);
+    free = Math.min(free, Math.floor((limit - state.used + standing.cost) / (scope?.tokens ?? 1)));
+  }
+  // What the station or user has is his whatever became of the quantity.
+  return Math.max(free, standing.seats);
+}
+
+/** Those that the station or user has already, and that one more hold would share. */
+export function standingSeats(ask: Ask): number {
+  const key = shareKey(modeOf(ask), ask.session, ask.item.feature);
+  return key === undefined ? 0 : largest(ask.state.shares.get(key)).seats;
+}
+
+/** Somebody could have a seat of it, if nothing else stood against it. */
+export function hasRoom({ license, used }: LicenseState): boolean {
+  const { quantity, overdraft } = license.terms;
+  return quantity === 0 || used < quantity + overdraft;
+}
+
+/** Seats that can't be shared may come from several licenses. */
+export function isDivisible(mode: CountingMode): boolean {
+  return mode === 'session' || mode === 'uncounted';
 }
 
 /** Sessions under one key share one seat. */
@@ -68,11 +70,44 @@ function shareKey(mode: CountingMode, session: Session, feature: string): string
   }
 }
 
-function largest(sharers: ReadonlyMap<string, number> | undefined): number {
-  let seats = 0;
-  if (sharers !== undefined) for (const held of sharers.values()) seats = Math.max(seats, held);
-  return seats;
+function largest(sharers: ReadonlyMap<string, Share> | undefined): Share {
+  if (sharers === undefined) return NO_SHARE;
+  let [seats, cost] = [0, 0];
+  for (const one of sharers.values()) [seats, cost] = [Math.max(seats, one.seats), Math.max(cost, one.cost)];
+  return { seats, cost };
 }
+
+/**
+ * Tries what would be if some seats were taken, one after the other, and takes nothing in the end. They count like those of a hold
+ * that nobody sees.
+ */
+export function provisionally<T>(
+  ledger: Ledger,
+  session: Session,
+  run: (take: (part: { readonly item: HeldItem }) => void) => T,
+): T {
+  return provisionallyAll(ledger, (takeAll) => run((part) => takeAll(session, [part])));
+}
+
+/** The same, for several sessions. */
+export function provisionallyAll<T>(
+  ledger: Ledger,
+  run: (take: (session: Session, parts: readonly { readonly item: HeldItem }[]) => void) => T,
+): T {
+  const start = ledger.journal.mark();
+  let position = start; // another one for each that is taken, also inside of each other
+  const result = run((session, parts) => {
+    for (const { item } of parts)
+      countSeats(ledger, { session, hold: NOBODYS_HOLD, item, position: position++ }, 'take');
+  });
+  ledger.journal.undoTo(start);
+  return result;
+}
+
+const NOBODYS_HOLD: Hold = {
+  ...{ id: 0, releaseHash: new Uint8Array(32), sinceLogTime: 0, sinceUtc: 0, items: [], lifeMs: 0, timeoutMs: 0 },
+  ...{ issuedLogTime: 0, freeAt: 0, lingering: false, waited: false },
+};
 
 /** Takes or gives back all seats of a hold. Derived state only: the hold itself is the record. */
 export function countHold(ledger: Ledger, session: Session, hold: Hold, direction: 'take' | 'free'): void {
@@ -80,7 +115,7 @@ export function countHold(ledger: Ledger, session: Session, hold: Hold, directio
 }
 
 /** One item of a hold, with its place in it: the same product may be asked for twice in one command. */
-export interface Held {
+interface Held {
   readonly session: Session;
   readonly hold: Hold;
   readonly item: HeldItem;
@@ -91,45 +126,60 @@ export interface Held {
  * Counts by what was granted, never by the terms of today: seats that an update made free of counting are given back as they
  * were taken.
  */
-export function countItem(ledger: Ledger, held: Held, direction: 'take' | 'free'): void {
+function countItem(ledger: Ledger, held: Held, direction: 'take' | 'free'): void {
   const { session, hold, item } = held;
   const state = ledger.licenses.get(item.license);
   if (state === undefined) return; // licenses are never removed; an unknown one holds nothing
-  const { journal } = ledger;
   const ref: HolderRef = { sinceLogTime: hold.sinceLogTime, session, hold, item };
   if (direction === 'take') insertHolder(ledger, state.holders, ref);
   else removeHolder(ledger, state.holders, ref);
-  if (item.mode === 'uncounted') return;
-  const change = direction === 'take' ? takeShare(ledger, state, held) : -freeShare(ledger, state, held);
-  if (change === 0) return;
-  journal.set(state, 'used', state.used + change);
-  if (item.feature !== '')
-    journal.put(state.usedByFeature, item.feature, (state.usedByFeature.get(item.feature) ?? 0) + change);
+  countSeats(ledger, held, direction);
 }
 
-function takeShare(ledger: Ledger, state: LicenseState, held: Held): number {
+function countSeats(ledger: Ledger, held: Held, direction: 'take' | 'free'): void {
+  const { journal } = ledger;
+  const { session, item } = held;
+  const state = ledger.licenses.get(item.license);
+  if (state === undefined) return;
+  countUnderRules(ledger, { product: state.license.product, session, item }, direction);
+  if (item.mode === 'uncounted') return;
+  const change = direction === 'take' ? takeShare(ledger, state, held) : freeShare(ledger, state, held);
+  // Who waits may have it; also beside somebody on the same station.
+  if (direction === 'free' || shareKey(item.mode, session, item.feature) !== undefined) stir(ledger, state);
+  if (change.cost !== 0) journal.set(state, 'used', state.used + change.cost);
+  if (change.seats === 0) return;
+  for (const name of item.chain)
+    journal.put(state.usedByFeature, name, (state.usedByFeature.get(name) ?? 0) + change.seats);
+}
+
+function takeShare(ledger: Ledger, state: LicenseState, held: Held): Share {
   const { session, item } = held;
   const key = shareKey(item.mode, session, item.feature);
-  if (key === undefined) return item.seats;
+  const own = { seats: item.seats, cost: item.seats * item.tokens };
+  if (key === undefined) return own;
   let sharers = state.shares.get(key);
   if (sharers === undefined) {
     sharers = new Map();
     ledger.journal.put(state.shares, key, sharers);
   }
   const before = largest(sharers);
-  ledger.journal.put(sharers, sharerKey(held), item.seats);
-  return Math.max(0, item.seats - before);
+  ledger.journal.put(sharers, sharerKey(held), own);
+  return changeFrom(before, largest(sharers));
 }
 
-function freeShare(ledger: Ledger, state: LicenseState, held: Held): number {
+function freeShare(ledger: Ledger, state: LicenseState, held: Held): Share {
   const { session, item } = held;
   const key = shareKey(item.mode, session, item.feature);
-  if (key === undefined) return item.seats;
-  const sharers = state.shares.get(key) as Map<string, number>;
+  if (key === undefined) return changeFrom({ seats: item.seats, cost: item.seats * item.tokens }, NO_SHARE);
+  const sharers = state.shares.get(key) as Map<string, Share>;
   const before = largest(sharers);
   ledger.journal.remove(sharers, sharerKey(held));
   if (sharers.size === 0) ledger.journal.remove(state.shares, key);
-  return before - largest(sharers);
+  return changeFrom(before, largest(sharers));
+}
+
+function changeFrom(before: Share, after: Share): Share {
+  return { seats: after.seats - before.seats, cost: after.cost - before.cost };
 }
 
 function sharerKey({ session, hold, position }: Held): string {

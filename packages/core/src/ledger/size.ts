@@ -1,12 +1,14 @@
-import { bytesKey } from '@trefoil/license';
+import { bytesKey, encodeUtf8 } from '@trefoil/license';
 import {
   type Answered,
   type Hold,
   type Ledger,
+  type LicenseState,
   recordName,
   type Remembered,
   type RequestWindow,
   type Session,
+  type Wait,
 } from './state.ts';
 
 /**
@@ -15,7 +17,10 @@ import {
  * records at their longest, but for outcomes, which are counted as they are; what `forget` walks through every second counts for
  * more. Licenses come from the vendor; they are not counted.
  */
-const BYTES = { session: 800, hold: 90, item: 140, answered: 50, remembered: 200, ended: 200 } as const;
+const BYTES = {
+  ...{ session: 850, hold: 90, item: 45, wait: 132, waitItem: 190 },
+  ...{ answered: 50, remembered: 200, ended: 200, name: 40 },
+} as const;
 
 export function addSession(ledger: Ledger, session: Session): void {
   ledger.journal.put(ledger.sessions, bytesKey(session.id), session);
@@ -43,6 +48,30 @@ export function addHold(ledger: Ledger, session: Session, hold: Hold): void {
 export function removeHold(ledger: Ledger, session: Session, hold: Hold): void {
   ledger.journal.remove(session.holds, hold.id);
   grow(ledger, -sizeOfHold(hold));
+}
+
+/** It stands in the queues of its products by queue.ts. */
+export function addWait(ledger: Ledger, session: Session, wait: Wait): void {
+  ledger.journal.put(session.waits, wait.id, wait);
+  grow(ledger, sizeOfWait(wait));
+}
+
+export function removeWait(ledger: Ledger, session: Session, wait: Wait): void {
+  ledger.journal.remove(session.waits, wait.id);
+  grow(ledger, -sizeOfWait(wait));
+}
+
+/** Whose a seat is from now on. */
+export function addName(ledger: Ledger, state: LicenseState, name: string): void {
+  if (state.names.has(name)) return;
+  ledger.journal.put(state.names, name, ledger.utc);
+  ledger.dirty.add(recordName.names(state.license.id));
+  grow(ledger, sizeOfName(name));
+}
+
+export function dropName(ledger: Ledger, state: LicenseState, name: string): void {
+  ledger.journal.remove(state.names, name);
+  grow(ledger, -sizeOfName(name));
 }
 
 /** For as long as the client may ask for it again. */
@@ -87,8 +116,10 @@ export function sizeOf(ledger: Ledger): number {
   for (const session of ledger.sessions.values()) {
     bytes += sizeOfSession(session);
     for (const hold of session.holds.values()) bytes += sizeOfHold(hold);
+    for (const wait of session.waits.values()) bytes += sizeOfWait(wait);
   }
   for (const one of ledger.remembered.values()) bytes += sizeOfRemembered(one);
+  for (const { names } of ledger.licenses.values()) for (const name of names.keys()) bytes += sizeOfName(name);
   return bytes;
 }
 
@@ -99,7 +130,20 @@ function sizeOfSession({ proven, free }: Session): number {
 }
 
 function sizeOfHold({ items }: Hold): number {
-  return BYTES.hold + BYTES.item * items.length;
+  let bytes: number = BYTES.hold;
+  for (const { license, feature, chain } of items) {
+    bytes += BYTES.item + license.length + feature.length; // codes: ASCII
+    for (const name of chain) bytes += 2 + name.length;
+  }
+  return bytes;
+}
+
+function sizeOfWait({ items }: Wait): number {
+  return BYTES.wait + BYTES.waitItem * items.length;
+}
+
+function sizeOfName(name: string): number {
+  return BYTES.name + encodeUtf8(name).length;
 }
 
 function sizeOfAnswered({ outcome }: Answered): number {

@@ -1,4 +1,5 @@
 import {
+  type AcquireItem,
   bytesKey,
   type Configuration,
   type Constituent,
@@ -11,6 +12,7 @@ import {
 import { freeAt, LIMITS } from '../limits.ts';
 import { Journal } from '../journal.ts';
 import { Deadlines } from './deadlines.ts';
+import type { Policy } from './policy.ts';
 
 /** What the rules need to know besides the log: the same for the whole life of a replica. */
 export interface LedgerContext {
@@ -42,6 +44,12 @@ export interface Ledger {
   /** Outcomes outside a living session: consumes of ended sessions (24 h), admin and vendor commands (10 min). */
   readonly remembered: Map<string, Remembered>;
   readonly deadlines: Deadlines;
+  /** Derived: product → who waits for it, in the order in which they will be served. */
+  readonly queues: Map<string, Wait[]>;
+  /** Products of which something may have become free; empty between entries, unless more can be served than fits one. */
+  readonly stirred: Set<string>;
+  /** The customer's own rules; undefined = there are none. */
+  policy: Policy | undefined;
   /** Derived: how large it is by what clients asked for; see size.ts. */
   bytes: number;
   /** Names of records that changed since the last root (PROTOCOL §8.2). */
@@ -57,13 +65,25 @@ export interface LicenseState {
   replaced: readonly { readonly digest: Uint8Array; readonly text: string }[];
   /** Units used so far; `terms.units` − consumed = left. Never falls. */
   consumed: number;
+  /** utc; 0 = it was never used. */
+  firstUseUtc: number;
+  /** Whose seats they are, where they belong to users or devices → since when (utc). */
+  readonly names: Map<string, number>;
+  /** When names were taken off, utc, ascending; as many as the terms look back on. */
+  nameChanges: readonly number[];
   /** Derived: Σ seats of holders, shared seats once. used ≤ quantity at the time of each grant. */
   used: number;
   readonly usedByFeature: Map<string, number>;
-  /** Derived: seats shared by station or user: share key → holders' seats. */
-  readonly shares: Map<string, Map<string, number>>;
+  /** Derived: seats shared by station or user: share key → what its holders have. */
+  readonly shares: Map<string, Map<string, Share>>;
   /** Derived: who holds, in order of (since, session, hold). */
   readonly holders: HolderRef[];
+}
+
+export interface Share {
+  readonly seats: number;
+  /** Of the license's quantity. */
+  readonly cost: number;
 }
 
 export interface HolderRef {
@@ -83,13 +103,18 @@ export interface Session {
   readonly user: string;
   readonly host: string;
   readonly program: string;
+  readonly address: string;
+  readonly client: number;
   readonly openedUtc: number;
+  /** Since when nobody has used the application, as it says itself; logTime; 0 = somebody does. */
+  idleSince: number;
   /** It ends at this logTime unless renewed: ≥ freeAt of every hold. */
   deadline: number;
   /** '' = living; else why it gets no more than to give back. */
   evicted: string;
   closed: boolean;
   readonly holds: Map<number, Hold>;
+  readonly waits: Map<number, Wait>;
   /** Of open, consume and close; and of what carries no authority (PROTOCOL §5.12): what anybody may send ends nothing of the former. */
   readonly proven: RequestWindow;
   readonly free: RequestWindow;
@@ -133,13 +158,42 @@ export interface Hold {
   freeAt: number;
   /** Given back, but its license lets the seat linger. */
   lingering: boolean;
+  /** It came of a wait. */
+  readonly waited: boolean;
+}
+
+/** An acquire that others stand before. */
+export interface Wait {
+  /** The request id of the acquire; its hold's, when it is served. */
+  readonly id: number;
+  readonly session: Session;
+  /** Place in the log: who came first is served first. */
+  readonly seq: number;
+  readonly commandHash: Uint8Array;
+  readonly releaseHash: Uint8Array;
+  readonly items: readonly AcquireItem[];
+  /** So long the client wants to wait. */
+  readonly untilLogTime: number;
+  /** So long it is kept without a renewal: who is gone shall keep nobody waiting. The longest of the licenses in it, and stretched. */
+  readonly timeoutMs: number;
+  keptUntil: number;
 }
 
 export interface HeldItem {
+  /** Which item of the acquire it answers. */
+  readonly item: number;
   readonly license: string;
   readonly feature: string;
+  /** The feature and those around it, as it was when they were taken; so they are given back. */
+  readonly chain: readonly string[];
   readonly seats: number;
   readonly mode: CountingMode;
+  /** What each took of the quantity. */
+  readonly tokens: number;
+  /** Taken beyond the quantity. */
+  readonly overdraft: boolean;
+  /** Times of its use that were paid for in units; 0 = they are not. */
+  times: number;
 }
 
 export function emptyLedger(context: LedgerContext): Ledger {
@@ -157,6 +211,9 @@ export function emptyLedger(context: LedgerContext): Ledger {
     ended: new Map(),
     remembered: new Map(),
     deadlines: new Deadlines(),
+    queues: new Map(),
+    stirred: new Set(),
+    policy: undefined,
     bytes: 0,
     dirty: new Set(),
   };
@@ -179,15 +236,46 @@ export function licensesOf(ledger: Ledger, product: string): Iterable<LicenseSta
   return ledger.products.get(product)?.values() ?? [];
 }
 
+/** Something of it may be free for who waits. */
+export function stir(ledger: Ledger, { license: { product } }: LicenseState): void {
+  if (ledger.queues.has(product)) ledger.journal.add(ledger.stirred, product);
+}
+
+export function newLicense(
+  documents: Pick<LicenseState, 'license' | 'licenseDigest' | 'constituents' | 'issuingKey'>,
+): LicenseState {
+  return {
+    ...documents,
+    replaced: [],
+    consumed: 0,
+    firstUseUtc: 0,
+    names: new Map(),
+    nameChanges: [],
+    used: 0,
+    usedByFeature: new Map(),
+    shares: new Map(),
+    holders: [],
+  };
+}
+
 export const recordName = {
   session: (id: Uint8Array): string => `S${bytesKey(id)}`,
   license: (id: string): string => `L${id}`,
+  counters: (id: string): string => `C${id}`,
+  names: (id: string): string => `N${id}`,
+  policy: 'P',
   ended: (key: string): string => `E${key}`,
   remembered: (key: string): string => `R${key}`,
 } as const;
 
 export function touchSession(ledger: Ledger, session: Session): void {
   ledger.dirty.add(recordName.session(session.id));
+}
+
+/** It got a hold without having said anything: that is no sign of life. */
+export function keepWith(ledger: Ledger, session: Session, hold: Hold): void {
+  ledger.journal.set(session, 'deadline', Math.max(session.deadline, hold.freeAt));
+  ledger.deadlines.push(session);
 }
 
 /** A session outlives its holds: as long as a client may believe in a seat, the group knows whose it is. */

@@ -1,4 +1,6 @@
 import {
+  type AcquireItem,
+  CLIENT_VERSION,
   type Command,
   type ConsumeCommand,
   decodeOutcome,
@@ -9,10 +11,12 @@ import {
   keyIdBytes,
   type OpenCommand,
   type Outcome,
+  type RulesCommand,
   sessionHandleOf,
   sessionIdOf,
   signCommand,
   type SigningKey,
+  type UnnameCommand,
 } from '@trefoil/license';
 import { type Fixture, fixture, secretPair, seedKey } from '@trefoil/license/fixtures';
 import { type Entry, RULES_VERSION } from '../entry.ts';
@@ -98,15 +102,40 @@ export class TestLedger {
     } as const;
     return signCommand<EvictCommand>(set, unsigned, key);
   }
+
+  rule(rules: readonly JsonObject[], more: JsonObject = {}, key = this.fixture.admin): Outcome {
+    const { crypto, set, admin } = this.fixture;
+    const document = JSON.stringify({ format: 1, version: (this.ledger.policy?.version ?? 0) + 1, rules, ...more });
+    const by = {
+      admin: keyIdBytes(crypto, admin.publicKey),
+      nonce: new Uint8Array(16),
+      atLogTime: this.ledger.logTime,
+    };
+    return this.do(signCommand<RulesCommand>(set, { kind: 'rules', ...by, document }, key));
+  }
+
+  unname(license: string, name: string): Outcome {
+    const { crypto, set, admin } = this.fixture;
+    const by = {
+      admin: keyIdBytes(crypto, admin.publicKey),
+      nonce: new Uint8Array(16),
+      atLogTime: this.ledger.logTime,
+    };
+    return this.do(signCommand<UnnameCommand>(set, { kind: 'unname', ...by, license, name }, admin));
+  }
 }
 
 const shared = fixture();
+
+export type TestItem = Partial<AcquireItem> & { readonly product: string };
 
 export interface TestSessionOptions {
   readonly host?: string;
   readonly user?: string;
   readonly atLogTime?: number;
   readonly signedBy?: SigningKey;
+  readonly client?: number;
+  readonly address?: string;
 }
 
 /** A client's side of a session. */
@@ -133,6 +162,8 @@ export class TestSession {
       user: options.user ?? name,
       host: options.host ?? 'ws-1',
       program: 'app',
+      address: options.address ?? '',
+      client: options.client ?? CLIENT_VERSION,
     } as const;
     this.open = signCommand<OpenCommand>(set, unsigned, options.signedBy ?? this.key);
     this.id = sessionIdOf(crypto, set, unsigned);
@@ -151,24 +182,31 @@ export class TestSession {
     return { ...body, session: this.id, requestId, lowestUnanswered } as Command;
   }
 
-  acquire(products: string | readonly { product: string; seats?: number }[] = 'cad', extra: Extra = {}): Command {
+  acquire(products: string | readonly TestItem[] = 'cad', extra: Extra & { waitMs?: number } = {}): Command {
     const list = typeof products === 'string' ? [{ product: products }] : products;
     const items = list.map((one) => ({ feature: '', seats: 1, ...one }));
     const { hash } = this.secret(extra.requestId ?? this.requestId + 1);
-    return this.command({ kind: 'acquire', releaseHash: hash, items }, extra);
+    const { waitMs = 0, ...numbers } = extra;
+    return this.command({ kind: 'acquire', releaseHash: hash, waitMs, items }, numbers);
   }
 
   release(hold: number, extra: Extra = {}): Command {
     return this.command({ kind: 'release', hold, secret: this.secret(hold).secret }, extra);
   }
 
-  renew(extra: Extra = {}): Command {
-    return this.command({ kind: 'renew', nonce: new Uint8Array(16) }, extra);
+  renew(extra: Extra & { idleMs?: number } = {}): Command {
+    const { idleMs = 0, ...numbers } = extra;
+    return this.command({ kind: 'renew', nonce: new Uint8Array(16), idleMs }, numbers);
   }
 
-  consume(units: number, options: Extra & { key?: SigningKey; product?: string } = {}): Command {
-    const { product = 'sim', key = this.key } = options;
-    const unsigned = this.command({ kind: 'consume', product, feature: '', units } as never, options);
+  consume(units: number, options: Extra & { key?: SigningKey; product?: string; feature?: string } = {}): Command {
+    const { product = 'sim', feature = '', key = this.key } = options;
+    return this.consumeAll([{ product, feature, count: units }], { ...options, key });
+  }
+
+  consumeAll(items: ConsumeCommand['items'], options: Extra & { key?: SigningKey } = {}): Command {
+    const { key = this.key, ...extra } = options;
+    const unsigned = this.command({ kind: 'consume', items } as never, extra);
     return signCommand<ConsumeCommand>(this.#fixture.set, unsigned as Omit<ConsumeCommand, 'signature'>, key);
   }
 

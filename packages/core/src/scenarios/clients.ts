@@ -1,4 +1,5 @@
 import {
+  CLIENT_VERSION,
   type Answer,
   type Command,
   type ConsumeCommand,
@@ -102,6 +103,8 @@ export class Client {
         user: this.name,
         host: this.host,
         program: 'app',
+        address: '',
+        client: CLIENT_VERSION,
       },
       this.key,
     );
@@ -117,6 +120,7 @@ export class Client {
       kind: 'acquire',
       ...this.next(),
       releaseHash: hash,
+      waitMs: 0,
       items: items.map((one) => ({ ...one, feature: '' })),
     };
     const what = items
@@ -133,7 +137,7 @@ export class Client {
 
   renew(): void {
     const sentAt = this.#world.now;
-    this.request({ kind: 'renew', ...this.next(), nonce: new Uint8Array(16) }, 'renew', (answer) => {
+    this.request({ kind: 'renew', ...this.next(), nonce: new Uint8Array(16), idleMs: 0 }, 'renew', (answer) => {
       if (answer.kind === 'renewed') this.#believe(answer.grants, sentAt);
     });
   }
@@ -148,7 +152,7 @@ export class Client {
 
   consume(product: string, units: number): void {
     const { fixture } = this.#world;
-    const unsigned = { kind: 'consume', ...this.next(), product, feature: '', units } as const;
+    const unsigned = { kind: 'consume', ...this.next(), items: [{ product, feature: '', count: units }] } as const;
     this.request(signCommand<ConsumeCommand>(fixture.set, unsigned, this.key), `consume ${units} of ${product}`);
   }
 

@@ -75,7 +75,7 @@ export function forge(scenario: Scenario, what: string, name: string): void {
     putIn(
       scenario,
       what,
-      signCommand(set, { kind: 'consume', ...head, product: 'sim', feature: '', units: 10 }, tmrKeys.A),
+      signCommand(set, { kind: 'consume', ...head, items: [{ product: 'sim', feature: '', count: 10 }] }, tmrKeys.A),
     );
   else if (what === 'close') putIn(scenario, what, { kind: 'close', ...head, secret });
   else throw new RangeError(`no such command: ${what}`);

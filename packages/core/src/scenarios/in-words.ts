@@ -9,11 +9,13 @@ export function inWords(answer: Answer, startMs: number): string {
     case 'granted':
       return `is granted ${grants(answer.grants)}`;
     case 'renewed':
-      return answer.grants.length === 0 ? 'renews the session; no seats' : `keeps ${grants(answer.grants)}`;
+      return renewed(answer);
+    case 'queued':
+      return `waits, at place ${answer.place}`;
     case 'released':
       return 'has given the seat back';
     case 'consumed':
-      return `consumed ${answer.units} of ${answer.license}; ${answer.remaining} left`;
+      return answer.parts.map((one) => `consumed ${one.units} of ${one.license}; ${one.left} left`).join(' and ');
     case 'closed':
       return 'has closed the session';
     case 'denied': {
@@ -30,9 +32,21 @@ export function inWords(answer: Answer, startMs: number): string {
       return `has installed ${answer.licenses.map(installed).join(', ')}`;
     case 'expired':
       return `lost hold ${answer.hold}`;
+    case 'ruled':
+      return `has put ${answer.rules} rules into force`;
+    case 'unnamed':
+      return `has taken ${answer.name} off ${answer.license}`;
+    case 'unserved':
+      return 'has waited in vain';
     case 'ended':
       return `has no session any more: ${answer.why}`;
   }
+}
+
+function renewed({ grants: kept, waiting }: Answer & { kind: 'renewed' }): string {
+  const waits = waiting.map(({ place }) => `waits at place ${place}`);
+  const keeps = kept.length === 0 ? [] : [`keeps ${grants(kept)}`];
+  return [...keeps, ...waits].join(' and ') || 'renews the session; no seats';
 }
 
 function installed(one: InstalledLicense): string {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { formatUtc, parseUtc } from './fields.ts';
-import type { Json } from './json.ts';
+import { formatUtc, parseUtc } from '../fields.ts';
+import type { Json } from '../json.ts';
 import { parseTerms, termsJson, unknownTerms } from './terms.ts';
 
+const DAY = 86_400_000;
 const terms = (more: Record<string, unknown> = {}): Json => ({ version: 1, quantity: 5, ...more });
 
 describe('terms', () => {
@@ -11,14 +12,21 @@ describe('terms', () => {
     assert.deepEqual(parseTerms(terms()), {
       quantity: 5,
       counting: ['session'],
-      features: [],
+      whole: { tokens: 1, weight: 1 },
+      features: new Map(),
+      graceMs: 0,
+      downgrade: false,
+      overdraft: 0,
       sessionTimeoutMs: 60_000,
       offlineGraceMs: 60_000,
       lingerMs: 0,
+      queue: true,
+      minimum: { server: 0, client: 0 },
+      transfer: { splits: true, waitMs: 0 },
     });
   });
 
-  test('are read in full', () => {
+  test('of version 1 are read in full', () => {
     const full = {
       counting: ['station', 'session'],
       features: [{ name: 'mesh', quantity: 2, notAfter: '2027-01-31T00:00:00Z' }, { name: 'export' }],
@@ -29,17 +37,60 @@ describe('terms', () => {
       offlineGraceSeconds: 120,
       lingerSeconds: 30,
     };
-    assert.deepEqual(parseTerms(terms(full)), {
-      quantity: 5,
-      counting: ['station', 'session'],
-      features: [{ name: 'mesh', quantity: 2, notAfter: Date.UTC(2027, 0, 31) }, { name: 'export' }],
-      notBefore: Date.UTC(2026, 0, 1),
-      notAfter: Date.UTC(2028, 0, 1),
-      units: 1_000,
-      sessionTimeoutMs: 600_000,
-      offlineGraceMs: 120_000,
-      lingerMs: 30_000,
-    });
+    const read = parseTerms(terms(full));
+    const scope = { notBefore: Date.UTC(2026, 0, 1), notAfter: Date.UTC(2028, 0, 1), tokens: 1, weight: 1 };
+    assert.deepEqual(read.counting, ['station', 'session']);
+    assert.deepEqual(read.whole, scope);
+    assert.deepEqual(
+      [...read.features.values()],
+      [
+        { ...scope, name: 'mesh', quantity: 2, notAfter: Date.UTC(2027, 0, 31), chain: ['mesh'] },
+        { ...scope, name: 'export', chain: ['export'] },
+      ],
+    );
+    assert.deepEqual([read.units, read.metering], [1_000, 'prepaid']);
+    assert.deepEqual([read.sessionTimeoutMs, read.offlineGraceMs, read.lingerMs], [600_000, 120_000, 30_000]);
+  });
+
+  test('of version 2 are read in full', () => {
+    const full = {
+      version: 2,
+      notAfter: '2028-01-01T00:00:00Z',
+      features: [
+        { name: 'mill', quantity: 4, tokens: 2, weight: 3, versions: { to: '8' } },
+        { name: 'five-axis', within: 'mill', quantity: 2, notBefore: '2026-01-01T00:00:00Z' },
+      ],
+      versions: { from: '5.1', to: '7' },
+      maintenance: { until: '2027-01-01T00:00:00Z' },
+      ...{ downgrade: true, grace: 'P14D', usagePeriod: 'P30D', metering: 'postpaid', queue: false, standby: 'hot' },
+      seatTime: { every: 'PT1M', units: 2 },
+      overdraft: { percent: 30 },
+      borrowing: { seats: 2, longest: 'P14D', extensions: 1, writeOffs: { count: 1, within: 'P365D' } },
+      named: { who: 'device', changes: 3, within: 'P30D' },
+      minimum: { server: 4, client: 2 },
+      transfer: { moves: 1, returns: 2, splits: false, wait: 'P1D' },
+      texts: { en: { denied: 'Call us.' }, 'de-AT': { denied: 'Rufen Sie an.' } },
+      customer: { order: '4711' },
+      vendorData: 'AAAA',
+    };
+    const read = parseTerms(terms(full));
+    assert.equal(read.overdraft, 2); // of five seats, rounded up
+    assert.deepEqual([read.graceMs, read.usagePeriodMs, read.downgrade], [14 * DAY, 30 * DAY, true]);
+    assert.deepEqual([read.metering, read.units, read.queue, read.standby], ['postpaid', undefined, false, 'hot']);
+    assert.deepEqual(read.seatTime, { everyMs: 60_000, units: 2 });
+    const writeOffs = { count: 1, withinMs: 365 * DAY };
+    assert.deepEqual(read.borrowing, { seats: 2, longestMs: 14 * DAY, extensions: 1, writeOffs });
+    assert.deepEqual(read.named, { who: 'device', changes: 3, withinMs: 30 * DAY });
+    assert.deepEqual(read.minimum, { server: 4, client: 2 });
+    assert.deepEqual(read.transfer, { moves: 1, returns: 2, splits: false, waitMs: DAY });
+    const { chain, tokens, weight, versions, notBefore, notAfter } = read.features.get('five-axis') ?? assert.fail();
+    assert.deepEqual(
+      { chain, tokens, weight, versions },
+      {
+        ...{ chain: ['five-axis', 'mill'], tokens: 2, weight: 3, versions: { to: [8] } },
+      },
+    );
+    assert.deepEqual([notBefore, notAfter], [Date.UTC(2026, 0, 1), Date.UTC(2028, 0, 1)]);
   });
 
   test('a term that is not known has no effect, unless it is critical', () => {
@@ -49,9 +100,9 @@ describe('terms', () => {
       message: 'the term "nodeLocked" is critical and not known here: this program is too old for the license',
     });
     assert.throws(() => parseTerms(terms({ critical: ['absent'] })), { code: 'unknown-term' });
-    assert.throws(() => parseTerms(terms({ version: 2 })), {
+    assert.throws(() => parseTerms(terms({ version: 3 })), {
       code: 'unknown-term',
-      message: /terms\.version is above 1/,
+      message: /terms\.version is above 2/,
     });
   });
 
@@ -115,6 +166,80 @@ describe('terms are refused in words that name the field', () => {
     [{ offlineGraceSeconds: 0 }, 'terms.offlineGraceSeconds is 0, allowed are 1 to 86400'],
     [{ lingerSeconds: 86_401 }, 'terms.lingerSeconds is 86401, allowed are 0 to 86400'],
     [{ critical: 'quantity' }, 'terms.critical is not a list'],
+    [{ grace: 'P1D' }, 'terms.grace needs terms.version 2'],
+    [{ features: [{ name: 'a', tokens: 2 }] }, 'terms.features[0].tokens needs terms.version 2'],
+    ...(
+      [
+        [{ overdraft: { seats: 1 }, quantity: 0 }, 'terms.overdraft has no meaning where nothing is counted'],
+        [
+          { overdraft: { seats: 1 }, counting: ['uncounted'] },
+          'terms.overdraft has no meaning where nothing is counted',
+        ],
+        [{ overdraft: {} }, 'terms.overdraft has either "seats" or "percent"'],
+        [{ overdraft: { seats: 1, percent: 5 } }, 'terms.overdraft has either "seats" or "percent"'],
+        [{ borrowing: { seats: 6, longest: 'P1D' } }, "terms.borrowing.seats is above the license's quantity"],
+        [{ borrowing: { seats: 1 } }, 'terms.borrowing.longest is not a text'],
+        [
+          { borrowing: { seats: 1, longest: 'P400D' } },
+          'terms.borrowing.longest is P400D, allowed are 1 minute to 366 days',
+        ],
+        [
+          { named: { who: 'user', changes: 1, within: 'P1D' }, quantity: 0 },
+          'terms.named needs a quantity: so many names there can be',
+        ],
+        [{ grace: 'P1D' }, 'terms.grace has no meaning without an end: give terms.notAfter or terms.usagePeriod'],
+        [{ grace: '1 day' }, 'terms.grace is not a duration like P30D (30 days) or PT8H (8 hours)'],
+        [
+          { downgrade: true },
+          'terms.downgrade has no meaning without a "from": give terms.versions.from or terms.maintenance.from',
+        ],
+        [{ downgrade: 1 }, 'terms.downgrade is neither true nor false'],
+        [{ versions: {} }, 'terms.versions has neither "from" nor "to"'],
+        [{ versions: { from: '7.1', to: '7.0' } }, 'terms.versions.to is below terms.versions.from'],
+        [{ versions: { from: 'seven' } }, 'terms.versions.from is not a version like 7 or 7.2.1'],
+        [{ versions: { form: '7' } }, 'unknown field "terms.versions.form"'],
+        [{ metering: 'prepaid' }, 'terms.metering is prepaid without terms.units'],
+        [{ seatTime: { every: 'PT1M' } }, 'terms.seatTime uses up units: give terms.units, or terms.metering postpaid'],
+        [{ standby: 'cold' }, 'terms.standby cold needs terms.usagePeriod: so long it may replace the first license'],
+        [{ standby: 'hot' }, 'terms.standby hot needs terms.seatTime: its use is counted by time'],
+        [
+          { features: [{ name: 'a', weight: 2 }] },
+          'the feature a has a weight where nothing is metered: give terms.units or terms.metering',
+        ],
+        [
+          { features: [{ name: 'a', tokens: 6 }] },
+          "terms.features[0].tokens is above the license's quantity: nobody could have a seat",
+        ],
+        [{ features: [{ name: 'a', within: 'b' }] }, 'terms.features[0].within "b" is not a feature of this license'],
+        [
+          {
+            features: [
+              { name: 'a', within: 'b' },
+              { name: 'b', within: 'a' },
+            ],
+          },
+          'terms.features[0].within leads through more than 8 features, or in a circle',
+        ],
+        [
+          {
+            features: [
+              { name: 'a', quantity: 2 },
+              { name: 'b', within: 'a', quantity: 3 },
+            ],
+          },
+          'terms.features[1].quantity is above that of the feature a',
+        ],
+        [
+          { notAfter: '2027-01-01T00:00:00Z', features: [{ name: 'a', notBefore: '2028-01-01T00:00:00Z' }] },
+          'terms.features[0] "a" would begin after it, or what is around it, has ended',
+        ],
+        [{ texts: { english: { a: 'b' } } }, 'terms.texts has the language "english", which is none like en or de-AT'],
+        [
+          { customer: { name: 'a\u202eb' } },
+          'terms.customer.name contains a line break, another control character, or one that turns the direction of text',
+        ],
+      ] as const
+    ).map(([more, message]) => [{ version: 2, ...more }, message] as const),
   ];
   for (const [more, message] of cases)
     test(message, () =>
@@ -127,9 +252,9 @@ describe('terms are refused in words that name the field', () => {
   });
 
   test('a feature may have as many seats as its license, and a term at most the length of a code', () => {
-    assert.equal(parseTerms(terms({ features: [{ name: 'a', quantity: 5 }] })).features[0]?.quantity, 5);
+    assert.equal(parseTerms(terms({ features: [{ name: 'a', quantity: 5 }] })).features.get('a')?.quantity, 5);
     const named = (name: string): Json => terms({ features: [{ name }] });
-    assert.equal(parseTerms(named('a'.repeat(64))).features[0]?.name.length, 64);
+    assert.equal(parseTerms(named('a'.repeat(64))).features.size, 1);
     for (const name of ['a'.repeat(65), 'a!', 'a b', 'a\n', '-a'])
       assert.throws(() => parseTerms(named(name)), { code: 'malformed' }, name);
     for (const long of ['x'.repeat(65), 'ü'.repeat(33)])
@@ -137,7 +262,10 @@ describe('terms are refused in words that name the field', () => {
   });
 
   test('features may exceed a license that is not counted', () => {
-    assert.equal(parseTerms(terms({ quantity: 0, features: [{ name: 'a', quantity: 6 }] })).features[0]?.quantity, 6);
+    assert.equal(
+      parseTerms(terms({ quantity: 0, features: [{ name: 'a', quantity: 6 }] })).features.get('a')?.quantity,
+      6,
+    );
   });
 });
 

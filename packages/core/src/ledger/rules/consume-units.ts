@@ -1,48 +1,109 @@
-import { type Answer, type ConsumeCommand, type DenialCode, signedCommandBytes } from '@trefoil/license';
-import { endOf } from '../seats.ts';
+import {
+  type Answer,
+  type ConsumeCommand,
+  type Consumed,
+  type ConsumeItem,
+  LIMITS,
+  signedCommandBytes,
+} from '@trefoil/license';
+import { isNearer } from '../allocate.ts';
+import { type Ask, askOf, type Denial, endOf } from '../checks/ask.ts';
+import { nameOf } from '../checks/names.ts';
+import { unitDenial } from '../checks/order.ts';
+import { unitsLeft } from '../checks/units.ts';
+import { denied } from '../denied.ts';
+import { addName } from '../size.ts';
 import { type Ledger, type LicenseState, licensesOf, recordName, type Session } from '../state.ts';
-import { denied, endsBefore, nearer } from './grant-seats.ts';
 import { refused } from './refused.ts';
 
-/** PROTOCOL §5.7: units only ever fall, never below zero. Signed by the session key, or a TMR server could use them up. */
+/**
+ * PROTOCOL §5.7: units only ever fall, never below zero, for all items or none. Signed by the session key, or a TMR server could use
+ * them up.
+ */
 export function consumeUnits(ledger: Ledger, session: Session, command: ConsumeCommand): Answer {
   const { crypto, configuration } = ledger.context;
   const key = { alg: 'ed25519', bytes: session.key } as const;
   if (!crypto.verify(key, signedCommandBytes(configuration.set, command), command.signature))
     return refused('bad-signature');
   if (session.evicted !== '') return refused('evicted', session.evicted);
-  let best: LicenseState | undefined;
-  let worst: { code: DenialCode; state: LicenseState } | undefined;
-  for (const state of licensesOf(ledger, command.product)) {
-    const code = unitsDenial(ledger, state, command);
-    if (code === undefined) {
-      if (best === undefined || endsBefore(state, best)) best = state;
-    } else if (worst === undefined || nearer(code, state, worst)) worst = { code, state };
+  const start = ledger.journal.mark();
+  const parts: Consumed[] = [];
+  for (const [position, item] of command.items.entries()) {
+    const { asks, denial } = licensesFor(ledger, session, item);
+    let left = item.count;
+    // What is left of one that ends sooner is used before what lasts longer.
+    for (const ask of denial === undefined ? asks : []) {
+      const units = unitsFrom(ask, left);
+      if (units === 0) continue;
+      left -= units;
+      use(ask, units * weightOf(ask));
+      parts.push(partOf(ask.state, position, units * weightOf(ask)));
+    }
+    if (denial === undefined && left === 0) continue;
+    ledger.journal.undoTo(start);
+    return denied(ledger, { ...(denial ?? { code: 'units', asked: [] }), item });
   }
-  if (best === undefined) return denied(worst?.code ?? 'unknown-product', command);
-  ledger.journal.set(best, 'consumed', best.consumed + command.units);
-  ledger.dirty.add(recordName.license(best.license.id));
-  const { license } = best;
-  return {
-    kind: 'consumed',
-    license: license.id,
-    version: license.version,
-    units: command.units,
-    remaining: unitsLeft(best),
-  };
+  return { kind: 'consumed', parts };
 }
 
-function unitsDenial(ledger: Ledger, state: LicenseState, command: ConsumeCommand): DenialCode | undefined {
-  const { terms } = state.license;
-  const feature = terms.features.find((one) => one.name === command.feature);
-  if (command.feature !== '' && feature === undefined) return 'unknown-feature';
-  if (terms.notBefore !== undefined && ledger.utc < terms.notBefore) return 'not-yet';
-  if (ledger.utc >= endOf(state, feature)) return 'expired';
-  if (ledger.utc >= ledger.context.configuration.expires) return 'configuration-expired';
-  return terms.units === undefined || unitsLeft(state) < command.units ? 'units' : undefined;
+/** How often it can be used. */
+function unitsFrom(ask: Ask, wanted: number): number {
+  if (ask.state.license.terms.metering === undefined) return 0;
+  const weight = weightOf(ask);
+  return weight === 0 ? wanted : Math.min(wanted, Math.floor(unitsLeft(ask.state) / weight));
 }
 
-/** An update may bring fewer units than were used: then none are left, and none are owed. */
-export function unitsLeft(state: LicenseState): number {
-  return Math.max(0, (state.license.terms.units ?? 0) - state.consumed);
+function weightOf({ scope }: Ask): number {
+  return scope?.weight ?? 1;
+}
+
+function use({ ledger, state, session }: Ask, units: number): void {
+  const { named, usagePeriodMs } = state.license.terms;
+  if (state.firstUseUtc === 0 && usagePeriodMs !== undefined) ledger.journal.set(state, 'firstUseUtc', ledger.utc);
+  if (named !== undefined) addName(ledger, state, nameOf(named, session));
+  consume(ledger, state, units);
+}
+
+/** The counter itself. */
+export function consume(ledger: Ledger, state: LicenseState, units: number): void {
+  ledger.journal.set(state, 'consumed', state.consumed + units);
+  ledger.dirty.add(recordName.counters(state.license.id));
+}
+
+function partOf(state: LicenseState, item: number, units: number): Consumed {
+  const { license } = state;
+  const left = license.terms.units === undefined ? LIMITS.units : unitsLeft(state);
+  return { item, license: license.id, version: license.version, units, left };
+}
+
+/** Those that pass all checks but that of units, in the order in which they are used; or why none does. */
+function licensesFor(
+  ledger: Ledger,
+  session: Session,
+  item: ConsumeItem,
+): { asks: readonly Ask[]; denial?: Denial & { readonly asked: readonly LicenseState[] } } {
+  const asks: Ask[] = [];
+  let nearest: (Denial & { state: LicenseState }) | undefined;
+  for (const state of licensesOf(ledger, item.product)) {
+    const ask = askOf(ledger, state, session, item);
+    const denial = unitDenial(ask);
+    if (denial === undefined) asks.push(ask);
+    else if (nearest === undefined || isNearer({ ...denial, state }, nearest)) nearest = { ...denial, state };
+  }
+  if (asks.length > 0) return { asks: asks.sort(byEnd) };
+  const { state, ...denial } = nearest ?? { code: 'unknown-product' };
+  return { asks, denial: { ...denial, asked: state === undefined ? [] : [state] } };
+}
+
+/** Prepaid units first: what is paid for afterwards costs more. */
+function byEnd(a: Ask, b: Ask): number {
+  const [paidA, paidB] = [isPostpaid(a), isPostpaid(b)];
+  if (paidA !== paidB) return paidA ? 1 : -1;
+  const [endA, endB] = [endOf(a), endOf(b)];
+  if (endA !== endB) return endA < endB ? -1 : 1;
+  return a.state.license.id < b.state.license.id ? -1 : 1;
+}
+
+function isPostpaid({ state }: Ask): boolean {
+  return state.license.terms.metering === 'postpaid';
 }

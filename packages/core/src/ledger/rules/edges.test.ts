@@ -73,7 +73,9 @@ for (const [what, terms, ask, done] of ASKS)
         for (const id of ids) one.sell({ ...terms, notAfter: ends[id] as string }, { id, product: 'sim' });
         const outcome = one.do(ask(TestSession.opened(one, 'alice')));
         const license =
-          outcome.kind === 'granted' ? outcome.grants[0]?.license : outcome.kind === 'consumed' && outcome.license;
+          outcome.kind === 'granted'
+            ? outcome.grants[0]?.license
+            : outcome.kind === 'consumed' && outcome.parts[0]?.license;
         assert.equal(license, 'c', ids.join());
       }
     });
@@ -111,7 +113,7 @@ describe('grants of several licenses at once', () => {
     const one = new TestLedger();
     one.sell({ quantity: 5, features: [{ name: 'mesh', notAfter: SOON }, { name: 'draft' }] });
     const session = TestSession.opened(one, 'alice');
-    const item = (feature: string): Command => session.acquire([{ product: 'cad', feature } as never]);
+    const item = (feature: string): Command => session.acquire([{ product: 'cad', feature }]);
     for (const [feature, end] of [
       ['mesh', Date.parse(SOON)],
       ['draft', 0],
@@ -349,7 +351,7 @@ test('a feature is counted also in a license of which there are as many as one l
   const one = new TestLedger();
   one.sell({ quantity: 0, features: [{ name: 'solver', quantity: 2 }] });
   const session = TestSession.opened(one, 'alice');
-  const solver = () => one.do(session.acquire([{ product: 'cad', feature: 'solver' } as { product: string }])).kind;
+  const solver = () => one.do(session.acquire([{ product: 'cad', feature: 'solver' }])).kind;
   assert.deepEqual([solver(), solver(), solver()], ['granted', 'granted', 'denied']);
   assert.equal(one.do(session.acquire()).kind, 'granted');
 });

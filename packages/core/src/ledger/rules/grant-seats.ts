@@ -1,174 +1,125 @@
-import {
-  type AcquireCommand,
-  type AcquireItem,
-  type Answer,
-  DENIAL_CODES,
-  type DenialCode,
-  type Grant,
-} from '@trefoil/license';
+import type { AcquireCommand, Answer } from '@trefoil/license';
 import { freeAt, LIMITS } from '../../limits.ts';
-import { countHold, countItem, denialOf, endOf, modeOf } from '../seats.ts';
-import { addHold } from '../size.ts';
-import {
-  type HeldItem,
-  type Hold,
-  type Ledger,
-  type LicenseState,
-  licensesOf,
-  scheduleSession,
-  type Session,
-} from '../state.ts';
+import type { NotAllocated, Part } from '../allocate.ts';
+import { nameOf } from '../checks/names.ts';
+import { seatTimeUnits } from '../checks/units.ts';
+import { askOf } from '../checks/ask.ts';
+import { denied } from '../denied.ts';
+import { grantsOf } from '../grants.ts';
+import { allocateBehind, enqueue, placeOf } from '../queue.ts';
+import { countHold } from '../seats.ts';
+import { addHold, addName, addWait } from '../size.ts';
+import { type Hold, type Ledger, licensesOf, recordName, scheduleSession, type Session, type Wait } from '../state.ts';
+import { consume } from './consume-units.ts';
 import { refused } from './refused.ts';
 
-/** PROTOCOL §5.8: all items or none. Items are tried in order, each against what the earlier ones left. */
-export function grantSeats(ledger: Ledger, session: Session, command: AcquireCommand): Answer {
+/** PROTOCOL §5.8: all items or none; and who may wait, waits (§5.15). */
+export function grantSeats(
+  ledger: Ledger,
+  session: Session,
+  command: AcquireCommand,
+  asked: { commandHash: Uint8Array; seq: number },
+): Answer {
   if (session.evicted !== '') return refused('evicted', session.evicted);
   if (itemsHeld(session) + command.items.length > LIMITS.itemsPerSession)
     return refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
-  const { journal } = ledger;
-  const start = journal.mark();
-  const chosen: { state: LicenseState; item: HeldItem }[] = [];
-  for (const item of command.items) {
-    const found = chooseLicense(ledger, session, item);
-    if ('code' in found) {
-      journal.undoTo(start);
-      return denied(found.code, item, found.state);
-    }
-    const held = {
-      license: found.state.license.id,
-      feature: item.feature,
-      seats: item.seats,
-      mode: modeOf(found.state, item),
-    };
-    chosen.push({ state: found.state, item: held });
-    // Taken at once, so that the next item sees it; taken back if a later one fails.
-    countItem(
-      ledger,
-      { session, hold: newHold(ledger, command, chosen), item: held, position: chosen.length - 1 },
-      'take',
-    );
-  }
-  journal.undoTo(start);
-  const hold = newHold(ledger, command, chosen);
-  addHold(ledger, session, hold);
-  countHold(ledger, session, hold, 'take');
+  const parts = allocateBehind(ledger, session, command.items);
+  if ('code' in parts) return waits(ledger, session, command, asked, parts) ?? denied(ledger, parts);
+  const hold = newHold(ledger, command.requestId, command.releaseHash, parts, false);
+  takeSeats(ledger, session, hold, parts);
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
 }
 
+/** undefined = it is not seats that are missing, or nobody may wait for them, or it would wait for ever. */
+function waits(
+  ledger: Ledger,
+  session: Session,
+  command: AcquireCommand,
+  { commandHash, seq }: { commandHash: Uint8Array; seq: number },
+  { code }: NotAllocated,
+): Answer | undefined {
+  if (command.waitMs === 0 || code !== 'seats') return undefined;
+  const licenses = command.items.flatMap((item) => [...licensesOf(ledger, item.product)]);
+  if (licenses.some(({ license }) => !license.terms.queue)) return undefined;
+  if (command.items.some((item) => item.seats > most(ledger, item.product))) return undefined;
+  const timeoutsMs = licenses.map(({ license }) => license.terms.sessionTimeoutMs);
+  const timeoutMs = Math.max(...timeoutsMs);
+  const wait: Wait = {
+    ...{ id: command.requestId, session, seq, commandHash, items: command.items },
+    releaseHash: new Uint8Array(command.releaseHash),
+    untilLogTime: ledger.logTime + command.waitMs,
+    timeoutMs,
+    keptUntil: freeAt(ledger.logTime, timeoutMs),
+  };
+  addWait(ledger, session, wait);
+  enqueue(ledger, wait);
+  scheduleSession(ledger, session);
+  return {
+    kind: 'queued',
+    place: placeOf(ledger, wait),
+    untilLogTime: wait.untilLogTime,
+    renewWithinMs: Math.min(LIMITS.sessionTimeoutMs, ...timeoutsMs),
+  };
+}
+
+/** More than all of them together nobody will ever have. */
+function most(ledger: Ledger, product: string): number {
+  let seats = 0;
+  for (const { license } of licensesOf(ledger, product))
+    seats += license.terms.quantity === 0 ? Infinity : license.terms.quantity + license.terms.overdraft;
+  return seats;
+}
+
+/** What a session holds or waits for: a renewal has to name all of it. */
 function itemsHeld(session: Session): number {
   let items = 0;
   for (const hold of session.holds.values()) items += hold.items.length;
+  for (const wait of session.waits.values()) items += wait.items.length;
   return items;
 }
 
-/** Licenses of one product add up. Taken is the entry that leaves the customer most: the one that ends soonest. */
-function chooseLicense(
-  ledger: Ledger,
-  session: Session,
-  item: AcquireItem,
-): { state: LicenseState } | { code: DenialCode; state?: LicenseState } {
-  let best: LicenseState | undefined;
-  let worst: { code: DenialCode; state: LicenseState } | undefined;
-  for (const state of licensesOf(ledger, item.product)) {
-    const code = denialOf(ledger, state, session, item);
-    if (code === undefined) {
-      if (best === undefined || endsBefore(state, best)) best = state;
-    } else if (worst === undefined || nearer(code, state, worst)) worst = { code, state };
+/** The seats change hands here, whether at once or after a wait. */
+export function takeSeats(ledger: Ledger, session: Session, hold: Hold, parts: readonly Part[]): void {
+  const { journal } = ledger;
+  addHold(ledger, session, hold);
+  countHold(ledger, session, hold, 'take');
+  for (const { state, item } of parts) {
+    const { named, seatTime, usagePeriodMs } = state.license.terms;
+    if (state.firstUseUtc === 0 && usagePeriodMs !== undefined) {
+      journal.set(state, 'firstUseUtc', ledger.utc);
+      ledger.dirty.add(recordName.counters(state.license.id));
+    }
+    if (named !== undefined) addName(ledger, state, nameOf(named, session));
+    if (seatTime !== undefined)
+      consume(
+        ledger,
+        state,
+        seatTimeUnits({ ...askOf(ledger, state, session, { product: '', ...item }), seats: item.seats }, 1),
+      );
   }
-  if (best !== undefined) return { state: best };
-  return worst ?? { code: 'unknown-product' };
 }
 
-export function endsBefore(a: LicenseState, b: LicenseState): boolean {
-  const endA = endOf(a, undefined);
-  const endB = endOf(b, undefined);
-  return endA === endB ? a.license.id < b.license.id : endA < endB;
-}
-
-/** The client is told of the license that came nearest to granting: the one that failed the latest check (PROTOCOL §5.8). */
-export function nearer(
-  code: DenialCode,
-  state: LicenseState,
-  than: { code: DenialCode; state: LicenseState },
-): boolean {
-  const order = DENIAL_CODES.indexOf(code) - DENIAL_CODES.indexOf(than.code);
-  return order === 0 ? state.license.id < than.state.license.id : order > 0;
-}
-
-function newHold(
+export function newHold(
   ledger: Ledger,
-  command: AcquireCommand,
-  chosen: readonly { state: LicenseState; item: HeldItem }[],
+  id: number,
+  releaseHash: Uint8Array,
+  parts: readonly Part[],
+  waited: boolean,
 ): Hold {
-  const timeoutMs = Math.max(...chosen.map((one) => one.state.license.terms.sessionTimeoutMs));
+  const terms = parts.map(({ state }) => state.license.terms);
+  const timeoutMs = Math.max(...terms.map((one) => one.sessionTimeoutMs));
   return {
-    id: command.requestId,
-    releaseHash: new Uint8Array(command.releaseHash),
+    id,
+    releaseHash: new Uint8Array(releaseHash),
     sinceLogTime: ledger.logTime,
     sinceUtc: ledger.utc,
-    items: chosen.map((one) => one.item),
-    lifeMs: Math.min(...chosen.map((one) => one.state.license.terms.offlineGraceMs)),
+    items: parts.map(({ item }) => item),
+    lifeMs: Math.min(...terms.map((one) => one.offlineGraceMs)),
     timeoutMs,
     issuedLogTime: ledger.logTime,
     freeAt: freeAt(ledger.logTime, timeoutMs),
     lingering: false,
-  };
-}
-
-/** What the holder can show for each license of a hold, as of its last issue. */
-export function grantsOf(ledger: Ledger, session: Session, hold: Hold): Grant[] {
-  return hold.items.map((item) => {
-    const state = ledger.licenses.get(item.license) as LicenseState;
-    const end = endOf(
-      state,
-      state.license.terms.features.find((one) => one.name === item.feature),
-    );
-    return {
-      license: item.license,
-      version: state.license.version,
-      licenseDigest: state.licenseDigest,
-      tmrId: state.license.tmrId,
-      product: state.license.product,
-      feature: item.feature,
-      seats: item.seats,
-      mode: item.mode,
-      user: session.user,
-      host: session.host,
-      sessionKey: session.key,
-      hold: hold.id,
-      releaseHash: hold.releaseHash,
-      issuedLogTime: hold.issuedLogTime,
-      issuedUtc: ledger.utc,
-      lifeMs: hold.lifeMs,
-      notAfter: end === Infinity ? 0 : end,
-    };
-  });
-}
-
-/** Who has the seats and since when, so that the one who waits knows whom to ask. */
-export function denied(
-  code: DenialCode,
-  item: { product: string; feature: string },
-  state?: LicenseState,
-  holders = 10,
-): Answer {
-  const quantity = state?.license.terms.quantity ?? 0;
-  return {
-    kind: 'denied',
-    code,
-    product: item.product,
-    feature: item.feature,
-    quantity,
-    free: Math.max(0, quantity - (state?.used ?? 0)),
-    holders:
-      code !== 'seats' || state === undefined
-        ? []
-        : state.holders.slice(0, holders).map((ref) => ({
-            user: ref.session.user,
-            host: ref.session.host,
-            sinceUtc: ref.hold.sinceUtc,
-            seats: ref.item.seats,
-          })),
+    waited,
   };
 }

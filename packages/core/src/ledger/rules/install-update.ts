@@ -9,8 +9,9 @@ import {
   type UpdateCommand,
   verifyUpdate,
 } from '@trefoil/license';
+import { RULES_VERSION } from '../../entry.ts';
 import { LIMITS } from '../../limits.ts';
-import { addLicense, type Ledger, recordName } from '../state.ts';
+import { addLicense, type Ledger, type LicenseState, newLicense, recordName, stir } from '../state.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.10: the vendor's update; all of it or nothing. Sessions live on, also where the quantity falls below use. */
@@ -78,9 +79,15 @@ function faultOf(ledger: Ledger, update: Update, license: License): Answer | und
     return older(standing.license, license.version);
   if (standing !== undefined && standing.license.product !== license.product)
     return refused('bad-document', `license ${license.id} changed its product`);
-  const { notAfter } = license.terms;
-  if (notAfter !== undefined && notAfter <= ledger.utc)
-    return refused('bad-document', `license ${license.id} ended on ${new Date(notAfter).toISOString()}`);
+  const { whole, graceMs, minimum } = license.terms;
+  const last = (whole.notAfter ?? Infinity) + graceMs;
+  if (last <= ledger.utc)
+    return refused('bad-document', `license ${license.id} ended on ${new Date(last).toISOString()}`);
+  if (minimum.server > RULES_VERSION)
+    return refused(
+      'bad-document',
+      `license ${license.id} needs servers with rules ${minimum.server}; these have ${RULES_VERSION}`,
+    );
   const digest = crypto.sha256(encodeUtf8(license.text));
   for (const container of configuration.containers) {
     const constituent = update.constituents.find(
@@ -108,20 +115,13 @@ function install(ledger: Ledger, update: Update, license: License): void {
     issuingKey: update.issuingKey.text,
   };
   const standing = ledger.licenses.get(license.id);
-  if (standing === undefined)
-    addLicense(ledger, {
-      ...fields,
-      replaced: [],
-      consumed: 0,
-      used: 0,
-      usedByFeature: new Map(),
-      shares: new Map(),
-      holders: [],
-    });
+  if (standing === undefined) addLicense(ledger, newLicense(fields));
   else {
     const before = { digest: standing.licenseDigest, text: standing.license.text };
     journal.set(standing, 'replaced', [...standing.replaced, before].slice(-LIMITS.replacedLicenses));
     for (const key of Object.keys(fields) as (keyof typeof fields)[]) journal.set(standing, key, fields[key]);
   }
   ledger.dirty.add(recordName.license(license.id));
+  if (standing === undefined) ledger.dirty.add(recordName.counters(license.id));
+  stir(ledger, ledger.licenses.get(license.id) as LicenseState);
 }

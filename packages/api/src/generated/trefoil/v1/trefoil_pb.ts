@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trefoil/v1/trefoil.proto.
  */
 export const file_trefoil_v1_trefoil: GenFile = /*@__PURE__*/
-  fileDesc("Chh0cmVmb2lsL3YxL3RyZWZvaWwucHJvdG8SCnRyZWZvaWwudjEiHgoPRGVzY3JpYmVSZXF1ZXN0EgsKA3NldBgBIAEoDCLoAQoNRGVzY3JpYmVSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZzZXJ2ZXIYBCABKAkSDgoGYWN0aXZlGAUgASgIEhYKDmFjdGl2ZV9hZGRyZXNzGAYgASgJEhEKCWFkZHJlc3NlcxgHIAMoCRITCgtpc3N1aW5nX2tleRgIIAEoCRIVCg1jb25maWd1cmF0aW9uGAkgASgJEhMKC2NlcnRpZmljYXRlGAogASgMEhAKCGxvZ190aW1lGAsgASgEEg8KB3NlcnZlcnMYDCADKAkiUQoNU3VibWl0UmVxdWVzdBILCgNzZXQYASABKAwSDwoHY29tbWFuZBgCIAEoDBITCgtwYXRpZW5jZV9tcxgDIAEoDRINCgVzdHVjaxgEIAEoCCKdAQoLU3VibWl0UmVwbHkSKgoJY2VydGlmaWVkGAEgASgLMhUudHJlZm9pbC52MS5DZXJ0aWZpZWRIABIoCghyZWRpcmVjdBgCIAEoCzIULnRyZWZvaWwudjEuUmVkaXJlY3RIABIuCgt1bmF2YWlsYWJsZRgDIAEoCzIXLnRyZWZvaWwudjEuVW5hdmFpbGFibGVIAEIICgZyZXN1bHQiUwoJQ2VydGlmaWVkEg8KB291dGNvbWUYASABKAwSEgoKbGVhZl9pbmRleBgCIAEoDRIMCgRwYXRoGAMgAygMEhMKC2NlcnRpZmljYXRlGAQgASgMIisKCFJlZGlyZWN0Eg8KB2FkZHJlc3MYASABKAkSDgoGc2VydmVyGAIgASgJIjUKC1VuYXZhaWxhYmxlEg4KBnJlYXNvbhgBIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIwChFHZXRMaWNlbnNlUmVxdWVzdBILCgNzZXQYASABKAwSDgoGZGlnZXN0GAIgASgMIiIKD0dldExpY2Vuc2VSZXBseRIPCgdsaWNlbnNlGAEgASgJIhwKDVN0YXR1c1JlcXVlc3QSCwoDc2V0GAEgASgMIoIDCgtTdGF0dXNSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZ2ZW5kb3IYBCABKAkSDgoGc2VydmVyGAUgASgJEgwKBHJvbGUYBiABKAkSDQoFZXBvY2gYByABKAQSDQoFaW5kZXgYCCABKAQSEAoIbG9nX3RpbWUYCSABKAQSCwoDdXRjGAogASgEEjgKD2xpY2Vuc2Vfc2VydmVycxgLIAMoCzIfLnRyZWZvaWwudjEuTGljZW5zZVNlcnZlclN0YXR1cxIwCgt0bXJfc2VydmVycxgMIAMoCzIbLnRyZWZvaWwudjEuVG1yU2VydmVyU3RhdHVzEhIKCnJlZHVuZGFuY3kYDSABKAUSDgoGYWxhcm1zGA4gAygJEhAKCHNlc3Npb25zGA8gASgNEh0KFWNvbmZpZ3VyYXRpb25fdmVyc2lvbhgQIAEoBBIdChVjb25maWd1cmF0aW9uX2V4cGlyZXMYESABKAQi2QEKE0xpY2Vuc2VTZXJ2ZXJTdGF0dXMSDgoGbWVtYmVyGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEQoJY29ubmVjdGVkGAMgASgIEg4KBnZvdGluZxgEIAEoCBITCgt3aXRoaG9sZGluZxgFIAEoCRISCgp1bmFuY2hvcmVkGAYgASgIEhcKD2NlcnRpZmllZF9pbmRleBgHIAEoBBILCgNsYWcYCCABKAQSFwoPY2xvY2tfb2Zmc2V0X21zGAkgASgDEhYKDnByb21pc2VkX2Vwb2NoGAogASgEIkIKD1RtclNlcnZlclN0YXR1cxIOCgZzZXJ2ZXIYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIOCgZhY3RpdmUYAyABKAgiIgoTTGlzdExpY2Vuc2VzUmVxdWVzdBILCgNzZXQYASABKAwiXwoRTGlzdExpY2Vuc2VzUmVwbHkSDQoFaW5kZXgYASABKAQSCwoDdXRjGAIgASgEEi4KCGxpY2Vuc2VzGAMgAygLMhwudHJlZm9pbC52MS5JbnN0YWxsZWRMaWNlbnNlIp0CChBJbnN0YWxsZWRMaWNlbnNlEg8KB2xpY2Vuc2UYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwcm9kdWN0GAMgASgJEgwKBG5hbWUYBCABKAkSDgoGdG1yX2lkGAUgASgEEhAKCHF1YW50aXR5GAYgASgEEgwKBHVzZWQYByABKAQSEgoKbm90X2JlZm9yZRgIIAEoBBIRCglub3RfYWZ0ZXIYCSABKAQSEQoJaGFzX3VuaXRzGAogASgIEhIKCnVuaXRzX2xlZnQYCyABKAQSKAoIZmVhdHVyZXMYDCADKAsyFi50cmVmb2lsLnYxLkZlYXR1cmVVc2USEAoIY291bnRpbmcYDSADKAkSDgoGZGlnZXN0GA4gASgMIksKCkZlYXR1cmVVc2USDAoEbmFtZRgBIAEoCRIQCghxdWFudGl0eRgCIAEoBBIMCgR1c2VkGAMgASgEEg8KB2NvdW50ZWQYBCABKAgiIgoTTGlzdFNlc3Npb25zUmVxdWVzdBILCgNzZXQYASABKAwiVgoRTGlzdFNlc3Npb25zUmVwbHkSDQoFaW5kZXgYASABKAQSCwoDdXRjGAIgASgEEiUKCHNlc3Npb25zGAMgAygLMhMudHJlZm9pbC52MS5TZXNzaW9uIqQBCgdTZXNzaW9uEgoKAmlkGAEgASgMEgwKBHVzZXIYAiABKAkSDAoEaG9zdBgDIAEoCRIPCgdwcm9ncmFtGAQgASgJEhIKCm9wZW5lZF91dGMYBSABKAQSFAoMcmVtYWluaW5nX21zGAYgASgEEg8KB2V2aWN0ZWQYByABKAkSJQoIaG9sZGluZ3MYCCADKAsyEy50cmVmb2lsLnYxLkhvbGRpbmcifwoHSG9sZGluZxIMCgRob2xkGAEgASgEEg8KB3Byb2R1Y3QYAiABKAkSDwoHZmVhdHVyZRgDIAEoCRIPCgdsaWNlbnNlGAQgASgJEg0KBXNlYXRzGAUgASgNEhEKCXNpbmNlX3V0YxgGIAEoBBIRCglsaW5nZXJpbmcYByABKAgiGwoMV2F0Y2hSZXF1ZXN0EgsKA3NldBgBIAEoDCJsCgpXYXRjaEV2ZW50Eg0KBWluZGV4GAEgASgEEgsKA3V0YxgCIAEoBBIQCghvdXRjb21lcxgDIAMoDBITCgtjZXJ0aWZpY2F0ZRgEIAEoDBIMCgRyb2xlGAUgASgJEg0KBWVwb2NoGAYgASgEMvkDChBWaXJ0dWFsQ29udGFpbmVyEkIKCERlc2NyaWJlEhsudHJlZm9pbC52MS5EZXNjcmliZVJlcXVlc3QaGS50cmVmb2lsLnYxLkRlc2NyaWJlUmVwbHkSPAoGU3VibWl0EhkudHJlZm9pbC52MS5TdWJtaXRSZXF1ZXN0GhcudHJlZm9pbC52MS5TdWJtaXRSZXBseRJICgpHZXRMaWNlbnNlEh0udHJlZm9pbC52MS5HZXRMaWNlbnNlUmVxdWVzdBobLnRyZWZvaWwudjEuR2V0TGljZW5zZVJlcGx5EjwKBlN0YXR1cxIZLnRyZWZvaWwudjEuU3RhdHVzUmVxdWVzdBoXLnRyZWZvaWwudjEuU3RhdHVzUmVwbHkSTgoMTGlzdExpY2Vuc2VzEh8udHJlZm9pbC52MS5MaXN0TGljZW5zZXNSZXF1ZXN0Gh0udHJlZm9pbC52MS5MaXN0TGljZW5zZXNSZXBseRJOCgxMaXN0U2Vzc2lvbnMSHy50cmVmb2lsLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaHS50cmVmb2lsLnYxLkxpc3RTZXNzaW9uc1JlcGx5EjsKBVdhdGNoEhgudHJlZm9pbC52MS5XYXRjaFJlcXVlc3QaFi50cmVmb2lsLnYxLldhdGNoRXZlbnQwAWIGcHJvdG8z");
+  fileDesc("Chh0cmVmb2lsL3YxL3RyZWZvaWwucHJvdG8SCnRyZWZvaWwudjEiHgoPRGVzY3JpYmVSZXF1ZXN0EgsKA3NldBgBIAEoDCLoAQoNRGVzY3JpYmVSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZzZXJ2ZXIYBCABKAkSDgoGYWN0aXZlGAUgASgIEhYKDmFjdGl2ZV9hZGRyZXNzGAYgASgJEhEKCWFkZHJlc3NlcxgHIAMoCRITCgtpc3N1aW5nX2tleRgIIAEoCRIVCg1jb25maWd1cmF0aW9uGAkgASgJEhMKC2NlcnRpZmljYXRlGAogASgMEhAKCGxvZ190aW1lGAsgASgEEg8KB3NlcnZlcnMYDCADKAkiUQoNU3VibWl0UmVxdWVzdBILCgNzZXQYASABKAwSDwoHY29tbWFuZBgCIAEoDBITCgtwYXRpZW5jZV9tcxgDIAEoDRINCgVzdHVjaxgEIAEoCCKdAQoLU3VibWl0UmVwbHkSKgoJY2VydGlmaWVkGAEgASgLMhUudHJlZm9pbC52MS5DZXJ0aWZpZWRIABIoCghyZWRpcmVjdBgCIAEoCzIULnRyZWZvaWwudjEuUmVkaXJlY3RIABIuCgt1bmF2YWlsYWJsZRgDIAEoCzIXLnRyZWZvaWwudjEuVW5hdmFpbGFibGVIAEIICgZyZXN1bHQiUwoJQ2VydGlmaWVkEg8KB291dGNvbWUYASABKAwSEgoKbGVhZl9pbmRleBgCIAEoDRIMCgRwYXRoGAMgAygMEhMKC2NlcnRpZmljYXRlGAQgASgMIisKCFJlZGlyZWN0Eg8KB2FkZHJlc3MYASABKAkSDgoGc2VydmVyGAIgASgJIjUKC1VuYXZhaWxhYmxlEg4KBnJlYXNvbhgBIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIwChFHZXRMaWNlbnNlUmVxdWVzdBILCgNzZXQYASABKAwSDgoGZGlnZXN0GAIgASgMIiIKD0dldExpY2Vuc2VSZXBseRIPCgdsaWNlbnNlGAEgASgJIhwKDVN0YXR1c1JlcXVlc3QSCwoDc2V0GAEgASgMIoIDCgtTdGF0dXNSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZ2ZW5kb3IYBCABKAkSDgoGc2VydmVyGAUgASgJEgwKBHJvbGUYBiABKAkSDQoFZXBvY2gYByABKAQSDQoFaW5kZXgYCCABKAQSEAoIbG9nX3RpbWUYCSABKAQSCwoDdXRjGAogASgEEjgKD2xpY2Vuc2Vfc2VydmVycxgLIAMoCzIfLnRyZWZvaWwudjEuTGljZW5zZVNlcnZlclN0YXR1cxIwCgt0bXJfc2VydmVycxgMIAMoCzIbLnRyZWZvaWwudjEuVG1yU2VydmVyU3RhdHVzEhIKCnJlZHVuZGFuY3kYDSABKAUSDgoGYWxhcm1zGA4gAygJEhAKCHNlc3Npb25zGA8gASgNEh0KFWNvbmZpZ3VyYXRpb25fdmVyc2lvbhgQIAEoBBIdChVjb25maWd1cmF0aW9uX2V4cGlyZXMYESABKAQi2QEKE0xpY2Vuc2VTZXJ2ZXJTdGF0dXMSDgoGbWVtYmVyGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEQoJY29ubmVjdGVkGAMgASgIEg4KBnZvdGluZxgEIAEoCBITCgt3aXRoaG9sZGluZxgFIAEoCRISCgp1bmFuY2hvcmVkGAYgASgIEhcKD2NlcnRpZmllZF9pbmRleBgHIAEoBBILCgNsYWcYCCABKAQSFwoPY2xvY2tfb2Zmc2V0X21zGAkgASgDEhYKDnByb21pc2VkX2Vwb2NoGAogASgEIkIKD1RtclNlcnZlclN0YXR1cxIOCgZzZXJ2ZXIYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIOCgZhY3RpdmUYAyABKAgiIgoTTGlzdExpY2Vuc2VzUmVxdWVzdBILCgNzZXQYASABKAwiXwoRTGlzdExpY2Vuc2VzUmVwbHkSDQoFaW5kZXgYASABKAQSCwoDdXRjGAIgASgEEi4KCGxpY2Vuc2VzGAMgAygLMhwudHJlZm9pbC52MS5JbnN0YWxsZWRMaWNlbnNlIvYCChBJbnN0YWxsZWRMaWNlbnNlEg8KB2xpY2Vuc2UYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwcm9kdWN0GAMgASgJEgwKBG5hbWUYBCABKAkSDgoGdG1yX2lkGAUgASgEEhAKCHF1YW50aXR5GAYgASgEEgwKBHVzZWQYByABKAQSEgoKbm90X2JlZm9yZRgIIAEoBBIRCglub3RfYWZ0ZXIYCSABKAQSEQoJaGFzX3VuaXRzGAogASgIEhIKCnVuaXRzX2xlZnQYCyABKAQSKAoIZmVhdHVyZXMYDCADKAsyFi50cmVmb2lsLnYxLkZlYXR1cmVVc2USEAoIY291bnRpbmcYDSADKAkSDgoGZGlnZXN0GA4gASgMEhEKCW92ZXJkcmFmdBgPIAEoBBIPCgd3YWl0aW5nGBAgASgNEhAKCG1ldGVyaW5nGBEgASgJEhIKCnVuaXRzX3VzZWQYEiABKAQSDQoFbmFtZXMYEyADKAkiSwoKRmVhdHVyZVVzZRIMCgRuYW1lGAEgASgJEhAKCHF1YW50aXR5GAIgASgEEgwKBHVzZWQYAyABKAQSDwoHY291bnRlZBgEIAEoCCIiChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EgsKA3NldBgBIAEoDCJWChFMaXN0U2Vzc2lvbnNSZXBseRINCgVpbmRleBgBIAEoBBILCgN1dGMYAiABKAQSJQoIc2Vzc2lvbnMYAyADKAsyEy50cmVmb2lsLnYxLlNlc3Npb24i7AEKB1Nlc3Npb24SCgoCaWQYASABKAwSDAoEdXNlchgCIAEoCRIMCgRob3N0GAMgASgJEg8KB3Byb2dyYW0YBCABKAkSEgoKb3BlbmVkX3V0YxgFIAEoBBIUCgxyZW1haW5pbmdfbXMYBiABKAQSDwoHZXZpY3RlZBgHIAEoCRIlCghob2xkaW5ncxgIIAMoCzITLnRyZWZvaWwudjEuSG9sZGluZxIkCgd3YWl0aW5nGAkgAygLMhMudHJlZm9pbC52MS5XYWl0aW5nEg8KB2lkbGVfbXMYCiABKAQSDwoHYWRkcmVzcxgLIAEoCSKSAQoHSG9sZGluZxIMCgRob2xkGAEgASgEEg8KB3Byb2R1Y3QYAiABKAkSDwoHZmVhdHVyZRgDIAEoCRIPCgdsaWNlbnNlGAQgASgJEg0KBXNlYXRzGAUgASgNEhEKCXNpbmNlX3V0YxgGIAEoBBIRCglsaW5nZXJpbmcYByABKAgSEQoJb3ZlcmRyYWZ0GAggASgIIm0KB1dhaXRpbmcSDAoEaG9sZBgBIAEoBBIPCgdwcm9kdWN0GAIgASgJEg8KB2ZlYXR1cmUYAyABKAkSDQoFc2VhdHMYBCABKA0SDQoFcGxhY2UYBSABKA0SFAoMcmVtYWluaW5nX21zGAYgASgEIh4KD0dldFJ1bGVzUmVxdWVzdBILCgNzZXQYASABKAwiVAoNR2V0UnVsZXNSZXBseRIQCghkb2N1bWVudBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgNEg0KBWFkbWluGAMgASgJEhEKCXNpbmNlX3V0YxgEIAEoBCIwCg9UcnlSdWxlc1JlcXVlc3QSCwoDc2V0GAEgASgMEhAKCGRvY3VtZW50GAIgASgJIloKDVRyeVJ1bGVzUmVwbHkSDQoFaW5kZXgYASABKAQSKQoGZGVuaWVkGAIgAygLMhkudHJlZm9pbC52MS5Xb3VsZEJlRGVuaWVkEg8KB3JlbWFya3MYAyADKAkiagoNV291bGRCZURlbmllZBIMCgR1c2VyGAEgASgJEgwKBGhvc3QYAiABKAkSDwoHcHJvZHVjdBgDIAEoCRIPCgdmZWF0dXJlGAQgASgJEg0KBXNlYXRzGAUgASgNEgwKBHJ1bGUYBiABKAkiUwoQQXdhaXRUdXJuUmVxdWVzdBILCgNzZXQYASABKAwSDwoHc2Vzc2lvbhgCIAEoDBIMCgRob2xkGAMgASgEEhMKC3BhdGllbmNlX21zGAQgASgNIiEKDkF3YWl0VHVyblJlcGx5Eg8KB3dhaXRpbmcYASABKAgiGwoMV2F0Y2hSZXF1ZXN0EgsKA3NldBgBIAEoDCJsCgpXYXRjaEV2ZW50Eg0KBWluZGV4GAEgASgEEgsKA3V0YxgCIAEoBBIQCghvdXRjb21lcxgDIAMoDBITCgtjZXJ0aWZpY2F0ZRgEIAEoDBIMCgRyb2xlGAUgASgJEg0KBWVwb2NoGAYgASgEMsgFChBWaXJ0dWFsQ29udGFpbmVyEkIKCERlc2NyaWJlEhsudHJlZm9pbC52MS5EZXNjcmliZVJlcXVlc3QaGS50cmVmb2lsLnYxLkRlc2NyaWJlUmVwbHkSPAoGU3VibWl0EhkudHJlZm9pbC52MS5TdWJtaXRSZXF1ZXN0GhcudHJlZm9pbC52MS5TdWJtaXRSZXBseRJICgpHZXRMaWNlbnNlEh0udHJlZm9pbC52MS5HZXRMaWNlbnNlUmVxdWVzdBobLnRyZWZvaWwudjEuR2V0TGljZW5zZVJlcGx5EjwKBlN0YXR1cxIZLnRyZWZvaWwudjEuU3RhdHVzUmVxdWVzdBoXLnRyZWZvaWwudjEuU3RhdHVzUmVwbHkSTgoMTGlzdExpY2Vuc2VzEh8udHJlZm9pbC52MS5MaXN0TGljZW5zZXNSZXF1ZXN0Gh0udHJlZm9pbC52MS5MaXN0TGljZW5zZXNSZXBseRJOCgxMaXN0U2Vzc2lvbnMSHy50cmVmb2lsLnYxLkxpc3RTZXNzaW9uc1JlcXVlc3QaHS50cmVmb2lsLnYxLkxpc3RTZXNzaW9uc1JlcGx5EjsKBVdhdGNoEhgudHJlZm9pbC52MS5XYXRjaFJlcXVlc3QaFi50cmVmb2lsLnYxLldhdGNoRXZlbnQwARJCCghHZXRSdWxlcxIbLnRyZWZvaWwudjEuR2V0UnVsZXNSZXF1ZXN0GhkudHJlZm9pbC52MS5HZXRSdWxlc1JlcGx5EkIKCFRyeVJ1bGVzEhsudHJlZm9pbC52MS5UcnlSdWxlc1JlcXVlc3QaGS50cmVmb2lsLnYxLlRyeVJ1bGVzUmVwbHkSRQoJQXdhaXRUdXJuEhwudHJlZm9pbC52MS5Bd2FpdFR1cm5SZXF1ZXN0GhoudHJlZm9pbC52MS5Bd2FpdFR1cm5SZXBseWIGcHJvdG8z");
 
 /**
  * @generated from message trefoil.v1.DescribeRequest
@@ -647,6 +647,39 @@ export type InstalledLicense = Message<"trefoil.v1.InstalledLicense"> & {
    * @generated from field: bytes digest = 14;
    */
   digest: Uint8Array;
+
+  /**
+   * Seats beyond the quantity that it allows.
+   *
+   * @generated from field: uint64 overdraft = 15;
+   */
+  overdraft: bigint;
+
+  /**
+   * How many clients wait for a seat of its product.
+   *
+   * @generated from field: uint32 waiting = 16;
+   */
+  waiting: number;
+
+  /**
+   * "prepaid", "postpaid", or empty: nothing is metered.
+   *
+   * @generated from field: string metering = 17;
+   */
+  metering: string;
+
+  /**
+   * @generated from field: uint64 units_used = 18;
+   */
+  unitsUsed: bigint;
+
+  /**
+   * Whose seats they are, where they belong to users or devices.
+   *
+   * @generated from field: repeated string names = 19;
+   */
+  names: string[];
 };
 
 /**
@@ -737,6 +770,8 @@ export const ListSessionsReplySchema: GenMessage<ListSessionsReply> = /*@__PURE_
  */
 export type Session = Message<"trefoil.v1.Session"> & {
   /**
+   * Its handle: names it in evictions and outcomes, and lets nobody ask in it.
+   *
    * @generated from field: bytes id = 1;
    */
   id: Uint8Array;
@@ -777,6 +812,25 @@ export type Session = Message<"trefoil.v1.Session"> & {
    * @generated from field: repeated trefoil.v1.Holding holdings = 8;
    */
   holdings: Holding[];
+
+  /**
+   * @generated from field: repeated trefoil.v1.Waiting waiting = 9;
+   */
+  waiting: Waiting[];
+
+  /**
+   * For how long nobody has used it, as it says itself; 0 = it is in use, or does not say.
+   *
+   * @generated from field: uint64 idle_ms = 10;
+   */
+  idleMs: bigint;
+
+  /**
+   * Of its machine, as it sees itself.
+   *
+   * @generated from field: string address = 11;
+   */
+  address: string;
 };
 
 /**
@@ -824,6 +878,13 @@ export type Holding = Message<"trefoil.v1.Holding"> & {
    * @generated from field: bool lingering = 7;
    */
   lingering: boolean;
+
+  /**
+   * Taken beyond the quantity.
+   *
+   * @generated from field: bool overdraft = 8;
+   */
+  overdraft: boolean;
 };
 
 /**
@@ -832,6 +893,255 @@ export type Holding = Message<"trefoil.v1.Holding"> & {
  */
 export const HoldingSchema: GenMessage<Holding> = /*@__PURE__*/
   messageDesc(file_trefoil_v1_trefoil, 20);
+
+/**
+ * @generated from message trefoil.v1.Waiting
+ */
+export type Waiting = Message<"trefoil.v1.Waiting"> & {
+  /**
+   * @generated from field: uint64 hold = 1;
+   */
+  hold: bigint;
+
+  /**
+   * @generated from field: string product = 2;
+   */
+  product: string;
+
+  /**
+   * @generated from field: string feature = 3;
+   */
+  feature: string;
+
+  /**
+   * @generated from field: uint32 seats = 4;
+   */
+  seats: number;
+
+  /**
+   * 1 = the next.
+   *
+   * @generated from field: uint32 place = 5;
+   */
+  place: number;
+
+  /**
+   * Until it waits in vain, milliseconds from now in log time.
+   *
+   * @generated from field: uint64 remaining_ms = 6;
+   */
+  remainingMs: bigint;
+};
+
+/**
+ * Describes the message trefoil.v1.Waiting.
+ * Use `create(WaitingSchema)` to create a new message.
+ */
+export const WaitingSchema: GenMessage<Waiting> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 21);
+
+/**
+ * @generated from message trefoil.v1.GetRulesRequest
+ */
+export type GetRulesRequest = Message<"trefoil.v1.GetRulesRequest"> & {
+  /**
+   * @generated from field: bytes set = 1;
+   */
+  set: Uint8Array;
+};
+
+/**
+ * Describes the message trefoil.v1.GetRulesRequest.
+ * Use `create(GetRulesRequestSchema)` to create a new message.
+ */
+export const GetRulesRequestSchema: GenMessage<GetRulesRequest> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 22);
+
+/**
+ * @generated from message trefoil.v1.GetRulesReply
+ */
+export type GetRulesReply = Message<"trefoil.v1.GetRulesReply"> & {
+  /**
+   * JSON, FORMATS §2.9; empty = there are none.
+   *
+   * @generated from field: string document = 1;
+   */
+  document: string;
+
+  /**
+   * @generated from field: uint32 version = 2;
+   */
+  version: number;
+
+  /**
+   * Which admin has signed them, and when they came into force.
+   *
+   * @generated from field: string admin = 3;
+   */
+  admin: string;
+
+  /**
+   * @generated from field: uint64 since_utc = 4;
+   */
+  sinceUtc: bigint;
+};
+
+/**
+ * Describes the message trefoil.v1.GetRulesReply.
+ * Use `create(GetRulesReplySchema)` to create a new message.
+ */
+export const GetRulesReplySchema: GenMessage<GetRulesReply> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 23);
+
+/**
+ * @generated from message trefoil.v1.TryRulesRequest
+ */
+export type TryRulesRequest = Message<"trefoil.v1.TryRulesRequest"> & {
+  /**
+   * @generated from field: bytes set = 1;
+   */
+  set: Uint8Array;
+
+  /**
+   * @generated from field: string document = 2;
+   */
+  document: string;
+};
+
+/**
+ * Describes the message trefoil.v1.TryRulesRequest.
+ * Use `create(TryRulesRequestSchema)` to create a new message.
+ */
+export const TryRulesRequestSchema: GenMessage<TryRulesRequest> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 24);
+
+/**
+ * @generated from message trefoil.v1.TryRulesReply
+ */
+export type TryRulesReply = Message<"trefoil.v1.TryRulesReply"> & {
+  /**
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: repeated trefoil.v1.WouldBeDenied denied = 2;
+   */
+  denied: WouldBeDenied[];
+
+  /**
+   * What their author may not have meant.
+   *
+   * @generated from field: repeated string remarks = 3;
+   */
+  remarks: string[];
+};
+
+/**
+ * Describes the message trefoil.v1.TryRulesReply.
+ * Use `create(TryRulesReplySchema)` to create a new message.
+ */
+export const TryRulesReplySchema: GenMessage<TryRulesReply> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 25);
+
+/**
+ * @generated from message trefoil.v1.WouldBeDenied
+ */
+export type WouldBeDenied = Message<"trefoil.v1.WouldBeDenied"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: string host = 2;
+   */
+  host: string;
+
+  /**
+   * @generated from field: string product = 3;
+   */
+  product: string;
+
+  /**
+   * @generated from field: string feature = 4;
+   */
+  feature: string;
+
+  /**
+   * @generated from field: uint32 seats = 5;
+   */
+  seats: number;
+
+  /**
+   * @generated from field: string rule = 6;
+   */
+  rule: string;
+};
+
+/**
+ * Describes the message trefoil.v1.WouldBeDenied.
+ * Use `create(WouldBeDeniedSchema)` to create a new message.
+ */
+export const WouldBeDeniedSchema: GenMessage<WouldBeDenied> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 26);
+
+/**
+ * @generated from message trefoil.v1.AwaitTurnRequest
+ */
+export type AwaitTurnRequest = Message<"trefoil.v1.AwaitTurnRequest"> & {
+  /**
+   * @generated from field: bytes set = 1;
+   */
+  set: Uint8Array;
+
+  /**
+   * Its handle.
+   *
+   * @generated from field: bytes session = 2;
+   */
+  session: Uint8Array;
+
+  /**
+   * Of the acquire that waits.
+   *
+   * @generated from field: uint64 hold = 3;
+   */
+  hold: bigint;
+
+  /**
+   * For how long an answer is of use, milliseconds; 0 = 30,000.
+   *
+   * @generated from field: uint32 patience_ms = 4;
+   */
+  patienceMs: number;
+};
+
+/**
+ * Describes the message trefoil.v1.AwaitTurnRequest.
+ * Use `create(AwaitTurnRequestSchema)` to create a new message.
+ */
+export const AwaitTurnRequestSchema: GenMessage<AwaitTurnRequest> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 27);
+
+/**
+ * @generated from message trefoil.v1.AwaitTurnReply
+ */
+export type AwaitTurnReply = Message<"trefoil.v1.AwaitTurnReply"> & {
+  /**
+   * It waits still: ask again.
+   *
+   * @generated from field: bool waiting = 1;
+   */
+  waiting: boolean;
+};
+
+/**
+ * Describes the message trefoil.v1.AwaitTurnReply.
+ * Use `create(AwaitTurnReplySchema)` to create a new message.
+ */
+export const AwaitTurnReplySchema: GenMessage<AwaitTurnReply> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 28);
 
 /**
  * @generated from message trefoil.v1.WatchRequest
@@ -848,7 +1158,7 @@ export type WatchRequest = Message<"trefoil.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_trefoil_v1_trefoil, 21);
+  messageDesc(file_trefoil_v1_trefoil, 29);
 
 /**
  * @generated from message trefoil.v1.WatchEvent
@@ -894,7 +1204,7 @@ export type WatchEvent = Message<"trefoil.v1.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_trefoil_v1_trefoil, 22);
+  messageDesc(file_trefoil_v1_trefoil, 30);
 
 /**
  * One virtual container. `set` (16 bytes) names it; it may be left out where the group has one only.
@@ -967,6 +1277,36 @@ export const VirtualContainer: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchRequestSchema;
     output: typeof WatchEventSchema;
+  },
+  /**
+   * The customer's own rules that are in force.
+   *
+   * @generated from rpc trefoil.v1.VirtualContainer.GetRules
+   */
+  getRules: {
+    methodKind: "unary";
+    input: typeof GetRulesRequestSchema;
+    output: typeof GetRulesReplySchema;
+  },
+  /**
+   * Who would be denied now if these rules were in force. Changes nothing.
+   *
+   * @generated from rpc trefoil.v1.VirtualContainer.TryRules
+   */
+  tryRules: {
+    methodKind: "unary";
+    input: typeof TryRulesRequestSchema;
+    output: typeof TryRulesReplySchema;
+  },
+  /**
+   * Answers when a wait has ended: served, over, or not known here. A hint to renew, and to be believed no more than that.
+   *
+   * @generated from rpc trefoil.v1.VirtualContainer.AwaitTurn
+   */
+  awaitTurn: {
+    methodKind: "unary";
+    input: typeof AwaitTurnRequestSchema;
+    output: typeof AwaitTurnReplySchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_trefoil_v1_trefoil, 0);

@@ -1,0 +1,79 @@
+import type { Outcome } from '@trefoil/license';
+
+type Denied = Outcome & { kind: 'denied' };
+
+/** More than these are no sentence any more; `holders` has them. */
+const NAMED_HOLDERS = 5;
+
+/** Why there is no seat, and what would help: for the person in front of the application. */
+export function denialSentence(denied: Denied): string {
+  const { code, product, feature, at, detail } = denied;
+  const what = feature === '' ? product : `${product}, feature ${feature}`;
+  switch (code) {
+    case 'unknown-product':
+      return `There is no license for ${what}.`;
+    case 'unknown-feature':
+      return `The license for ${product} does not include the feature ${feature}.`;
+    case 'mode-not-allowed':
+      return `The license for ${what} is not counted in the way that was asked for${only(detail)}.`;
+    case 'client':
+      return `The license for ${what} needs an application with a newer Trefoil SDK${only(detail, 'protocol version')}.`;
+    case 'version':
+      return `The license for ${what} is not for this version of the application${only(detail, 'but for')}.`;
+    case 'maintenance':
+      return `The license for ${what} is for releases before ${day(at)}; a renewed maintenance covers later ones.`;
+    case 'not-yet':
+      return `The license for ${what} is not valid before ${minute(at)}.`;
+    case 'expired':
+      return `The license for ${what} expired on ${minute(at)}; the vendor can renew it.`;
+    case 'configuration-expired':
+      return `The container set's configuration has expired: the vendor has to renew it.`;
+    case 'rule':
+      return `An administrator's rule does not allow ${what} here (${detail}).`;
+    case 'named':
+      return namedSentence(what, denied);
+    case 'units':
+      return `The license for ${what} does not have that many units left, if it has any.`;
+    case 'seats':
+      return seatsSentence(what, denied);
+  }
+}
+
+function namedSentence(what: string, { quantity, at, detail }: Denied): string {
+  const who = detail === 'device' ? 'device' : 'user';
+  const when = at === 0 ? '' : `; an administrator may take one off from ${minute(at)} on`;
+  return `All ${counted(quantity, 'seat')} of ${what} belong to other ${who}s${when}.`;
+}
+
+function seatsSentence(what: string, { quantity, free, waiting, holders }: Denied): string {
+  const queue = waiting === 0 ? '' : ` ${waiting === 1 ? 'One is' : `${waiting} are`} waiting.`;
+  if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity, 'seat')}.${queue}`;
+  if (free > 0) return `Only ${free} of ${counted(quantity, 'seat')} of ${what} are free.${queue}`;
+  const who = holders
+    .slice(0, NAMED_HOLDERS)
+    .map((one) => `${one.user} on ${one.host} since ${minute(one.sinceUtc)}${idle(one.idleMs)}`);
+  const more = holders.length > NAMED_HOLDERS ? ' and others' : '';
+  return `All ${counted(quantity, 'seat')} of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.${queue}`;
+}
+
+/** Below a minute nobody is idle. */
+function idle(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  return minutes === 0 ? '' : ` (not used for ${counted(minutes, 'minute')})`;
+}
+
+function only(detail: string, before = 'allowed'): string {
+  return detail === '' ? '' : ` (${before} ${detail})`;
+}
+
+function minute(utc: number): string {
+  return `${new Date(utc).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function day(utc: number): string {
+  return new Date(utc).toISOString().slice(0, 10);
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
+}

@@ -1,0 +1,136 @@
+import { type AcquireItem, DENIAL_CODES } from '@trefoil/license';
+import { type Ask, askOf, type Denial, endOf, modeOf } from './checks/ask.ts';
+import { seatDenial } from './checks/order.ts';
+import { reservedForOthers } from './policy.ts';
+import { freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
+import { type HeldItem, type Ledger, type LicenseState, licensesOf, type Session } from './state.ts';
+
+/** Seats of one license, for one item of an acquire. */
+export interface Part {
+  readonly state: LicenseState;
+  readonly item: HeldItem;
+}
+
+export interface NotAllocated extends Denial {
+  readonly item: AcquireItem;
+  /** Of those that were asked last: they came nearest (PROTOCOL §5.8). */
+  readonly asked: readonly LicenseState[];
+}
+
+/** How good a license is for the customer to use: the lower the better, and the overdraft last of all. */
+interface Candidate {
+  readonly ask: Ask;
+  readonly rank: number;
+  readonly end: number;
+}
+
+/**
+ * Where the seats of all items would come from, each item against what the earlier ones left; changes nothing. Licenses of one
+ * product add up: used is what leaves the customer most. `asMuchAsThereIs`: who waits has a claim on what there is already.
+ */
+export function allocate(
+  ledger: Ledger,
+  session: Session,
+  items: readonly AcquireItem[],
+  asMuchAsThereIs = false,
+): readonly Part[] | NotAllocated {
+  const parts: Part[] = [];
+  return provisionally(ledger, session, (take) => {
+    for (const [position, item] of items.entries()) {
+      const { candidates, denial } = candidatesFor(ledger, session, item);
+      if (denial !== undefined) {
+        if (asMuchAsThereIs) continue;
+        return denial;
+      }
+      let left = Math.min(item.seats, unreserved(ledger, session, item, candidates));
+      if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates);
+      for (const beyond of [false, true])
+        for (const { ask } of candidates) {
+          const seats = Math.min(left, usable(freeSeats(ask, beyond), left, modeOf(ask), asMuchAsThereIs));
+          if (seats <= 0) continue;
+          const part = partOf(ask, { position, seats, beyond });
+          take(part);
+          parts.push(part);
+          left -= seats;
+        }
+      if (left > 0 && !asMuchAsThereIs) return noSeats(item, candidates);
+    }
+    return parts;
+  });
+}
+
+/** What is left of the product when those for whom an admin has reserved seats have taken them; Infinity = nothing is reserved. */
+function unreserved(ledger: Ledger, session: Session, item: AcquireItem, candidates: readonly Candidate[]): number {
+  const reserved = reservedForOthers(ledger, session, item);
+  if (reserved === 0) return Infinity;
+  const free = candidates.reduce((sum, { ask }) => sum + Math.max(0, freeSeats(ask, true)), 0);
+  const own = Math.max(...candidates.map(({ ask }) => standingSeats(ask)));
+  return Math.max(own, free - reserved);
+}
+
+/** Seats that are shared come from one license. */
+function usable(free: number, wanted: number, mode: HeldItem['mode'], some: boolean): number {
+  return free >= wanted || isDivisible(mode) || some ? Math.max(0, free) : 0;
+}
+
+function partOf(ask: Ask, part: { position: number; seats: number; beyond: boolean }): Part {
+  const { state, item, scope } = ask;
+  const { terms, id } = state.license;
+  return {
+    state,
+    item: {
+      item: part.position,
+      license: id,
+      feature: item.feature,
+      chain: terms.features.get(item.feature)?.chain ?? [],
+      seats: part.seats,
+      mode: modeOf(ask),
+      tokens: scope?.tokens ?? 1,
+      overdraft: part.beyond,
+      times: terms.seatTime === undefined ? 0 : 1,
+    },
+  };
+}
+
+/** The licenses that pass all checks but that of seats, best first; or why none does. */
+function candidatesFor(
+  ledger: Ledger,
+  session: Session,
+  item: AcquireItem,
+): { candidates: readonly Candidate[]; denial?: NotAllocated } {
+  const candidates: Candidate[] = [];
+  let nearest: (Denial & { state: LicenseState }) | undefined;
+  for (const state of licensesOf(ledger, item.product)) {
+    const ask = { ...askOf(ledger, state, session, item), seats: item.seats };
+    const denial = seatDenial(ask);
+    if (denial === undefined) candidates.push(candidateOf(ask));
+    else if (nearest === undefined || isNearer({ ...denial, state }, nearest)) nearest = { ...denial, state };
+  }
+  if (candidates.length > 0) return { candidates: candidates.sort(byWorth) };
+  const { state, ...denial } = nearest ?? { code: 'unknown-product' };
+  return { candidates, denial: { ...denial, item, asked: state === undefined ? [] : [state] } };
+}
+
+function candidateOf(ask: Ask): Candidate {
+  const { terms } = ask.state.license;
+  const end = endOf(ask);
+  const inGrace = ask.ledger.utc >= end;
+  return { ask, end, rank: inGrace ? 2 : terms.seatTime === undefined ? 0 : 1 };
+}
+
+/** What costs nothing more first, then what ends soonest: the rest is there for longer. */
+function byWorth(a: Candidate, b: Candidate): number {
+  if (a.rank !== b.rank) return a.rank - b.rank;
+  if (a.end !== b.end) return a.end < b.end ? -1 : 1;
+  return a.ask.state.license.id < b.ask.state.license.id ? -1 : 1;
+}
+
+/** The client is told of the license that failed the latest check, then of the lowest id. */
+export function isNearer(one: Denial & { state: LicenseState }, than: Denial & { state: LicenseState }): boolean {
+  const order = DENIAL_CODES.indexOf(one.code) - DENIAL_CODES.indexOf(than.code);
+  return order === 0 ? one.state.license.id < than.state.license.id : order > 0;
+}
+
+function noSeats(item: AcquireItem, candidates: readonly Candidate[]): NotAllocated {
+  return { code: 'seats', item, asked: candidates.map(({ ask }) => ask.state) };
+}

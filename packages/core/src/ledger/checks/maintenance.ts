@@ -1,0 +1,13 @@
+import type { Ask, Denial } from './ask.ts';
+
+/** Releases dated inside of the window may be used for ever, later ones not at all. */
+export function checkMaintenance({ state, item, scope }: Ask): Denial | undefined {
+  const window = scope?.maintenance;
+  if (window === undefined) return undefined;
+  const { releasedAt } = item;
+  const fits =
+    releasedAt !== undefined &&
+    releasedAt < window.until &&
+    (state.license.terms.downgrade || releasedAt >= (window.from ?? 0));
+  return fits ? undefined : { code: 'maintenance', at: window.until };
+}

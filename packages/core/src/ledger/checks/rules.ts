@@ -1,0 +1,22 @@
+import { isMeant } from '@trefoil/license';
+import { countKey, rulesFor } from '../policy.ts';
+import type { Ask, Denial } from './ask.ts';
+
+/** The customer's own rules: what they deny, whom they allow, how many they let one have. Reservations come with the seats. */
+export function checkRules({ ledger, session, item, seats }: Ask & { readonly seats: number }): Denial | undefined {
+  const { policy } = ledger;
+  if (policy === undefined) return undefined;
+  let missed: string | undefined;
+  let isAllowed = false;
+  for (const [place, rule] of rulesFor(policy, item)) {
+    const meant = isMeant(rule.who, session);
+    if (rule.kind === 'deny' && meant) return { code: 'rule', detail: rule.words };
+    if (rule.kind === 'allow') {
+      isAllowed ||= meant;
+      missed ??= rule.words;
+    }
+    if (rule.kind === 'limit' && meant && (policy.counts.get(countKey(place, rule, session)) ?? 0) + seats > rule.seats)
+      return { code: 'rule', detail: rule.words };
+  }
+  return missed === undefined || isAllowed ? undefined : { code: 'rule', detail: missed };
+}

@@ -1,0 +1,143 @@
+import type { CountingMode } from '@trefoil/license';
+import { allocate, type Part } from './allocate.ts';
+import { hasRoom, isDivisible, provisionallyAll } from './seats.ts';
+import { type Ledger, licensesOf, type Session, type Wait } from './state.ts';
+
+/**
+ * Who waits (PROTOCOL §5.15). There is one order for all: that of the log. A seat that somebody ahead could use is not free for those
+ * behind him: so who wants three is not overtaken for ever by those who want one, and who wants seats of two products holds neither
+ * while he waits.
+ */
+
+/** Products that a wait, or an acquire, asks for. */
+function productsOf(items: readonly { readonly product: string }[]): string[] {
+  return [...new Set(items.map((item) => item.product))];
+}
+
+/** What these seats would come from when those who wait for the same products have taken what there is for them. */
+export function allocateBehind(ledger: Ledger, session: Session, items: Wait['items']): ReturnType<typeof allocate> {
+  const products = new Set(productsOf(items).filter((product) => ledger.queues.has(product)));
+  if (products.size === 0) return allocate(ledger, session, items);
+  return provisionallyAll(ledger, (claim) => {
+    for (const wait of waitsFor(ledger, products)) {
+      if (!roomIn(ledger, products)) break;
+      claim(wait.session, claimOf(ledger, wait, products));
+    }
+    return allocate(ledger, session, items);
+  });
+}
+
+function claimOf(ledger: Ledger, wait: Wait, products: ReadonlySet<string>): readonly Part[] {
+  const items = wait.items.filter((item) => products.has(item.product));
+  const claim = allocate(ledger, wait.session, items, true);
+  return 'code' in claim ? [] : claim;
+}
+
+export interface Served {
+  readonly wait: Wait;
+  readonly parts: readonly Part[];
+}
+
+/** Whose turn it is, in order, at most so many. Nothing is changed. */
+export function nextServed(ledger: Ledger, most: number): readonly Served[] {
+  const products = connected(ledger, ledger.stirred);
+  if (products.size === 0) return [];
+  const shared = new Set([...products].filter((product) => isShared(ledger, product)));
+  return provisionallyAll(ledger, (claim) => {
+    const served: Served[] = [];
+    for (const wait of waitsFor(ledger, products)) {
+      if (served.length >= most) break;
+      // Who shares a seat that is there takes none.
+      const mayShare = wait.items.some(({ product, mode }) =>
+        mode === undefined ? shared.has(product) : !isDivisible(mode),
+      );
+      if (!mayShare && !roomIn(ledger, products)) continue;
+      const parts = allocate(ledger, wait.session, wait.items);
+      if ('code' in parts) claim(wait.session, claimOf(ledger, wait, products));
+      else {
+        claim(wait.session, parts);
+        served.push({ wait, parts });
+      }
+    }
+    return served;
+  });
+}
+
+/** 1 = the next; of several products the worst of its places. */
+export function placeOf(ledger: Ledger, wait: Wait): number {
+  return Math.max(...productsOf(wait.items).map((product) => 1 + indexOf(ledger.queues.get(product) ?? [], wait.seq)));
+}
+
+export function enqueue(ledger: Ledger, wait: Wait): void {
+  for (const product of productsOf(wait.items)) {
+    let queue = ledger.queues.get(product);
+    if (queue === undefined) {
+      queue = [];
+      ledger.journal.put(ledger.queues, product, queue);
+    }
+    insert(ledger, queue, wait);
+  }
+}
+
+export function dequeue(ledger: Ledger, wait: Wait): void {
+  for (const product of productsOf(wait.items)) {
+    const queue = ledger.queues.get(product) as Wait[];
+    const at = indexOf(queue, wait.seq);
+    queue.splice(at, 1);
+    ledger.journal.onUndo(() => queue.splice(at, 0, wait));
+    if (queue.length === 0) {
+      ledger.journal.remove(ledger.queues, product);
+      ledger.journal.delete(ledger.stirred, product);
+    } else ledger.journal.add(ledger.stirred, product); // what it had a claim on is free for the next
+  }
+}
+
+function insert(ledger: Ledger, queue: Wait[], wait: Wait): void {
+  const at = indexOf(queue, wait.seq);
+  queue.splice(at, 0, wait);
+  ledger.journal.onUndo(() => queue.splice(at, 1));
+}
+
+/** Of the first that is not before `seq`. */
+function indexOf(queue: readonly Wait[], seq: number): number {
+  let [low, high] = [0, queue.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((queue[middle] as Wait).seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** With those that somebody waits for together with one of them: who is served in one decides what is left in the other. */
+function connected(ledger: Ledger, from: Iterable<string>): Set<string> {
+  const found = new Set<string>();
+  const open = [...from].filter((product) => ledger.queues.has(product));
+  for (let product = open.pop(); product !== undefined; product = open.pop()) {
+    if (found.has(product)) continue;
+    found.add(product);
+    for (const wait of ledger.queues.get(product) ?? [])
+      if (wait.items.length > 1) open.push(...productsOf(wait.items).filter((one) => !found.has(one)));
+  }
+  return found;
+}
+
+/** In the order of the log, each once. */
+function waitsFor(ledger: Ledger, products: ReadonlySet<string>): Iterable<Wait> {
+  const [only] = products;
+  if (products.size === 1) return ledger.queues.get(only as string) ?? [];
+  const queues = [...products].flatMap((product) => ledger.queues.get(product) ?? []);
+  return [...new Set(queues)].sort((a, b) => a.seq - b.seq);
+}
+
+/** Where an application names no mode. */
+function isShared(ledger: Ledger, product: string): boolean {
+  for (const { license } of licensesOf(ledger, product))
+    if (!isDivisible(license.terms.counting[0] as CountingMode)) return true;
+  return false;
+}
+
+function roomIn(ledger: Ledger, products: ReadonlySet<string>): boolean {
+  for (const product of products) for (const state of licensesOf(ledger, product)) if (hasRoom(state)) return true;
+  return false;
+}

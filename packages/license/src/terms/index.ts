@@ -1,0 +1,5 @@
+export * from './durations.ts';
+export * from './features.ts';
+export * from './options.ts';
+export * from './product-versions.ts';
+export * from './terms.ts';
