@@ -55,6 +55,8 @@ export const LIMITS = {
   outcomeBytes: 2 * 1024 * 1024,
   /** Who waited and is served at the end of one entry: their outcomes come on top of those of its commands. */
   servedPerEntry: 500,
+  /** The same by grants, of some 300 bytes each. */
+  partsServedPerEntry: 2_000,
   /** A renewal's outcome names each of them, and has to fit in a grant bundle (license LIMITS.licensesPerBundle). */
   itemsPerSession: 256,
   /** A restart replays what came since: some thousand entries a second. */

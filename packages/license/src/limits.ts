@@ -25,6 +25,8 @@ export const LIMITS = {
   rulesBytes: 64 * 1024,
   adminRules: 500,
   namesInRule: 1_000,
+  /** Licenses that the units of one command may come from: their number is a u8. */
+  partsPerConsume: 255,
   /** Who waits longer than a week has gone home. */
   waitMs: 7 * 86_400_000,
   /** Licenses in a grant bundle: a renewal speaks of all that a session holds. */

@@ -11,12 +11,21 @@ export interface Policy extends AdminRules {
   readonly byProduct: ReadonlyMap<string, readonly number[]>;
   /** Derived: seats held under a rule that counts: by its place, and the user or host where it counts for each. */
   readonly counts: Map<string, number>;
+  /** Derived: which rules mean a session; worked out once, for rules may have many names. */
+  readonly meant: WeakMap<Session, (boolean | undefined)[]>;
 }
 
-export function policyOf(ledger: Ledger, rules: Omit<Policy, 'byProduct' | 'counts'>): Policy {
+/** Whether the rule at that place means this session. */
+export function means(policy: Policy, place: number, session: Session): boolean {
+  let known = policy.meant.get(session);
+  if (known === undefined) policy.meant.set(session, (known = []));
+  return (known[place] ??= isMeant(policy.rules[place]?.who, session));
+}
+
+export function policyOf(ledger: Ledger, rules: Omit<Policy, 'byProduct' | 'counts' | 'meant'>): Policy {
   const byProduct = new Map<string, number[]>();
   rules.rules.forEach(({ product }, place) => byProduct.set(product, [...(byProduct.get(product) ?? []), place]));
-  const policy = { ...rules, byProduct, counts: new Map<string, number>() };
+  const policy: Policy = { ...rules, byProduct, counts: new Map(), meant: new WeakMap() };
   for (const state of ledger.licenses.values())
     for (const { session, item } of state.holders) {
       const { product } = state.license;
@@ -45,7 +54,7 @@ export function countKey(place: number, rule: AdminRule, session: Session): stri
 
 function countedUnder(policy: Policy, product: string, session: Session, item: HeldItem): [string, number][] {
   return rulesFor(policy, { product, feature: item.feature })
-    .filter(([, rule]) => (rule.kind === 'limit' || rule.kind === 'reserve') && isMeant(rule.who, session))
+    .filter(([place, rule]) => (rule.kind === 'limit' || rule.kind === 'reserve') && means(policy, place, session))
     .map(([place, rule]) => [countKey(place, rule, session), item.seats]);
 }
 
@@ -69,7 +78,7 @@ export function reservedForOthers(
   if (policy === undefined) return 0;
   let seats = 0;
   for (const [place, rule] of rulesFor(policy, asked))
-    if (rule.kind === 'reserve' && !isMeant(rule.who, session))
+    if (rule.kind === 'reserve' && !means(policy, place, session))
       seats += Math.max(0, rule.seats - (policy.counts.get(countKey(place, rule, session)) ?? 0));
   return seats;
 }

@@ -1,7 +1,8 @@
 import type { CountingMode } from '@trefoil/license';
+import { LIMITS } from '../limits.ts';
 import { allocate, type Part } from './allocate.ts';
 import { hasRoom, isDivisible, provisionallyAll } from './seats.ts';
-import { type Ledger, licensesOf, type Session, type Wait } from './state.ts';
+import { itemsHeld, type Ledger, licensesOf, type Session, type Wait } from './state.ts';
 
 /**
  * Who waits (PROTOCOL §5.15). There is one order for all: that of the log. A seat that somebody ahead could use is not free for those
@@ -30,7 +31,7 @@ export function allocateBehind(ledger: Ledger, session: Session, items: Wait['it
 function claimOf(ledger: Ledger, wait: Wait, products: ReadonlySet<string>): readonly Part[] {
   const items = wait.items.filter((item) => products.has(item.product));
   const claim = allocate(ledger, wait.session, items, true);
-  return 'code' in claim ? [] : claim;
+  return 'code' in claim || exceeds(wait, claim) ? [] : claim;
 }
 
 export interface Served {
@@ -38,29 +39,43 @@ export interface Served {
   readonly parts: readonly Part[];
 }
 
-/** Whose turn it is, in order, at most so many. Nothing is changed. */
-export function nextServed(ledger: Ledger, most: number): readonly Served[] {
+/** Whose turn it is, in order, at most so many, with seats of at most so many licenses. Nothing is changed. */
+export function nextServed(
+  ledger: Ledger,
+  most: { readonly waits: number; readonly parts: number },
+): { readonly served: readonly Served[]; readonly isAll: boolean } {
   const products = connected(ledger, ledger.stirred);
-  if (products.size === 0) return [];
+  if (products.size === 0) return { served: [], isAll: true };
   const shared = new Set([...products].filter((product) => isShared(ledger, product)));
   return provisionallyAll(ledger, (claim) => {
     const served: Served[] = [];
+    let partsServed = 0;
+    let isAll = true;
     for (const wait of waitsFor(ledger, products)) {
-      if (served.length >= most) break;
+      if (served.length >= most.waits || partsServed >= most.parts) {
+        isAll = false;
+        break;
+      }
       // Who shares a seat that is there takes none.
       const mayShare = wait.items.some(({ product, mode }) =>
         mode === undefined ? shared.has(product) : !isDivisible(mode),
       );
       if (!mayShare && !roomIn(ledger, products)) continue;
       const parts = allocate(ledger, wait.session, wait.items);
-      if ('code' in parts) claim(wait.session, claimOf(ledger, wait, products));
+      if ('code' in parts || exceeds(wait, parts)) claim(wait.session, claimOf(ledger, wait, products));
       else {
         claim(wait.session, parts);
         served.push({ wait, parts });
+        partsServed += parts.length;
       }
     }
-    return served;
+    return { served, isAll };
   });
+}
+
+/** Its seats would come from more licenses than its session may hold: it waits on, and claims nothing. */
+function exceeds({ session, items }: Wait, parts: readonly Part[]): boolean {
+  return itemsHeld(session) - items.length + parts.length > LIMITS.itemsPerSession;
 }
 
 /** 1 = the next; of several products the worst of its places. */

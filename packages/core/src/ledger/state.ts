@@ -272,6 +272,14 @@ export function touchSession(ledger: Ledger, session: Session): void {
   ledger.dirty.add(recordName.session(session.id));
 }
 
+/** What a session holds or waits for: a renewal has to name all of it. */
+export function itemsHeld(session: Session): number {
+  let items = 0;
+  for (const hold of session.holds.values()) items += hold.items.length;
+  for (const wait of session.waits.values()) items += wait.items.length;
+  return items;
+}
+
 /** It got a hold without having said anything: that is no sign of life. */
 export function keepWith(ledger: Ledger, session: Session, hold: Hold): void {
   ledger.journal.set(session, 'deadline', Math.max(session.deadline, hold.freeAt));

@@ -1,5 +1,4 @@
-import { isMeant } from '@trefoil/license';
-import { countKey, rulesFor } from '../policy.ts';
+import { countKey, means, rulesFor } from '../policy.ts';
 import type { Ask, Denial } from './ask.ts';
 
 /** The customer's own rules: what they deny, whom they allow, how many they let one have. Reservations come with the seats. */
@@ -9,7 +8,7 @@ export function checkRules({ ledger, session, item, seats }: Ask & { readonly se
   let missed: string | undefined;
   let isAllowed = false;
   for (const [place, rule] of rulesFor(policy, item)) {
-    const meant = isMeant(rule.who, session);
+    const meant = means(policy, place, session);
     if (rule.kind === 'deny' && meant) return { code: 'rule', detail: rule.words };
     if (rule.kind === 'allow') {
       isAllowed ||= meant;

@@ -39,6 +39,10 @@ export function consumeUnits(ledger: Ledger, session: Session, command: ConsumeC
       use(ask, units * weightOf(ask));
       parts.push(partOf(ask.state, position, units * weightOf(ask)));
     }
+    if (parts.length > LIMITS.partsPerConsume) {
+      ledger.journal.undoTo(start);
+      return refused('too-many', `units of more than ${LIMITS.partsPerConsume} licenses at once`);
+    }
     if (denial === undefined && left === 0) continue;
     ledger.journal.undoTo(start);
     return denied(ledger, { ...(denial ?? { code: 'units', asked: [] }), item });

@@ -7,11 +7,14 @@ import { askOf } from '../checks/ask.ts';
 import { denied } from '../denied.ts';
 import { grantsOf } from '../grants.ts';
 import { allocateBehind, enqueue, placeOf } from '../queue.ts';
+import { itemsHeld } from '../state.ts';
 import { countHold } from '../seats.ts';
 import { addHold, addName, addWait } from '../size.ts';
 import { type Hold, type Ledger, licensesOf, recordName, scheduleSession, type Session, type Wait } from '../state.ts';
 import { consume } from './consume-units.ts';
 import { refused } from './refused.ts';
+
+const TOO_MANY = refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
 
 /** PROTOCOL §5.8: all items or none; and who may wait, waits (§5.15). */
 export function grantSeats(
@@ -21,9 +24,9 @@ export function grantSeats(
   asked: { commandHash: Uint8Array; seq: number },
 ): Answer {
   if (session.evicted !== '') return refused('evicted', session.evicted);
-  if (itemsHeld(session) + command.items.length > LIMITS.itemsPerSession)
-    return refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
+  if (itemsHeld(session) + command.items.length > LIMITS.itemsPerSession) return TOO_MANY;
   const parts = allocateBehind(ledger, session, command.items);
+  if (!('code' in parts) && itemsHeld(session) + parts.length > LIMITS.itemsPerSession) return TOO_MANY;
   if ('code' in parts) return waits(ledger, session, command, asked, parts) ?? denied(ledger, parts);
   const hold = newHold(ledger, command.requestId, command.releaseHash, parts, false);
   takeSeats(ledger, session, hold, parts);
@@ -69,14 +72,6 @@ function most(ledger: Ledger, product: string): number {
   for (const { license } of licensesOf(ledger, product))
     seats += license.terms.quantity === 0 ? Infinity : license.terms.quantity + license.terms.overdraft;
   return seats;
-}
-
-/** What a session holds or waits for: a renewal has to name all of it. */
-function itemsHeld(session: Session): number {
-  let items = 0;
-  for (const hold of session.holds.values()) items += hold.items.length;
-  for (const wait of session.waits.values()) items += wait.items.length;
-  return items;
 }
 
 /** The seats change hands here, whether at once or after a wait. */

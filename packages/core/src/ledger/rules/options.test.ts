@@ -333,3 +333,42 @@ test('who has not used his seat for a while is shown so', () => {
   const again = one.do(TestSession.opened(one, 'cem').acquire());
   assert.equal(again.kind === 'denied' && again.holders[0]?.idleMs, 0);
 });
+
+describe('a product with hundreds of licenses', () => {
+  const many = (terms: JsonObject): TestLedger => {
+    const one = new TestLedger();
+    const { fixture } = one;
+    for (let i = 0; i < 300; i += 100) {
+      const licenses = Array.from({ length: 100 }, (_, j) => fixture.license({ id: `l-${i + j}`, terms }));
+      assert.equal(one.do({ kind: 'update', document: fixture.update(licenses, i + 1) }).kind, 'updated');
+    }
+    return one;
+  };
+
+  test('gives no session more than one renewal can name', () => {
+    const one = many({ quantity: 1 });
+    const alice = TestSession.opened(one, 'alice');
+    assert.equal(code(one.do(alice.acquire([{ product: 'cad', seats: 257 }]))), 'refused too-many');
+    assert.equal(code(one.do(alice.acquire([{ product: 'cad', seats: 256 }]))), 'granted');
+    assert.equal(code(one.do(alice.acquire())), 'refused too-many');
+    assert.equal(grantsOf(one.do(alice.renew())).length, 256);
+  });
+
+  test('nor units of more than an answer can name', () => {
+    const one = many({ quantity: 0, units: 1 });
+    const alice = TestSession.opened(one, 'alice');
+    assert.equal(code(one.do(alice.consume(256, { product: 'cad' }))), 'refused too-many');
+    assert.equal(code(one.do(alice.consume(255, { product: 'cad' }))), 'consumed');
+  });
+
+  test('keeps who waits for more of them than he may hold from nobody', () => {
+    const one = many({ quantity: 1 });
+    const [alice, bob, cem] = ['alice', 'bob', 'cem'].map((name) => TestSession.opened(one, name));
+    assert.ok(alice && bob && cem);
+    one.do(alice.acquire([{ product: 'cad', seats: 100 }]));
+    assert.equal(code(one.do(bob.acquire([{ product: 'cad', seats: 260 }], { waitMs: 30_000 }))), 'queued');
+    assert.deepEqual(one.apply([alice.release(1)]).map(code), ['released']);
+    one.wait(1_000);
+    assert.equal(code(one.do(cem.acquire([{ product: 'cad', seats: 100 }]))), 'granted');
+  });
+});

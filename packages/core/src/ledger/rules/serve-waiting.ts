@@ -16,8 +16,8 @@ export interface Served {
 /** PROTOCOL §5.15: at the end of each entry, who waits gets what has become free, in order. */
 export function serveWaiting(ledger: Ledger): Served[] {
   if (ledger.stirred.size === 0) return [];
-  const turns = nextServed(ledger, LIMITS.servedPerEntry);
-  const served = turns.map(({ wait, parts }): Served => {
+  const turns = nextServed(ledger, { waits: LIMITS.servedPerEntry, parts: LIMITS.partsServedPerEntry });
+  const served = turns.served.map(({ wait, parts }): Served => {
     const { session } = wait;
     endWait(ledger, wait);
     const hold = newHold(ledger, wait.id, wait.releaseHash, parts, true);
@@ -27,8 +27,7 @@ export function serveWaiting(ledger: Ledger): Served[] {
     return { session, wait, answer: { kind: 'granted', grants: grantsOf(ledger, session, hold) } };
   });
   // When more could be served than fits one entry, the next one goes on.
-  if (turns.length < LIMITS.servedPerEntry)
-    for (const product of [...ledger.stirred]) ledger.journal.delete(ledger.stirred, product);
+  if (turns.isAll) for (const product of [...ledger.stirred]) ledger.journal.delete(ledger.stirred, product);
   return served;
 }
 
