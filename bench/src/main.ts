@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureEtcd, type PeerRow } from './etcd.ts';
+import { measureLarge } from './large.ts';
 import type { LoadResult } from './latencies.ts';
 import { measurePostgres } from './postgres.ts';
 import { measureTrefoil, type TrefoilRow } from './trefoil.ts';
@@ -11,11 +12,13 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '8' },
     clients: { type: 'string', default: '1,32,256,1000' },
     only: { type: 'string', default: 'trefoil,etcd,postgres' },
+    large: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
 const HELP = `npm run bench -- [--json] [--seconds 8] [--clients 1,32,256,1000] [--only trefoil,etcd,postgres]
+npm run bench -- --large        the ledger alone: 10,000 licenses, 100,000 seats held, 10,000 waiting, beside a small one
 
 Closed-loop clients on this machine: five Trefoil processes through the SDK with full verification, TLS and fsync; beside
 them, in the same run, a 3-member etcd and one PostgreSQL (both from Debian, installed on demand as root).`;
@@ -77,4 +80,5 @@ function ratiosOf(trefoil: readonly TrefoilRow[], peers: readonly PeerRow[]): Re
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
+else if (values.large) measureLarge((text) => void process.stdout.write(`${text}\n`));
 else await main();

@@ -174,11 +174,18 @@ export class Application {
       this.#world.agenda.later(this.#random.between(0, 5_000), () =>
         giveUp.abort(new ClientError('closed', 'given up')),
       );
+    this.#inTheBackground(client, client.acquireAll(items, { waitMs, signal: giveUp.signal }));
+  }
+
+  #inTheBackground(client: Client, waiting: Promise<AcquireResult>): void {
     this.#waits++;
-    client
-      .acquireAll(items, { waitMs, signal: giveUp.signal })
+    waiting
       .then(
-        (result) => this.#acquired(client, result),
+        (result) => {
+          this.#heard(client, result.kind !== 'unknown');
+          if (result.kind === 'unknown' && this.#random.chance(0.8))
+            this.#unanswered.push(async () => this.#inTheBackground(client, result.again()));
+        },
         (error: unknown) => this.#mustBeForeseen(error),
       )
       .finally(() => this.#waits--);

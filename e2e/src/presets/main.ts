@@ -34,6 +34,6 @@ async function told(running: RunningGroup, name: string): Promise<string | undef
     await story(plant);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? `${error.message}`.split('\n').slice(0, 4).join(' ') : String(error);
+    return error instanceof Error ? error.message.split('\n').slice(0, 4).join(' ') : String(error);
   }
 }

@@ -314,7 +314,7 @@ export const STORIES: Readonly<Record<string, (plant: Plant) => Promise<void>>> 
 
 /** By an admin at the command line; the exit code that is due. */
 async function unname(plant: Plant, license: string, name: string, code: number): Promise<void> {
-  const { trefoil, group } = plant.running;
-  const result = await trefoil.call(plant.running, 'unname', license, name, '--admin-key', group.adminKeyFile);
+  const { running } = plant;
+  const result = await running.trefoil('unname', license, name, '--admin-key', running.group.adminKeyFile);
   assert.equal(result.code, code, result.stderr);
 }

@@ -6,6 +6,7 @@ export { unitsLeft } from './ledger/checks/units.ts';
 export { placeOf } from './ledger/queue.ts';
 export * from './ledger/snapshot.ts';
 export type { Hold, Ledger, LedgerContext, LicenseState, Session } from './ledger/state.ts';
+export { LedgerRoot } from './ledger/root.ts';
 export { emptyLedger } from './ledger/state.ts';
 export { tryRules } from './ledger/try-rules.ts';
 export * from './limits.ts';

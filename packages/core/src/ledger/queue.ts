@@ -1,4 +1,3 @@
-import type { CountingMode } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { allocate, type Part } from './allocate.ts';
 import { hasRoom, isDivisible, provisionallyAll } from './seats.ts';
@@ -56,7 +55,8 @@ export function nextServed(
         isAll = false;
         break;
       }
-      // Who shares a seat that is there takes none.
+      // Who shares a seat that is there takes none; where nobody can, the first whom nothing is left for is the last to look at.
+      if (shared.size === 0 && !roomIn(ledger, products)) break;
       const mayShare = wait.items.some(({ product, mode }) =>
         mode === undefined ? shared.has(product) : !isDivisible(mode),
       );
@@ -145,10 +145,10 @@ function waitsFor(ledger: Ledger, products: ReadonlySet<string>): Iterable<Wait>
   return [...new Set(queues)].sort((a, b) => a.seq - b.seq);
 }
 
-/** Where an application names no mode. */
+/** Some of its licenses let sessions share a seat. */
 function isShared(ledger: Ledger, product: string): boolean {
   for (const { license } of licensesOf(ledger, product))
-    if (!isDivisible(license.terms.counting[0] as CountingMode)) return true;
+    if (license.terms.counting.some((mode) => !isDivisible(mode))) return true;
   return false;
 }
 
