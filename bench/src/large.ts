@@ -188,9 +188,9 @@ function median(all: number[]): number {
 export function measureLarge(say: (text: string) => void): void {
   measure(SMALL); // until the code is warm
   const small = measure(SMALL);
-  say(
-    `${LARGE.licenses} licenses, ${LARGE.seats} seats held, ${LARGE.waiting} waiting; beside ${SMALL.licenses}, ${SMALL.seats}, ${SMALL.waiting}`,
-  );
+  const inWords = ({ licenses, seats, waiting }: Size): string =>
+    `${licenses} licenses, ${seats} seats held, ${waiting} waiting`;
+  say(`${inWords(LARGE)}; beside ${inWords(SMALL)}`);
   const large = measure(LARGE);
   say(`${''.padEnd(44)}    small     large    times`);
   for (const [what, value] of Object.entries(large)) {

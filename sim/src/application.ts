@@ -174,21 +174,21 @@ export class Application {
       this.#world.agenda.later(this.#random.between(0, 5_000), () =>
         giveUp.abort(new ClientError('closed', 'given up')),
       );
-    this.#inTheBackground(client, client.acquireAll(items, { waitMs, signal: giveUp.signal }));
+    void this.#inTheBackground(client, client.acquireAll(items, { waitMs, signal: giveUp.signal }));
   }
 
-  #inTheBackground(client: Client, waiting: Promise<AcquireResult>): void {
+  async #inTheBackground(client: Client, waiting: Promise<AcquireResult>): Promise<void> {
     this.#waits++;
-    waiting
-      .then(
-        (result) => {
-          this.#heard(client, result.kind !== 'unknown');
-          if (result.kind === 'unknown' && this.#random.chance(0.8))
-            this.#unanswered.push(async () => this.#inTheBackground(client, result.again()));
-        },
-        (error: unknown) => this.#mustBeForeseen(error),
-      )
-      .finally(() => this.#waits--);
+    try {
+      const result = await waiting;
+      this.#heard(client, result.kind !== 'unknown');
+      if (result.kind === 'unknown' && this.#random.chance(0.8))
+        this.#unanswered.push(async () => void this.#inTheBackground(client, result.again()));
+    } catch (error) {
+      this.#mustBeForeseen(error);
+    } finally {
+      this.#waits--;
+    }
   }
 
   #acquired(client: Client, result: AcquireResult): void {

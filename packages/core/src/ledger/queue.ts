@@ -91,6 +91,7 @@ export function enqueue(ledger: Ledger, wait: Wait): void {
       ledger.journal.put(ledger.queues, product, queue);
     }
     insert(ledger, queue, wait);
+    countTogether(ledger, product, wait, 1);
   }
 }
 
@@ -100,11 +101,16 @@ export function dequeue(ledger: Ledger, wait: Wait): void {
     const at = indexOf(queue, wait.seq);
     queue.splice(at, 1);
     ledger.journal.onUndo(() => queue.splice(at, 0, wait));
+    countTogether(ledger, product, wait, -1);
     if (queue.length === 0) {
       ledger.journal.remove(ledger.queues, product);
       ledger.journal.delete(ledger.stirred, product);
     } else ledger.journal.add(ledger.stirred, product); // what it had a claim on is free for the next
   }
+}
+
+function countTogether({ together, journal }: Ledger, product: string, wait: Wait, change: 1 | -1): void {
+  if (wait.items.length > 1) journal.put(together, product, (together.get(product) ?? 0) + change);
 }
 
 function insert(ledger: Ledger, queue: Wait[], wait: Wait): void {
@@ -131,6 +137,7 @@ function connected(ledger: Ledger, from: Iterable<string>): Set<string> {
   for (let product = open.pop(); product !== undefined; product = open.pop()) {
     if (found.has(product)) continue;
     found.add(product);
+    if ((ledger.together.get(product) ?? 0) === 0) continue;
     for (const wait of ledger.queues.get(product) ?? [])
       if (wait.items.length > 1) open.push(...productsOf(wait.items).filter((one) => !found.has(one)));
   }

@@ -46,6 +46,8 @@ export interface Ledger {
   readonly deadlines: Deadlines;
   /** Derived: product → who waits for it, in the order in which they will be served. */
   readonly queues: Map<string, Wait[]>;
+  /** Derived: product → how many of them wait for others, too. */
+  readonly together: Map<string, number>;
   /** Products of which something may have become free; empty between entries, unless more can be served than fits one. */
   readonly stirred: Set<string>;
   /** The customer's own rules; undefined = there are none. */
@@ -212,6 +214,7 @@ export function emptyLedger(context: LedgerContext): Ledger {
     remembered: new Map(),
     deadlines: new Deadlines(),
     queues: new Map(),
+    together: new Map(),
     stirred: new Set(),
     policy: undefined,
     bytes: 0,
