@@ -203,7 +203,7 @@ export const PRESETS: readonly Preset[] = [
   {
     name: 'borrowing',
     title: 'Borrowing',
-    says: 'Some of the seats may leave the house for two weeks, on a laptop without network. (Not yet: its terms are read, its commands are to come.)',
+    says: 'Some of the seats may leave the house for two weeks. (Not yet: its terms are read, its commands are to come.)',
     choose: 'Field work.',
     terms: { quantity: 10, borrowing: { seats: 3, longest: 'P14D', extensions: 1 } },
   },
