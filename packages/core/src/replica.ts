@@ -36,12 +36,15 @@ export interface Replica {
   readonly checkOutcomesEvery: number;
 }
 
-export function emptyReplica(context: LedgerContext, checkOutcomesEvery = 1): Replica {
+export function emptyReplica(
+  context: LedgerContext,
+  { checkOutcomesEvery = 1, makesSnapshots = false }: { checkOutcomesEvery?: number; makesSnapshots?: boolean } = {},
+): Replica {
   const { configuration, group, crypto } = context;
   return {
     crypto,
     ledger: emptyLedger(context),
-    root: new LedgerRoot(crypto),
+    root: new LedgerRoot(crypto, makesSnapshots),
     lastIndex: 0,
     lastHead: genesisHead(crypto, { set: configuration.set, configuration: configuration.text, group: group.text }),
     certifiedIndex: 0,

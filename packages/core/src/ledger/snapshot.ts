@@ -11,8 +11,8 @@ import {
 } from '@trefoil/license';
 import { decodeEntry, type Entry, headAfter, OtherRules, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
-import { encodeRecord, ledgerFromRecords, recordNames } from './records.ts';
-import { LedgerRoot, nameBytes, rootOfRecords } from './root.ts';
+import { ledgerFromRecords } from './records.ts';
+import { LedgerRoot, rootOfRecords } from './root.ts';
 import type { Ledger, LedgerContext } from './state.ts';
 
 /**
@@ -28,22 +28,38 @@ export interface Snapshot {
 
 const TAG = tag('trefoil/snapshot');
 
-/** The records alone, taken at the moment before the root entry; the certificate comes later. */
+/** The records alone. */
 export function encodeRecords(ledger: Ledger): Uint8Array {
-  const names = recordNames(ledger);
-  const writer = new Writer().u32(names.length);
-  for (const name of names) writer.bytes(nameBytes(name)).bytes(encodeRecord(ledger, name) as Uint8Array);
-  return writer.done();
+  return writtenRecords(LedgerRoot.of(ledger, true).records(ledger));
 }
 
-export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
-  return new Writer()
-    .raw(TAG)
-    .raw(snapshot.head)
-    .bytes(snapshot.entry)
-    .bytes(snapshot.certificate)
-    .bytes(snapshot.records)
-    .done();
+function writtenRecords(records: readonly Uint8Array[]): Uint8Array {
+  return concatAll([new Writer().u32(records.length).done(), ...records]);
+}
+
+/** Of one copy: a snapshot may be as large as a frame. */
+function concatAll(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** `records`: their bytes, or each of them (LedgerRoot.records), taken at the moment before the root entry. */
+export function encodeSnapshot({
+  head,
+  entry,
+  certificate,
+  records,
+}: Omit<Snapshot, 'records'> & { readonly records: Uint8Array | readonly Uint8Array[] }): Uint8Array {
+  const writer = new Writer().raw(TAG).raw(head).bytes(entry).bytes(certificate);
+  if (records instanceof Uint8Array) return writer.bytes(records).done();
+  const count = new Writer().u32(records.length).done();
+  const length = records.reduce((sum, record) => sum + record.length, count.length);
+  return concatAll([writer.u32(length).done(), count, ...records]);
 }
 
 export interface Installed {
@@ -72,9 +88,10 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
   if (!equalBytes(rootOfRecords(context.crypto, records), ledgerRoot))
     throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
   const ledger = ledgerFromRecords(context, records);
+  const root = LedgerRoot.of(ledger, true);
   // A record under another name, or written otherwise, would give the same root: this ledger's, not that of the bytes.
-  if (!equalBytes(encodeRecords(ledger), parts.records)) throw malformed('the records of a snapshot in another form');
-  const root = LedgerRoot.of(ledger);
+  if (!equalBytes(writtenRecords(root.records(ledger)), parts.records))
+    throw malformed('the records of a snapshot in another form');
   if (ledger.index !== entry.index - 1 || !equalBytes(root.current(ledger), ledgerRoot))
     throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
   return { ledger, root, head, entry, entryBytes, certificate };
@@ -100,13 +117,11 @@ function readParts(bytes: Uint8Array, maxBytes: number): Snapshot {
 
 function readRecords(reader: Reader): Map<string, Uint8Array> {
   const records = new Map<string, Uint8Array>();
-  let previous = '';
   const count = reader.u32();
   if (count > LIMITS.ledgerRecords) throw malformed(`a snapshot of ${count} records`);
   for (let i = count; i > 0; i--) {
     const name = bytesKey(reader.bytes(256));
-    if (name <= previous) throw malformed('records out of order');
-    previous = name;
+    if (records.has(name)) throw malformed('a record twice in a snapshot');
     records.set(name, reader.bytes(Number.MAX_SAFE_INTEGER));
   }
   reader.end();

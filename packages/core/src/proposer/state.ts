@@ -242,7 +242,7 @@ export function newProposer(
     crypto: context.crypto,
     configuration: context.configuration,
     group: context.group,
-    replica: emptyReplica(context, LIMITS.followerChecksEvery),
+    replica: emptyReplica(context, { checkOutcomesEvery: LIMITS.followerChecksEvery }),
     recent: new RecentEntries(options.recentBytes ?? LIMITS.recentBytes),
     role: 'follower',
     epoch: 0,

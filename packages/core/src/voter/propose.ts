@@ -12,7 +12,6 @@ import { chooseBase, verifyJustification } from '../base.ts';
 import { decodeEntry, type Entry, headAfter } from '../entry.ts';
 import { entryFault } from '../entry-fault.ts';
 import { checkCertificate } from '../feed.ts';
-import { encodeRecords } from '../ledger/snapshot.ts';
 import { ceilingAt, ceilingOfReported, clockVoted } from '../log-clock.ts';
 import type { Refusal, ToVoter } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
@@ -182,7 +181,7 @@ function check(voter: Voter, propose: Propose, reported: boolean, now: Now): Ref
 function execute(voter: Voter, bytes: Uint8Array, entry: Entry, index: number): Tail {
   const { replica } = voter;
   const head = replica.lastHead;
-  const records = entry.ledgerRoot === undefined ? undefined : encodeRecords(replica.ledger);
+  const records = entry.ledgerRoot === undefined ? undefined : replica.root.records(replica.ledger);
   const tail = appendEntry(replica, bytes, entry);
   if (records !== undefined) voter.pendingSnapshot = { index, head, entry: bytes, records };
   return tail;

@@ -1,7 +1,6 @@
 import { type Accept, decodeAccept, decodePromise, equalBytes, type Member } from '@trefoil/license';
 import { decodeEntry, OtherRules } from '../entry.ts';
 import { checkCertificate, checkFeed } from '../feed.ts';
-import { encodeRecords } from '../ledger/snapshot.ts';
 import type { LedgerContext } from '../ledger/state.ts';
 import { startLogClock } from '../log-clock.ts';
 import type { LogRecord } from '../records.ts';
@@ -99,7 +98,8 @@ function replayVote(voter: Voter, statement: Uint8Array, bytes: Uint8Array): voi
   dropTail(replica);
   voter.pendingSnapshot = undefined;
   const before = { index: entry.index, head: replica.lastHead, entry: bytes };
-  if (entry.ledgerRoot !== undefined) voter.pendingSnapshot = { ...before, records: encodeRecords(replica.ledger) };
+  if (entry.ledgerRoot !== undefined)
+    voter.pendingSnapshot = { ...before, records: replica.root.records(replica.ledger) };
   const tail = appendEntry(replica, bytes, entry);
   if (!equalBytes(replica.lastHead, accept.head))
     throw new Error(`entry ${entry.index} is not the one that was signed`);

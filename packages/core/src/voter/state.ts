@@ -116,7 +116,7 @@ export interface Voter {
   /** PROTOCOL §4.6: since when a PREPARE is held back, and until when that isn't done again. */
   reluctance: { since: number | undefined; askedAt: number; notBefore: number; pauseMs: number };
   /** Records of the ledger before a root entry, until that entry is certified. */
-  pendingSnapshot: { index: number; head: Uint8Array; entry: Uint8Array; records: Uint8Array } | undefined;
+  pendingSnapshot: { index: number; head: Uint8Array; entry: Uint8Array; records: readonly Uint8Array[] } | undefined;
   snapshot: { index: number; bytes: Uint8Array } | undefined;
   /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
   installing: boolean;
@@ -139,7 +139,7 @@ export function newVoter(
     configuration: context.configuration,
     group: context.group,
     member,
-    replica: emptyReplica(context),
+    replica: emptyReplica(context, { makesSnapshots: true }),
     recent: new RecentEntries(recentBytes),
     clock: startLogClock(0, now.monotonicMs),
     promised: 0,
