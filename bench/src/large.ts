@@ -64,7 +64,10 @@ class Crowd {
   /** As a license server makes one. → ms: at the root entry, when that is certified. */
   snapshot(): readonly [number, number] {
     let records: readonly Uint8Array[] = [];
-    const taken = timed(() => (records = this.#root.records(this.ledger)));
+    const taken = timed(() => {
+      this.#root.current(this.ledger);
+      records = this.#root.records();
+    });
     const nothing = new Uint8Array(32);
     const written = timed(() => encodeSnapshot({ head: nothing, entry: nothing, certificate: nothing, records }));
     return [taken, written];

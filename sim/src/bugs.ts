@@ -219,8 +219,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'the order of a map is in the root',
     file: 'packages/core/src/ledger/root.ts',
-    find: '[...bucket.keys()].sort()',
-    replace: '[...bucket.keys()]',
+    find: '[...(this.#buckets[index] as Map<string, Record>).keys()].sort()',
+    replace: '[...(this.#buckets[index] as Map<string, Record>).keys()]',
   },
   {
     name: 'a leaf is hashed like a node',

@@ -45,9 +45,8 @@ export class LedgerRoot {
     return this.#crypto.sha256(concatBytes(...this.#hashes));
   }
 
-  /** Of the ledger as it stands, bucket by bucket; what comes later does not change them. Only of a root that keeps records. */
-  records(ledger: Ledger): readonly Uint8Array[] {
-    this.current(ledger);
+  /** As of the last `current`, bucket by bucket; what comes later does not change them. Only of a root that keeps records. */
+  records(): readonly Uint8Array[] {
     const all: Uint8Array[] = [];
     for (const [index, bucket] of this.#buckets.entries())
       for (const order of this.#orderOf(index)) all.push((bucket.get(order) as Record).bytes as Uint8Array);
@@ -83,7 +82,8 @@ export class LedgerRoot {
 
   #recordOf(name: string, value: Uint8Array): Record {
     const valueHash = this.#crypto.sha256(value);
-    const bytes = this.#keepsRecords ? new Writer().bytes(nameBytes(name)).bytes(value).done() : undefined;
+    // A copy of its own: it would keep what else was written into the same slab.
+    const bytes = this.#keepsRecords ? new Writer().bytes(nameBytes(name)).bytes(value).done().slice() : undefined;
     return { valueHash, bytes };
   }
 
@@ -133,7 +133,7 @@ export function rootOfRecords(crypto: Crypto, records: ReadonlyMap<string, Uint8
 }
 
 /** Names hold one byte a UTF-16 unit. */
-export function nameBytes(name: string): Uint8Array {
+function nameBytes(name: string): Uint8Array {
   const bytes = new Uint8Array(name.length);
   for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
   return bytes;

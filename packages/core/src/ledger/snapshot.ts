@@ -30,7 +30,7 @@ const TAG = tag('trefoil/snapshot');
 
 /** The records alone. */
 export function encodeRecords(ledger: Ledger): Uint8Array {
-  return writtenRecords(LedgerRoot.of(ledger, true).records(ledger));
+  return writtenRecords(LedgerRoot.of(ledger, true).records());
 }
 
 function writtenRecords(records: readonly Uint8Array[]): Uint8Array {
@@ -90,7 +90,7 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
   const ledger = ledgerFromRecords(context, records);
   const root = LedgerRoot.of(ledger, true);
   // A record under another name, or written otherwise, would give the same root: this ledger's, not that of the bytes.
-  if (!equalBytes(writtenRecords(root.records(ledger)), parts.records))
+  if (!equalBytes(writtenRecords(root.records()), parts.records))
     throw malformed('the records of a snapshot in another form');
   if (ledger.index !== entry.index - 1 || !equalBytes(root.current(ledger), ledgerRoot))
     throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');

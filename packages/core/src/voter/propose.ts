@@ -181,7 +181,7 @@ function check(voter: Voter, propose: Propose, reported: boolean, now: Now): Ref
 function execute(voter: Voter, bytes: Uint8Array, entry: Entry, index: number): Tail {
   const { replica } = voter;
   const head = replica.lastHead;
-  const records = entry.ledgerRoot === undefined ? undefined : replica.root.records(replica.ledger);
+  const records = entry.ledgerRoot === undefined ? undefined : replica.root.records();
   const tail = appendEntry(replica, bytes, entry);
   if (records !== undefined) voter.pendingSnapshot = { index, head, entry: bytes, records };
   return tail;

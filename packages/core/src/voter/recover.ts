@@ -98,8 +98,10 @@ function replayVote(voter: Voter, statement: Uint8Array, bytes: Uint8Array): voi
   dropTail(replica);
   voter.pendingSnapshot = undefined;
   const before = { index: entry.index, head: replica.lastHead, entry: bytes };
-  if (entry.ledgerRoot !== undefined)
-    voter.pendingSnapshot = { ...before, records: replica.root.records(replica.ledger) };
+  if (entry.ledgerRoot !== undefined) {
+    replica.root.current(replica.ledger);
+    voter.pendingSnapshot = { ...before, records: replica.root.records() };
+  }
   const tail = appendEntry(replica, bytes, entry);
   if (!equalBytes(replica.lastHead, accept.head))
     throw new Error(`entry ${entry.index} is not the one that was signed`);
