@@ -82,8 +82,7 @@ export class LedgerRoot {
 
   #recordOf(name: string, value: Uint8Array): Record {
     const valueHash = this.#crypto.sha256(value);
-    // A copy of its own: it would keep what else was written into the same slab.
-    const bytes = this.#keepsRecords ? new Writer().bytes(nameBytes(name)).bytes(value).done().slice() : undefined;
+    const bytes = this.#keepsRecords ? new Writer().bytes(nameBytes(name)).bytes(value).done() : undefined;
     return { valueHash, bytes };
   }
 
