@@ -10,6 +10,16 @@ const end = { notAfter: '2027-01-01T00:00:00Z' };
 
 const VERSION: Table = {
   'version-3': ['terms of a later version', { version: 3 }, 'unknown-term'],
+  'version-3-of-other-fields': [
+    'terms of a later version, in which this one could not read anything',
+    { version: 3, quantity: { seats: 5 }, features: 'all' },
+    'unknown-term',
+  ],
+  'critical-beside-what-is-malformed': [
+    'a critical term of no version, and what it brought along: this program is too old, nothing is wrong',
+    { critical: ['dongle'], features: [{ name: 'a', dongle: 7 }], overdraft: { dongle: 7 } },
+    'unknown-term',
+  ],
   'critical-not-known': ['a critical term of no version', { dongle: true, critical: ['dongle'] }, 'unknown-term'],
   'critical-itself': ['"critical" is no term that could be critical', { critical: ['critical'] }, 'unknown-term'],
   'critical-field-of-a-feature': ['a field of features is no term', { critical: ['within'] }, 'unknown-term'],

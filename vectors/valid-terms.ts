@@ -169,6 +169,10 @@ const ofUse: Table = {
     },
   ],
   'vendor-data-largest': ['65,536 bytes', { quantity: 5, vendorData: toBase64url(new Uint8Array(65_536).fill(0x5a)) }],
+  'critical-of-version-2': [
+    'critical terms that are known, though they are not there',
+    { quantity: 5, queue: true, critical: ['grace', 'vendorData', 'version'] },
+  ],
   'term-not-known': ['a term of neither version', { quantity: 5, queue: true, colour: { dark: 'red' } }],
 };
 

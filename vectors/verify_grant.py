@@ -282,6 +282,8 @@ def terms(value):  # §2.4
     need(isinstance(value, dict))
     version = integer(value.get("version"), 1, 1000)
     need(version <= 2, "unknown-term")
+    for name in optional(value, "critical", lambda names: items(names, 100), []):
+        need(string(name, 64, 0) in TERMS or name in OPTIONS, "unknown-term")
     need(version == 2 or not set(value) & set(OPTIONS))
     quantity = integer(value.get("quantity"), 0, 10**9)
     timeout = optional(value, "sessionTimeoutSeconds", whole_number(10, 86400), 60)
@@ -293,8 +295,6 @@ def terms(value):  # §2.4
     life = optional(value, "offlineGraceSeconds", whole_number(1, 86400), timeout)
     need(life <= timeout)
     optional(value, "lingerSeconds", whole_number(0, 86400))
-    for name in optional(value, "critical", lambda names: items(names, 100), []):
-        need(string(name, 64, 0) in TERMS or name in OPTIONS, "unknown-term")
     result = {"quantity": quantity, "counting": counting, "notBefore": begin, "notAfter": end, "lifeMs": life * 1000,
               **{name: optional(value, name, read) for name, read in OPTIONS.items()}, "units": value.get("units")}
     result["features"] = features(optional(value, "features", lambda list_: items(list_, 1000), []), version, result)

@@ -308,8 +308,10 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'who waits has no claim on what is there',
     file: 'packages/core/src/ledger/queue.ts',
-    find: `if ('code' in parts || exceeds(wait, parts)) claim(wait.session, claimOf(ledger, wait, products));`,
-    replace: `if ('code' in parts || exceeds(wait, parts)) continue;`,
+    find: `        claim(wait.session, inVain.unless(wait, claimOf(ledger, wait)));
+      else {`,
+    replace: `        continue;
+      else {`,
   },
   {
     name: 'a seat that is freed wakes nobody who waits',

@@ -156,11 +156,18 @@ export class CommitOrder {
     this.#utc = utc;
     // Outcomes of commands stand first, but what fell due happened before them (§5.1).
     const derived = outcomes.slice(commands.length).map((outcome) => decodeOutcome(outcome));
-    for (const outcome of derived) if (outcome.kind !== 'granted') this.#fellDue(outcome);
+    const inVain: string[] = [];
+    for (const outcome of derived) {
+      const key = outcome.kind === 'unserved' ? `${bytesKey(outcome.session)}/${outcome.hold}` : '';
+      if (key !== '' && !this.#queue.isDue(key, logTime)) inVain.push(key);
+      else if (outcome.kind !== 'granted') this.#fellDue(outcome);
+    }
     this.#queue.mustBeOver(logTime);
     for (const [key, hold] of this.#holds)
       if (hold.freeAt <= logTime) this.#fault(`5.3 hold ${key} should have been freed before entry ${index}`);
     commands.forEach((command, i) => this.#command(command, outcomes[i] as Uint8Array));
+    for (const key of inVain) this.#queue.inVain(key, (product) => this.#soldOf(product));
+    this.#queue.nobodyInVain((product) => this.#soldOf(product));
     this.#served(derived.filter((outcome) => outcome.kind === 'granted'));
   }
 
@@ -326,6 +333,12 @@ export class CommitOrder {
     const asked = wantedOf(command).get(product) ?? 0;
     const free = this.#queue.free(command.items.map((item) => item.product))(product);
     if (free >= asked) this.#fault(`5.8 entry ${this.#index} denies ${asked} seats of ${product}, ${free} are free`);
+  }
+
+  #soldOf(product: string): number {
+    let sold = 0;
+    for (const one of this.#quantities.values()) if (one.product === product) sold += one.quantity;
+    return sold;
   }
 
   #freeOf(product: string): number {

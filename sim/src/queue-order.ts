@@ -71,6 +71,24 @@ export class QueueOrder {
       this.#books.fault(`5.15 a renewal names ${waiting.length} waits, there are ${own.length}`);
   }
 
+  /** Whether its time is over, or it was not renewed; if not, it has to be in vain. */
+  isDue(key: string, logTime: number): boolean {
+    return this.#waits.some((wait) => wait.key === key && endOf(wait) <= logTime);
+  }
+
+  /** After an update: more than there is of it. */
+  inVain(key: string, sold: (product: string) => number): void {
+    const wait = this.#waits.find((one) => one.key === key);
+    if (wait === undefined || !isInVain(wait, sold))
+      this.#books.fault(`5.15 ${key} could be served, and waits no more`);
+    this.leave((one) => one.key === key);
+  }
+
+  nobodyInVain(sold: (product: string) => number): void {
+    for (const wait of this.#waits)
+      if (isInVain(wait, sold)) this.#books.fault(`5.15 ${wait.key} waits for more than there is`);
+  }
+
   unserved(key: string, logTime: number): void {
     const wait = this.#waits.find((one) => one.key === key);
     if (wait === undefined) this.#books.fault('5.15 the wait of nobody is over');
@@ -90,9 +108,7 @@ export class QueueOrder {
     const left = this.#left();
     const turns: string[] = [];
     this.#waits = this.#waits.filter((wait) => {
-      const wanted = new Map<string, number>();
-      for (const { product, seats } of wait.items) wanted.set(product, (wanted.get(product) ?? 0) + seats);
-      const fits = [...wanted].every(([product, seats]) => left(product) >= seats);
+      const fits = [...wantedBy(wait)].every(([product, seats]) => left(product) >= seats);
       claim(left, wait);
       if (fits) turns.push(wait.key);
       return !fits;
@@ -108,6 +124,16 @@ export class QueueOrder {
 }
 
 type Left = ((product: string) => number) & { readonly take: (product: string, seats: number) => void };
+
+function wantedBy({ items }: Wait): ReadonlyMap<string, number> {
+  const wanted = new Map<string, number>();
+  for (const { product, seats } of items) wanted.set(product, (wanted.get(product) ?? 0) + seats);
+  return wanted;
+}
+
+function isInVain(wait: Wait, sold: (product: string) => number): boolean {
+  return [...wantedBy(wait)].some(([product, seats]) => seats > sold(product));
+}
 
 function endOf({ until, kept }: Wait): number {
   return Math.min(until, kept);

@@ -21,6 +21,7 @@ import { type AcquireResult, consumedResult, type ConsumeResult, deniedResult, r
 import type { ReleaseResult, Seat } from './seat.ts';
 import { notAnAnswer, type RenewResult, SeatKeeper } from './seat-keeper.ts';
 import { type Answer, FORGOTTEN, type SavedSession, Session, type SessionRequest } from './session.ts';
+import { CLOSED } from './submission.ts';
 import { Verifier } from './verifier.ts';
 import type { WaitOptions } from './waits.ts';
 
@@ -251,7 +252,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
     if (this.#session.closed) return Infinity;
     this.group.servers.warm();
     if ((await this.renew()) === 'unknown') throw new ClientError('not-reachable', 'nobody answered');
-    this.#renewals.schedule(this.#keeper.waitsRenewWithinMs);
+    this.#renewals.schedule(this.#keeper.waits.renewWithinMs);
     return this.#keeper.takeBackLost();
   }
 
@@ -279,14 +280,14 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
       await this.#keeper.settled(); // first: what is under way may go on in a new session
       return await this.session();
     } catch (error) {
-      this.#keeper.isLeaving = false;
+      this.#keeper.stay();
       throw error;
     }
   }
 
   #leave(): Session | undefined {
     this.#renewals.stop();
-    this.#keeper.leave();
+    this.#keeper.waits.leave(CLOSED);
     for (const seat of this.seats) seat.leave();
     this.#keeper.seats.clear();
     return this.#session.leave();

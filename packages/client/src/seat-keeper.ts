@@ -40,7 +40,7 @@ export class SeatKeeper implements SeatOwner {
   readonly #session: PresentSession;
   readonly #asked = new Map<Seat, Asked>();
   readonly #takingBack = new Set<Seat>();
-  readonly #waits: Waits;
+  readonly waits: Waits;
   /** Seats may come of these. */
   readonly #underWay = new Set<Promise<unknown>>();
   /** Lost seats that somebody else had when they were asked for. */
@@ -57,7 +57,7 @@ export class SeatKeeper implements SeatOwner {
 
   constructor(session: PresentSession) {
     this.#session = session;
-    this.#waits = new Waits(session.group, (renewWithinMs) => this.onQueued(renewWithinMs));
+    this.waits = new Waits(session.group, (renewWithinMs) => this.onQueued(renewWithinMs));
   }
 
   /** @throws ClientError `closed`, `not-reachable` */
@@ -73,19 +73,15 @@ export class SeatKeeper implements SeatOwner {
     return underWay;
   }
 
-  /** Nobody asks any more. */
-  leave(): void {
-    this.#waits.leave(CLOSED);
-  }
-
-  /** How often what waits has to be renewed, ms. */
-  get waitsRenewWithinMs(): number {
-    return this.#waits.renewWithinMs;
+  /** It could not leave. */
+  stay(): void {
+    this.isLeaving = false;
+    this.waits.stay();
   }
 
   /** When nothing is being acquired or taken back any more. What waits is given up: nobody would know of it elsewhere. */
   async settled(): Promise<void> {
-    this.#waits.leave(LEAVING);
+    this.waits.leave(LEAVING);
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
@@ -194,7 +190,7 @@ export class SeatKeeper implements SeatOwner {
     const { items, secret, wait } = asked;
     const { requestId: hold } = outcome;
     const sinceMs = this.nowMs();
-    const ended = this.#waits.add(session, outcome, { sinceMs, ...wait });
+    const ended = this.waits.add(session, outcome, { sinceMs, ...wait });
     const leftMs = (): number => Math.max(0, Math.floor(wait.waitMs - (this.nowMs() - sinceMs)));
     const end = await untilAborted(ended, wait.signal);
     switch (end?.kind) {
@@ -210,8 +206,8 @@ export class SeatKeeper implements SeatOwner {
         if (!this.#session.closed) await this.#giveBack(session, hold, secret);
         return { kind: 'unknown', reason: end.reason, again: () => this.acquire(items, wait) };
       case undefined:
-        this.#waits.forget(session, hold);
-        await this.#giveBack(session, hold, secret);
+        this.waits.forget(session, hold);
+        await this.#giveBack(session, hold, secret).catch(() => undefined); // the next renewal shows it, and it is given back
         throw wait.signal?.reason;
     }
   }
@@ -241,7 +237,7 @@ export class SeatKeeper implements SeatOwner {
       this.#notRenewed(session, outcome, willEnd);
       return 'refused';
     }
-    this.#waits.renewed(session, answer);
+    this.waits.renewed(session, answer);
     const renewed = new Set<Seat>();
     for (const seat of this.seats) {
       const grants = seat.session === session ? grantsOf(outcome, seat.hold) : [];
@@ -261,7 +257,7 @@ export class SeatKeeper implements SeatOwner {
   #notRenewed(session: Session, outcome: Outcome, willEnd: (seat: Seat, reason: string) => void): void {
     if (outcome.kind !== 'refused') throw notAnAnswer(outcome);
     this.#session.goesOnAnew(session, outcome);
-    this.#waits.notRenewed(session, outcome);
+    this.waits.notRenewed(session, outcome);
     const evicted = outcome.code === 'evicted';
     for (const seat of this.seats) {
       if (seat.session !== session) continue;

@@ -37,14 +37,17 @@ interface Waiting {
   place: number;
 }
 
-/** Between two questions whether it is a wait's turn, when the server doesn't keep them. */
+/** Between two questions whether it is a wait's turn. */
 const HINT_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
 
 /** What this client waits for. It learns from its renewals what came of it; a hint of the server's only makes it renew sooner. */
 export class Waits {
   readonly #waiting = new Set<Waiting>();
   readonly #group: Group;
   readonly #renewWithin: (ms: number) => void;
+  /** Why nobody waits here any more. */
+  #left: string | undefined;
 
   constructor(group: Group, renewWithin: (ms: number) => void) {
     this.#group = group;
@@ -57,6 +60,8 @@ export class Waits {
     { requestId: hold, place, renewWithinMs }: Outcome & { kind: 'queued' },
     { sinceMs, onPlace }: { readonly sinceMs: number; readonly onPlace?: (place: number) => void },
   ): Promise<WaitEnd> {
+    // Whose answer came while the client was leaving.
+    if (this.#left !== undefined) return Promise.resolve({ kind: 'left', reason: this.#left });
     const { promise, resolve } = Promise.withResolvers<WaitEnd>();
     const one: Waiting = { session, hold, renewWithinMs, sinceMs, onPlace, end: resolve, place: 0 };
     this.#waiting.add(one);
@@ -68,11 +73,17 @@ export class Waits {
 
   /** A server's word is enough to renew sooner; it is the renewal that counts. */
   async #hearOfTurn(one: Waiting): Promise<void> {
+    let pauseMs = HINT_PAUSE_MS / 2;
     while (this.#waiting.has(one)) {
+      const askedAt = this.#group.servers.now();
       const waiting = await this.#group.awaitTurn(one.session.handle, one.hold).catch(() => undefined);
-      if (waiting === true || !this.#waiting.has(one)) continue;
+      if (!this.#waiting.has(one)) return;
       if (waiting === false) this.#renewWithin(0);
-      await new Promise<void>((resolve) => this.#group.machine.later(HINT_PAUSE_MS, resolve, 'background'));
+      // Who has kept the question is asked at once again; who answers at once, or what no renewal bears out, less and less often.
+      const kept = this.#group.servers.now() - askedAt > HINT_PAUSE_MS;
+      pauseMs = kept ? HINT_PAUSE_MS / 2 : Math.min(LONGEST_PAUSE_MS, 2 * pauseMs);
+      if (kept && waiting === true) continue;
+      await new Promise<void>((resolve) => this.#group.machine.later(pauseMs, resolve, 'background'));
     }
   }
 
@@ -106,8 +117,14 @@ export class Waits {
     for (const one of this.#waiting) if (one.session === session && one.hold === hold) this.#waiting.delete(one);
   }
 
+  /** It stays after all. */
+  stay(): void {
+    this.#left = undefined;
+  }
+
   /** The client is closed, or goes on elsewhere. */
   leave(reason: string): void {
+    this.#left = reason;
     for (const one of this.#waiting) one.end({ kind: 'left', reason });
   }
 }
@@ -129,5 +146,7 @@ export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal |
 function tell(one: Waiting, place: number): void {
   if (place === one.place) return;
   one.place = place;
-  one.onPlace?.(place);
+  const { onPlace } = one;
+  // It is the application's: what it throws is its own, and must not stop a renewal.
+  if (onPlace !== undefined) queueMicrotask(() => onPlace(place));
 }

@@ -1,9 +1,9 @@
-import { encodeUtf8, malformed } from './bytes.ts';
+import { encodeUtf8, malformed, nameFault } from './bytes.ts';
 import { quoted } from './errors.ts';
 import { Fields } from './fields.ts';
 import { type Json, parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
-import { isSubnet, isWithinSubnet } from './subnets.ts';
+import { isWithinOne, parseSubnet, type Subnet } from './subnets.ts';
 
 /** The customer's own rules: who may have which seats (FORMATS §2.9). They only ever take away from what a license gives. */
 export interface AdminRules {
@@ -28,11 +28,18 @@ export type AdminRule = {
   | { readonly kind: 'limit'; readonly seats: number; readonly each: 'user' | 'host' | undefined }
 );
 
-/** Whoever is named by one of these. A name may end with `*`. */
+/** Whoever is named by one of these. */
 export interface Who {
-  readonly users: readonly string[];
-  readonly hosts: readonly string[];
-  readonly subnets: readonly string[];
+  readonly users: Names;
+  readonly hosts: Names;
+  readonly subnets: readonly Subnet[];
+  readonly groups: readonly Who[];
+}
+
+/** As they are, and how they may begin. */
+interface Names {
+  readonly exact: ReadonlySet<string>;
+  readonly beginnings: readonly string[];
 }
 
 /** What a session says of itself. */
@@ -42,17 +49,31 @@ export interface Claimed {
   readonly address: string;
 }
 
-export function isMeant(who: Who | undefined, { user, host, address }: Claimed): boolean {
-  return (
-    who === undefined ||
-    who.users.some((pattern) => fits(user, pattern)) ||
-    who.hosts.some((pattern) => fits(host, pattern)) ||
-    who.subnets.some((subnet) => isWithinSubnet(address, subnet))
-  );
+/** `known`: what was found of this session before; many rules name the same groups. undefined = everybody. */
+export function isMeant(who: Who | undefined, claimed: Claimed, known: Map<Who, boolean> = new Map()): boolean {
+  if (who === undefined) return true;
+  let meant = known.get(who);
+  if (meant === undefined) {
+    meant =
+      fits(claimed.user, who.users) ||
+      fits(claimed.host, who.hosts) ||
+      isWithinOne(claimed.address, who.subnets) ||
+      who.groups.some((group) => isMeant(group, claimed, known));
+    known.set(who, meant);
+  }
+  return meant;
 }
 
-function fits(name: string, pattern: string): boolean {
-  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
+function fits(name: string, { exact, beginnings }: Names): boolean {
+  return exact.has(name) || beginnings.some((beginning) => name.startsWith(beginning));
+}
+
+function namesOf(patterns: readonly string[]): Names {
+  const isBeginning = (pattern: string): boolean => pattern.endsWith('*');
+  return {
+    exact: new Set(patterns.filter((pattern) => !isBeginning(pattern))),
+    beginnings: patterns.filter(isBeginning).map((pattern) => pattern.slice(0, -1)),
+  };
 }
 
 /** @throws LicenseError that names the place */
@@ -74,7 +95,9 @@ function readGroups(parent: Fields): ReadonlyMap<string, Who> {
   if (names.length > LIMITS.adminRules)
     throw malformed(`groups has ${names.length} groups, ${LIMITS.adminRules} allowed`);
   for (const name of names) {
-    if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) throw malformed(`groups has a name that is no code`);
+    // By a letter: other readers would have the order of the document, ours puts numbers first.
+    if (!/^[a-z][a-z0-9._-]{0,63}$/.test(name))
+      throw malformed('groups has a name that does not begin with a letter, or is no code');
     const group = new Fields(fields.take(name), fields.at(name));
     groups.set(name, readWho(group, groups));
     group.end();
@@ -84,27 +107,33 @@ function readGroups(parent: Fields): ReadonlyMap<string, Who> {
 
 /** Groups may name groups before them. */
 function readWho(fields: Fields, groups: ReadonlyMap<string, Who>): Who {
-  const names = (name: string): readonly string[] =>
-    fields.has(name) ? fields.texts(name, LIMITS.namesInRule, LIMITS.nameBytes) : [];
-  const subnets = names('subnets');
-  subnets.forEach((subnet, i) => {
-    if (!isSubnet(subnet)) throw malformed(`${fields.at('subnets')}[${i}] is not a subnet like 10.1.0.0/16`);
-  });
-  const inner = names('groups').map((name, i) => {
-    const group = groups.get(name);
-    if (group === undefined)
-      throw malformed(`${fields.at('groups')}[${i}] ${quoted(name)} is not a group of these rules`);
-    return group;
-  });
-  const who = {
-    users: [...names('users'), ...inner.flatMap((group) => group.users)],
-    hosts: [...names('hosts'), ...inner.flatMap((group) => group.hosts)],
-    subnets: [...subnets, ...inner.flatMap((group) => group.subnets)],
+  let count = 0;
+  const names = (name: string): readonly string[] => {
+    const list = fields.has(name) ? fields.texts(name, LIMITS.namesInRule, LIMITS.nameBytes) : [];
+    count += list.length;
+    list.forEach((text, i) => {
+      const fault = nameFault(text, LIMITS.nameBytes);
+      if (fault !== undefined) throw malformed(`${fields.at(name)}[${i}] ${fault}`);
+    });
+    return list;
   };
-  if (who.users.length + who.hosts.length + who.subnets.length === 0)
-    throw malformed(`${fields.path} names nobody: give users, hosts, subnets or groups`);
-  if (who.users.length + who.hosts.length + who.subnets.length > LIMITS.namesInRule)
-    throw malformed(`${fields.path} names more than ${LIMITS.namesInRule}, groups included`);
+  const who = {
+    users: namesOf(names('users')),
+    hosts: namesOf(names('hosts')),
+    subnets: names('subnets').map((text, i) => {
+      const subnet = parseSubnet(text);
+      if (subnet === undefined) throw malformed(`${fields.at('subnets')}[${i}] is not a subnet like 10.1.0.0/16`);
+      return subnet;
+    }),
+    groups: names('groups').map((name, i) => {
+      const group = groups.get(name);
+      if (group === undefined)
+        throw malformed(`${fields.at('groups')}[${i}] ${quoted(name)} is not a group of these rules`);
+      return group;
+    }),
+  };
+  if (count === 0) throw malformed(`${fields.path} names nobody: give users, hosts, subnets or groups`);
+  if (count > LIMITS.namesInRule) throw malformed(`${fields.path} names more than ${LIMITS.namesInRule}`);
   return who;
 }
 

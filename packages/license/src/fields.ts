@@ -87,7 +87,8 @@ export class Fields {
 
   integer(name: string, min: number, max: number): number {
     const value = this.take(name);
-    if (typeof value !== 'number') throw malformed(`${this.at(name)} is not a whole number`);
+    if (typeof value !== 'number' || !Number.isInteger(value))
+      throw malformed(`${this.at(name)} is not a whole number`);
     if (value < min || value > max) throw malformed(`${this.at(name)} is ${value}, allowed are ${min} to ${max}`);
     return value;
   }

@@ -196,6 +196,7 @@ const KEYWORDS: Readonly<Record<string, Check>> = {
 };
 
 function typeOf(value: Json): string {
+  if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
   return Number.isInteger(value) ? 'integer' : typeof value;
 }

@@ -1,28 +1,36 @@
-/** IPv4 and IPv6 networks in CIDR form (RFC 4632, RFC 4291). */
-export function isSubnet(text: string): boolean {
-  return parseSubnet(text) !== undefined;
+/** IPv4 or IPv6 network in CIDR form (RFC 4632, RFC 4291). */
+export interface Subnet {
+  readonly bytes: readonly number[];
+  readonly prefix: number;
 }
 
-/** False for what is no address, and across the two families. */
-export function isWithinSubnet(address: string, subnet: string): boolean {
-  const network = parseSubnet(subnet);
-  const bytes = parseAddressBytes(address);
-  if (network === undefined || bytes?.length !== network.bytes.length) return false;
-  return bytes.every((byte, i) => {
-    const bits = Math.min(8, Math.max(0, network.prefix - 8 * i));
-    const mask = (0xff << (8 - bits)) & 0xff;
-    return (byte & mask) === ((network.bytes[i] as number) & mask);
-  });
-}
-
-function parseSubnet(text: string): { bytes: readonly number[]; prefix: number } | undefined {
+/** undefined = not one. */
+export function parseSubnet(text: string): Subnet | undefined {
   const [address = '', length = '', ...rest] = text.split('/');
   const bytes = parseAddressBytes(address);
   if (bytes === undefined || rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(length)) return undefined;
   return Number(length) <= 8 * bytes.length ? { bytes, prefix: Number(length) } : undefined;
 }
 
+/** False for what is no address, and across the two families. */
+export function isWithinOne(address: string, subnets: readonly Subnet[]): boolean {
+  const bytes = subnets.length === 0 ? undefined : parseAddressBytes(address);
+  return bytes !== undefined && subnets.some((subnet) => isWithin(bytes, subnet));
+}
+
+function isWithin(address: readonly number[], { bytes, prefix }: Subnet): boolean {
+  if (address.length !== bytes.length) return false;
+  return address.every((byte, i) => {
+    const bits = Math.min(8, Math.max(0, prefix - 8 * i));
+    const mask = (0xff << (8 - bits)) & 0xff;
+    return (byte & mask) === ((bytes[i] as number) & mask);
+  });
+}
+
 function parseAddressBytes(text: string): readonly number[] | undefined {
+  // As a machine with both families says its IPv4 address.
+  const mapped = /^::ffff:(?=\d+\.)/i.exec(text)?.[0];
+  if (mapped !== undefined) return parseIpv4(text.slice(mapped.length));
   return text.includes(':') ? parseIpv6(text) : parseIpv4(text);
 }
 

@@ -1,8 +1,10 @@
 import { type AcquireItem, DENIAL_CODES } from '@trefoil/license';
 import { type Ask, askOf, type Denial, endOf, modeOf } from './checks/ask.ts';
+import { nameOf } from './checks/names.ts';
 import { seatDenial } from './checks/order.ts';
-import { reservedForOthers } from './policy.ts';
-import { freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
+import { paidSeats } from './checks/units.ts';
+import { reservedForOthers, reservedOfFeature } from './policy.ts';
+import { freeCost, freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
 import { type HeldItem, type Ledger, type LicenseState, licensesOf, type Session } from './state.ts';
 
 /** Seats of one license, for one item of an acquire. */
@@ -38,15 +40,14 @@ export function allocate(
   return provisionally(ledger, session, (take) => {
     for (const [position, item] of items.entries()) {
       const { candidates, denial } = candidatesFor(ledger, session, item);
-      if (denial !== undefined) {
-        if (asMuchAsThereIs) continue;
-        return denial;
-      }
-      let left = Math.min(item.seats, unreserved(ledger, session, item, candidates));
+      if (denial !== undefined) return denial; // also of who waits: for what he can't have he claims nothing
+      const unreservedSeats = isExclusivelyHeld(candidates) ? 0 : unreserved(ledger, session, item, candidates);
+      let left = Math.min(item.seats, unreservedSeats);
       if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates);
       for (const beyond of [false, true])
         for (const { ask } of candidates) {
-          const seats = Math.min(left, usable(freeSeats(ask, beyond), left, modeOf(ask), asMuchAsThereIs));
+          const free = Math.min(freeSeats(ask, beyond), paidSeats(ask));
+          const seats = Math.min(left, usable(free, left, modeOf(ask), asMuchAsThereIs));
           if (seats <= 0) continue;
           const part = partOf(ask, { position, seats, beyond });
           take(part);
@@ -59,13 +60,19 @@ export function allocate(
   });
 }
 
-/** What is left of the product when those for whom an admin has reserved seats have taken them; Infinity = nothing is reserved. */
+/** What is left when those for whom an admin has reserved seats have taken them; Infinity = nothing is reserved. */
 function unreserved(ledger: Ledger, session: Session, item: AcquireItem, candidates: readonly Candidate[]): number {
-  const reserved = reservedForOthers(ledger, session, item);
-  if (reserved === 0) return Infinity;
-  const free = candidates.reduce((sum, { ask }) => sum + Math.max(0, freeSeats(ask, true)), 0);
+  const [first] = candidates;
+  if (ledger.policy === undefined || first === undefined) return Infinity;
+  const { features } = first.ask.state.license.terms;
+  const tokensOf = (feature: string): number => features.get(feature)?.tokens ?? 1;
+  const cost = reservedForOthers(ledger, session, item.product, tokensOf);
+  const ofFeature = reservedOfFeature(ledger, session, item.product, features.get(item.feature)?.chain ?? []);
+  if (cost === 0 && ofFeature === 0) return Infinity;
+  const sum = (of: (ask: Ask) => number): number => candidates.reduce((all, { ask }) => all + Math.max(0, of(ask)), 0);
+  const byQuantity = Math.floor((sum(freeCost) - cost) / tokensOf(item.feature));
   const own = Math.max(...candidates.map(({ ask }) => standingSeats(ask)));
-  return Math.max(own, free - reserved);
+  return Math.max(own, Math.min(byQuantity, sum((ask) => freeSeats(ask, true)) - ofFeature));
 }
 
 /** Seats that are shared come from one license. */
@@ -115,10 +122,23 @@ function candidateOf(ask: Ask): Candidate {
   const { terms } = ask.state.license;
   const end = endOf(ask);
   const inGrace = ask.ledger.utc >= end;
-  return { ask, end, rank: inGrace ? 2 : terms.seatTime === undefined ? 0 : 1 };
+  return { ask, end, rank: isHisAlready(ask) ? -1 : inGrace ? 2 : terms.seatTime === undefined ? 0 : 1 };
 }
 
-/** What costs nothing more first, then what ends soonest: the rest is there for longer. */
+/** The station or user has a seat of it to share, or a name: another license would take a second one. */
+function isHisAlready(ask: Ask): boolean {
+  const { named } = ask.state.license.terms;
+  return standingSeats(ask) > 0 || (named !== undefined && ask.state.names.has(nameOf(named, ask.session)));
+}
+
+/** Whichever license it was: one session of a station. */
+function isExclusivelyHeld(candidates: readonly Candidate[]): boolean {
+  return candidates.some(
+    ({ ask }) => modeOf(ask) === 'exclusive' && ask.state.license.terms.quantity > 0 && standingSeats(ask) > 0,
+  );
+}
+
+/** What he has already first, then what costs nothing more, then what ends soonest: the rest is there for longer. */
 function byWorth(a: Candidate, b: Candidate): number {
   if (a.rank !== b.rank) return a.rank - b.rank;
   if (a.end !== b.end) return a.end < b.end ? -1 : 1;

@@ -22,7 +22,7 @@ import { openSession } from './rules/open-session.ts';
 import { FULL, refused } from './rules/refused.ts';
 import { closeSession, releaseSeats } from './rules/release-seats.ts';
 import { renewSession } from './rules/renew-session.ts';
-import { type Served, serveWaiting } from './rules/serve-waiting.ts';
+import { endHopeless, type Served, serveWaiting } from './rules/serve-waiting.ts';
 import { unname } from './rules/unname.ts';
 import { forgetAnswer, remember, rememberAnswer } from './size.ts';
 import { type Answered, type Ledger, type RequestWindow, type Session, touchSession } from './state.ts';
@@ -71,6 +71,7 @@ export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
     outcomes.push(outcome);
   }
   for (const one of derived) outcomes.push(derivedOutcome(one));
+  for (const one of endHopeless(ledger, commands)) outcomes.push(derivedOutcome(one));
   for (const one of serveWaiting(ledger)) outcomes.push(servedOutcome(one));
   return outcomes;
 }

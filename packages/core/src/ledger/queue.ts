@@ -1,3 +1,4 @@
+import type { CountingMode } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { allocate, type Part } from './allocate.ts';
 import { hasRoom, isDivisible, provisionallyAll } from './seats.ts';
@@ -19,18 +20,60 @@ export function allocateBehind(ledger: Ledger, session: Session, items: Wait['it
   const products = new Set(productsOf(items).filter((product) => ledger.queues.has(product)));
   if (products.size === 0) return allocate(ledger, session, items);
   return provisionallyAll(ledger, (claim) => {
+    const inVain = new Vain(ledger, products);
     for (const wait of waitsFor(ledger, products)) {
       if (!roomIn(ledger, products)) break;
-      claim(wait.session, claimOf(ledger, wait, products));
+      if (!inVain.has(wait)) claim(wait.session, inVain.unless(wait, claimOf(ledger, wait)));
     }
     return allocate(ledger, session, items);
   });
 }
 
-function claimOf(ledger: Ledger, wait: Wait, products: ReadonlySet<string>): readonly Part[] {
-  const items = wait.items.filter((item) => products.has(item.product));
-  const claim = allocate(ledger, wait.session, items, true);
+function claimOf(ledger: Ledger, wait: Wait): readonly Part[] {
+  const claim = allocate(ledger, wait.session, wait.items, true);
   return 'code' in claim || exceeds(wait, claim) ? [] : claim;
+}
+
+/** For whom nothing is left in one walk: then for nobody behind him who wants the same, and there may be thousands. */
+class Vain {
+  readonly #shapes = new Set<string>();
+  readonly #isAlike: boolean;
+
+  constructor(ledger: Ledger, products: ReadonlySet<string>) {
+    this.#isAlike = !dependsOnSession(ledger, products);
+  }
+
+  has({ shape }: Wait): boolean {
+    return this.#shapes.has(shape);
+  }
+
+  unless<T>({ shape }: Wait, claim: readonly T[]): readonly T[] {
+    if (claim.length === 0 && this.#isAlike) this.#shapes.add(shape);
+    return claim;
+  }
+}
+
+/** What there is for somebody is not the same for everybody. */
+export function dependsOnSession(ledger: Ledger, products: Iterable<string>): boolean {
+  if (ledger.policy !== undefined) return true;
+  for (const product of products)
+    for (const { license } of licensesOf(ledger, product))
+      if (license.terms.named !== undefined || license.terms.minimum.client > 0 || isSharing(license.terms.counting))
+        return true;
+  return false;
+}
+
+function isSharing(counting: readonly CountingMode[]): boolean {
+  return counting.some((mode) => !isDivisible(mode));
+}
+
+/** Of what is asked for, but for how much of it. */
+export function shapeOf(items: Wait['items']): string {
+  return items
+    .map(({ product, feature, mode = '', version = '', releasedAt = '' }) =>
+      [product, feature, mode, version, releasedAt].join('\0'),
+    )
+    .join('\u0001');
 }
 
 export interface Served {
@@ -48,6 +91,9 @@ export function nextServed(
   const shared = new Set([...products].filter((product) => isShared(ledger, product)));
   return provisionallyAll(ledger, (claim) => {
     const served: Served[] = [];
+    const inVain = new Vain(ledger, products);
+    // Beyond what it waited for: how much more each session will hold.
+    const perSession = new Map<Session, number>();
     let partsServed = 0;
     let isAll = true;
     for (const wait of waitsFor(ledger, products)) {
@@ -61,9 +107,13 @@ export function nextServed(
         mode === undefined ? shared.has(product) : !isDivisible(mode),
       );
       if (!mayShare && !roomIn(ledger, products)) continue;
+      if (inVain.has(wait)) continue;
       const parts = allocate(ledger, wait.session, wait.items);
-      if ('code' in parts || exceeds(wait, parts)) claim(wait.session, claimOf(ledger, wait, products));
+      const given = perSession.get(wait.session) ?? 0;
+      if ('code' in parts || exceeds(wait, parts, given))
+        claim(wait.session, inVain.unless(wait, claimOf(ledger, wait)));
       else {
+        perSession.set(wait.session, given + parts.length - wait.items.length);
         claim(wait.session, parts);
         served.push({ wait, parts });
         partsServed += parts.length;
@@ -74,8 +124,8 @@ export function nextServed(
 }
 
 /** Its seats would come from more licenses than its session may hold: it waits on, and claims nothing. */
-function exceeds({ session, items }: Wait, parts: readonly Part[]): boolean {
-  return itemsHeld(session) - items.length + parts.length > LIMITS.itemsPerSession;
+function exceeds({ session, items }: Wait, parts: readonly Part[], given = 0): boolean {
+  return itemsHeld(session) + given - items.length + parts.length > LIMITS.itemsPerSession;
 }
 
 /** 1 = the next; of several products the worst of its places. */
@@ -154,8 +204,7 @@ function waitsFor(ledger: Ledger, products: ReadonlySet<string>): Iterable<Wait>
 
 /** Some of its licenses let sessions share a seat. */
 function isShared(ledger: Ledger, product: string): boolean {
-  for (const { license } of licensesOf(ledger, product))
-    if (license.terms.counting.some((mode) => !isDivisible(mode))) return true;
+  for (const { license } of licensesOf(ledger, product)) if (isSharing(license.terms.counting)) return true;
   return false;
 }
 

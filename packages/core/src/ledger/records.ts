@@ -17,7 +17,7 @@ import {
   Writer,
 } from '@trefoil/license';
 import { policyOf } from './policy.ts';
-import { enqueue } from './queue.ts';
+import { enqueue, shapeOf } from './queue.ts';
 import { countHold } from './seats.ts';
 import { sizeOf } from './size.ts';
 import {
@@ -377,7 +377,7 @@ function readHeldItem(reader: Reader): HeldItem {
 }
 
 function readWait(session: Session, reader: Reader): Wait {
-  return {
+  const wait = {
     session,
     id: reader.u64(),
     seq: reader.u64(),
@@ -388,4 +388,5 @@ function readWait(session: Session, reader: Reader): Wait {
     keptUntil: reader.u64(),
     items: readAcquireItems(reader),
   };
+  return { ...wait, shape: shapeOf(wait.items) };
 }

@@ -1,6 +1,7 @@
 import { bytesKey, compareBytes, type CountingMode } from '@trefoil/license';
 import { type Ask, modeOf } from './checks/ask.ts';
 import { countUnderRules } from './policy.ts';
+import { useLicense } from './use.ts';
 import {
   type HeldItem,
   type Hold,
@@ -13,8 +14,6 @@ import {
 } from './state.ts';
 
 /** How seats are counted (PROTOCOL §5.8): what is free for whom, what is taken, what is given back. */
-const NO_SHARE: Share = { seats: 0, cost: 0 };
-
 /** So many seats of this license one more hold could have now; `beyond`: with the overdraft. Infinity = as many as it likes. */
 export function freeSeats(ask: Ask, beyond: boolean): number {
   const { state, session, item, scope } = ask;
@@ -24,24 +23,31 @@ export function freeSeats(ask: Ask, beyond: boolean): number {
   const key = shareKey(mode, session, item.feature);
   const shared = key === undefined ? undefined : state.shares.get(key);
   if (quantity !== 0 && mode === 'exclusive' && shared !== undefined) return 0;
-  const standing = largest(shared);
+  const standing = largest(shared?.values() ?? []);
   let free = Infinity;
   for (const name of features.get(item.feature)?.chain ?? []) {
     const own = features.get(name)?.quantity;
-    if (own !== undefined) free = Math.min(free, own - (state.usedByFeature.get(name) ?? 0) + standing.seats);
+    if (own !== undefined)
+      free = Math.min(free, own - (state.usedByFeature.get(name) ?? 0) + largest(shared?.values() ?? [], name).seats);
   }
   if (quantity !== 0) {
     const limit = quantity + (beyond ? overdraft : 0);
     free = Math.min(free, Math.floor((limit - state.used + standing.cost) / (scope?.tokens ?? 1)));
   }
-  // What the station or user has is his whatever became of the quantity.
-  return Math.max(free, standing.seats);
+  // What the station or user has is his whatever became of the quantity; not for more of it than he has.
+  return Math.max(free, Math.min(standing.seats, Math.floor(standing.cost / (scope?.tokens ?? 1))));
 }
 
 /** Those that the station or user has already, and that one more hold would share. */
 export function standingSeats(ask: Ask): number {
   const key = shareKey(modeOf(ask), ask.session, ask.item.feature);
-  return key === undefined ? 0 : largest(ask.state.shares.get(key)).seats;
+  return key === undefined ? 0 : largest(ask.state.shares.get(key)?.values() ?? []).seats;
+}
+
+/** Of its quantity, with the overdraft; Infinity = it is not counted. */
+export function freeCost({ state }: Ask): number {
+  const { quantity, overdraft } = state.license.terms;
+  return quantity === 0 ? Infinity : quantity + overdraft - state.used;
 }
 
 /** Somebody could have a seat of it, if nothing else stood against it. */
@@ -70,10 +76,12 @@ function shareKey(mode: CountingMode, session: Session, feature: string): string
   }
 }
 
-function largest(sharers: ReadonlyMap<string, Share> | undefined): Share {
-  if (sharers === undefined) return NO_SHARE;
+function largest(sharers: Iterable<Share>, feature?: string): { readonly seats: number; readonly cost: number } {
   let [seats, cost] = [0, 0];
-  for (const one of sharers.values()) [seats, cost] = [Math.max(seats, one.seats), Math.max(cost, one.cost)];
+  for (const one of sharers) {
+    if (feature !== undefined && !one.chain.includes(feature)) continue;
+    [seats, cost] = [Math.max(seats, one.seats), Math.max(cost, one.cost)];
+  }
   return { seats, cost };
 }
 
@@ -97,8 +105,10 @@ export function provisionallyAll<T>(
   const start = ledger.journal.mark();
   let position = start; // another one for each that is taken, also inside of each other
   const result = run((session, parts) => {
-    for (const { item } of parts)
+    for (const { item } of parts) {
       countSeats(ledger, { session, hold: NOBODYS_HOLD, item, position: position++ }, 'take');
+      useLicense(ledger, session, item);
+    }
   });
   ledger.journal.undoTo(start);
   return result;
@@ -143,43 +153,69 @@ function countSeats(ledger: Ledger, held: Held, direction: 'take' | 'free'): voi
   if (state === undefined) return;
   countUnderRules(ledger, { product: state.license.product, session, item }, direction);
   if (item.mode === 'uncounted') return;
-  const change = direction === 'take' ? takeShare(ledger, state, held) : freeShare(ledger, state, held);
+  const change = changeOf(ledger, state, held, direction);
   // Who waits may have it; also beside somebody on the same station.
   if (direction === 'free' || shareKey(item.mode, session, item.feature) !== undefined) stir(ledger, state);
   if (change.cost !== 0) journal.set(state, 'used', state.used + change.cost);
-  if (change.seats === 0) return;
-  for (const name of item.chain)
-    journal.put(state.usedByFeature, name, (state.usedByFeature.get(name) ?? 0) + change.seats);
+  for (const [name, seats] of change.byFeature) {
+    const used = (state.usedByFeature.get(name) ?? 0) + seats;
+    if (used === 0) journal.remove(state.usedByFeature, name);
+    else journal.put(state.usedByFeature, name, used);
+  }
 }
 
-function takeShare(ledger: Ledger, state: LicenseState, held: Held): Share {
+interface Change {
+  readonly seats: number;
+  readonly cost: number;
+  readonly byFeature: readonly (readonly [string, number])[];
+}
+
+/**
+ * Of those who share a seat the largest counts: of all of them for the license, and for a feature of those who have it. By what
+ * they have, not by the order in which they came.
+ */
+function changeOf(ledger: Ledger, state: LicenseState, held: Held, direction: 'take' | 'free'): Change {
   const { session, item } = held;
+  const own: Share = { seats: item.seats, cost: item.seats * item.tokens, chain: item.chain };
   const key = shareKey(item.mode, session, item.feature);
-  const own = { seats: item.seats, cost: item.seats * item.tokens };
-  if (key === undefined) return own;
+  const sign = direction === 'take' ? 1 : -1;
+  if (key === undefined)
+    return {
+      seats: sign * own.seats,
+      cost: sign * own.cost,
+      byFeature: own.chain.map((name) => [name, sign * own.seats]),
+    };
+  const others = sharersBut(ledger, state, key, held, direction, own);
+  const rest = largest(others);
+  return {
+    seats: sign * Math.max(0, own.seats - rest.seats),
+    cost: sign * Math.max(0, own.cost - rest.cost),
+    byFeature: own.chain.flatMap((name) => {
+      const more = Math.max(0, own.seats - largest(others, name).seats);
+      return more === 0 ? [] : [[name, sign * more] as const];
+    }),
+  };
+}
+
+/** Those who have the key besides; takes this one in, or out. */
+function sharersBut(
+  { journal }: Ledger,
+  state: LicenseState,
+  key: string,
+  held: Held,
+  direction: 'take' | 'free',
+  own: Share,
+): readonly Share[] {
   let sharers = state.shares.get(key);
   if (sharers === undefined) {
     sharers = new Map();
-    ledger.journal.put(state.shares, key, sharers);
+    journal.put(state.shares, key, sharers);
   }
-  const before = largest(sharers);
-  ledger.journal.put(sharers, sharerKey(held), own);
-  return changeFrom(before, largest(sharers));
-}
-
-function freeShare(ledger: Ledger, state: LicenseState, held: Held): Share {
-  const { session, item } = held;
-  const key = shareKey(item.mode, session, item.feature);
-  if (key === undefined) return changeFrom({ seats: item.seats, cost: item.seats * item.tokens }, NO_SHARE);
-  const sharers = state.shares.get(key) as Map<string, Share>;
-  const before = largest(sharers);
-  ledger.journal.remove(sharers, sharerKey(held));
-  if (sharers.size === 0) ledger.journal.remove(state.shares, key);
-  return changeFrom(before, largest(sharers));
-}
-
-function changeFrom(before: Share, after: Share): Share {
-  return { seats: after.seats - before.seats, cost: after.cost - before.cost };
+  if (direction === 'free') journal.remove(sharers, sharerKey(held));
+  const others = [...sharers.values()];
+  if (direction === 'take') journal.put(sharers, sharerKey(held), own);
+  if (sharers.size === 0) journal.remove(state.shares, key);
+  return others;
 }
 
 function sharerKey({ session, hold, position }: Held): string {

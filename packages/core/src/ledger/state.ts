@@ -86,6 +86,8 @@ export interface Share {
   readonly seats: number;
   /** Of the license's quantity. */
   readonly cost: number;
+  /** The features that it counts for. */
+  readonly chain: readonly string[];
 }
 
 export interface HolderRef {
@@ -179,6 +181,8 @@ export interface Wait {
   /** So long it is kept without a renewal: who is gone shall keep nobody waiting. The longest of the licenses in it, and stretched. */
   readonly timeoutMs: number;
   keptUntil: number;
+  /** Derived: what it asks for, whatever the number of seats: two alike have the same. */
+  readonly shape: string;
 }
 
 export interface HeldItem {

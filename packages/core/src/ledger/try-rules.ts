@@ -1,9 +1,12 @@
-import { compareBytes, parseAdminRules } from '@trefoil/license';
+import { compareBytes, LicenseError, parseAdminRules } from '@trefoil/license';
 import { Journal } from '../journal.ts';
 import { askOf } from './checks/ask.ts';
 import { checkRules } from './checks/rules.ts';
 import { countUnderRules, type Policy, policyOf, reservedForOthers } from './policy.ts';
 import type { HolderRef, Ledger, LicenseState } from './state.ts';
+
+/** Holders times rules. */
+const MOST_WORK = 500_000;
 
 /** Somebody who holds what these rules would not give him. */
 export interface WouldBeDenied {
@@ -28,13 +31,20 @@ export interface Tried {
  */
 export function tryRules(ledger: Ledger, text: string): Tried {
   const rules = parseAdminRules(text);
+  const all = holders(ledger);
+  // Anybody may ask, and who leads has others to answer.
+  if (all.length * rules.rules.length > MOST_WORK)
+    throw new LicenseError(
+      'too-large',
+      `${all.length} holders and ${rules.rules.length} rules are too many to be tried at once`,
+    );
   // With a journal of its own: that of the ledger is how an uncertified entry is taken back.
   const trial: Ledger = { ...ledger, journal: new Journal(), licenses: new Map(), policy: undefined };
   const policy = policyOf(trial, { ...rules, text, admin: '', sinceUtc: 0 });
   trial.policy = policy;
   const taken = new Map<string, number>();
   const denied: WouldBeDenied[] = [];
-  for (const [state, ref] of holders(ledger)) {
+  for (const [state, ref] of all) {
     const { session, item } = ref;
     const { product } = state.license;
     const ask = { ...askOf(trial, state, session, { product, feature: item.feature }), seats: item.seats };
@@ -63,10 +73,11 @@ function holders(ledger: Ledger): (readonly [LicenseState, HolderRef])[] {
 function reservation(
   trial: Ledger,
   ledger: Ledger,
-  { session, item, seats }: Parameters<typeof checkRules>[0],
+  { session, state, item, seats }: Parameters<typeof checkRules>[0],
   taken: number,
 ): string | undefined {
-  const reserved = reservedForOthers(trial, session, item);
+  const { features } = state.license.terms;
+  const reserved = reservedForOthers(trial, session, item.product, (feature) => features.get(feature)?.tokens ?? 1);
   const total = seatsOf(ledger, item.product);
   return reserved > 0 && taken + seats > total - reserved
     ? `${reserved} of ${total} seats are reserved for others`

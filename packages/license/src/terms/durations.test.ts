@@ -75,6 +75,7 @@ describe('a field that is a duration', () => {
     ['PT0S', 1_000, DAY, 'terms.transfer.wait is PT0S, allowed are 1 second to 1 day'],
     ['PT86401S', 60_000, DAY, 'terms.transfer.wait is PT86401S, allowed are 1 minute to 1 day'],
     ['P3651D', 0, 3_650 * DAY, 'terms.transfer.wait is P3651D, allowed are 0 seconds to 3650 days'],
+    ['PT1M', 5_400_000, DAY, 'terms.transfer.wait is PT1M, allowed are 90 minutes to 1 day'],
     ['P999999999D', 0, 7_200_000, 'terms.transfer.wait is P999999999D, allowed are 0 seconds to 2 hours'],
   ];
   for (const [value, min, max, message] of cases)

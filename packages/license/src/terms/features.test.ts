@@ -66,6 +66,27 @@ describe('a feature within another', () => {
     }
   });
 
+  test('has no begin, end, versions or quantity where nothing around it has', () => {
+    const [outermost, inner] = [{ name: 'a' }, { name: 'b', within: 'a' }];
+    const scope = { tokens: 1, weight: 1 };
+    assert.deepEqual(feature('a', [outermost, inner]), { name: 'a', chain: ['a'], ...scope });
+    assert.deepEqual(feature('b', [outermost, inner]), { name: 'b', chain: ['b', 'a'], ...scope });
+  });
+
+  test('may have as many seats as the nearest around it with a quantity, none of its own, or no more than none', () => {
+    const list = [
+      { name: 'a', quantity: 3 },
+      { name: 'b', within: 'a' },
+      { name: 'c', within: 'b', quantity: 3 },
+      { name: 'd', within: 'c', quantity: 0 },
+      { name: 'e', within: 'd', quantity: 0 },
+    ];
+    assert.deepEqual(
+      list.map(({ name }) => feature(name, list).quantity),
+      [3, undefined, 3, 0, 0],
+    );
+  });
+
   test('neither depends on the order in which they stand in the license', () => {
     const list = [
       { name: 'a', quantity: 9, tokens: 2, notAfter: at(20) },
@@ -89,6 +110,29 @@ describe('a feature within another', () => {
     assert.equal(deepest.chain.length, LIMITS.featureDepth);
     const message = 'terms.features[8].within leads through more than 8 features, or in a circle';
     assert.throws(() => feature('f0', chain(LIMITS.featureDepth + 1)), { code: 'malformed', message });
+  });
+});
+
+describe('many features', () => {
+  /** In groups of eight, each within the one before it. */
+  const many = (count: number): object[] =>
+    Array.from({ length: count }, (_, i) => ({ name: `f${i}`, ...(i % 8 > 0 && { within: `f${i - 1}` }) }));
+
+  test('a thousand are read, each with all around it', () => {
+    const { chain } = feature('f999', many(LIMITS.featuresPerLicense));
+    assert.deepEqual([chain.length, chain.at(-1)], [8, 'f992']);
+  });
+
+  test('ten thousand are refused before any of them is read', () => {
+    const message = 'terms.features has 10000 items, 1000 allowed';
+    assert.throws(() => feature('f0', [{ name: 7 }, ...many(9_999)]), { code: 'malformed', message });
+  });
+
+  test('a circle of a thousand is found as soon as one of three', () => {
+    const circle = (count: number): object[] =>
+      Array.from({ length: count }, (_, i) => ({ name: `f${i}`, within: `f${(i + 1) % count}` }));
+    const message = 'terms.features[0].within leads through more than 8 features, or in a circle';
+    for (const count of [3, 1_000]) assert.throws(() => feature('f0', circle(count)), { code: 'malformed', message });
   });
 });
 
@@ -120,6 +164,14 @@ describe('features are refused in words that name the field', () => {
         { name: 'a', quantity: 2 },
         { name: 'b', within: 'a' },
         { name: 'c', within: 'b', quantity: 3 },
+      ],
+    ],
+    [
+      'terms.features[2].quantity is above that of the feature b',
+      [
+        { name: 'a', quantity: 3 },
+        { name: 'b', within: 'a', quantity: 0 },
+        { name: 'c', within: 'b', quantity: 1 },
       ],
     ],
     [

@@ -75,9 +75,7 @@ export function features(fields: Fields, licenseQuantity: number, whole: Scope):
     if (own.has(name)) throw malformed(`${at.at('name')} "${name}" is there twice`);
     own.set(name, feature);
   });
-  const resolved = new Map<string, FeatureTerms>();
-  for (const feature of own.values()) resolve(feature, { own, resolved, licenseQuantity, whole });
-  return new Map([...own.keys()].map((name) => [name, resolved.get(name) as FeatureTerms]));
+  return new Map([...own.values()].map((feature) => [feature.name, resolve(feature, own, whole)]));
 }
 
 function readOwn(fields: Fields, licenseQuantity: number): Own {
@@ -103,42 +101,34 @@ function readOwn(fields: Fields, licenseQuantity: number): Own {
   return { fields, name, within, quantity, scope };
 }
 
-interface Resolving {
-  readonly own: ReadonlyMap<string, Own>;
-  readonly resolved: Map<string, FeatureTerms>;
-  readonly licenseQuantity: number;
-  readonly whole: Scope;
-}
-
 /** From the outside in. Chains are short: a longer one is a circle or a slip. */
-function resolve(feature: Own, all: Resolving): FeatureTerms {
+function resolve(feature: Own, all: ReadonlyMap<string, Own>, whole: Scope): FeatureTerms {
   const chain = [feature];
-  for (let outer = around(feature, all.own); outer !== undefined; outer = around(outer, all.own)) {
+  for (let outer = around(feature, all); outer !== undefined; outer = around(outer, all)) {
     if (chain.length >= LIMITS.featureDepth)
       throw malformed(
         `${feature.fields.at('within')} leads through more than ${LIMITS.featureDepth} features, or in a circle`,
       );
     chain.push(outer);
   }
-  let terms: Scope = all.whole;
-  let [quantity, quantityOf] = [all.licenseQuantity > 0 ? all.licenseQuantity : Infinity, ''];
+  let terms = whole;
+  let limit: Own | undefined; // the nearest with a quantity
   for (const one of chain.toReversed()) {
     terms = inherited(terms, one.scope);
-    if (one.quantity !== undefined && one.quantity > quantity && one === feature)
-      throw malformed(`${one.fields.at('quantity')} is above that of the feature ${quantityOf}`);
-    if (one.quantity !== undefined) [quantity, quantityOf] = [one.quantity, one.name];
+    if (one.quantity === undefined) continue;
+    if (limit?.quantity !== undefined && one.quantity > limit.quantity)
+      throw malformed(`${one.fields.at('quantity')} is above that of the feature ${limit.name}`);
+    limit = one;
   }
   const { name, fields } = feature;
   if (terms.notBefore !== undefined && terms.notAfter !== undefined && terms.notBefore >= terms.notAfter)
     throw malformed(`${fields.path} "${name}" would begin after it, or what is around it, has ended`);
-  const result = {
+  return {
     ...terms,
     name,
     ...(feature.quantity !== undefined && { quantity: feature.quantity }),
     chain: chain.map((one) => one.name),
   };
-  all.resolved.set(name, result);
-  return result;
 }
 
 function around({ within, fields }: Own, all: ReadonlyMap<string, Own>): Own | undefined {

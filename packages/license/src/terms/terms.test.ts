@@ -106,6 +106,21 @@ describe('terms', () => {
     });
   });
 
+  test('that need a later program say so, whatever else it would find in them', () => {
+    const dongle = { features: [{ name: 'a', dongle: true }], overdraft: { dongle: 7 } };
+    for (const more of [
+      { version: 3, quantity: { seats: 5 } },
+      { version: 2, critical: ['dongle'], ...dongle },
+      { version: 1, critical: ['dongle'], ...dongle },
+    ])
+      assert.throws(() => parseTerms(terms(more)), { code: 'unknown-term', message: /this program is too old/ });
+    assert.throws(() => parseTerms(terms({ version: 2, ...dongle })), { code: 'malformed' });
+  });
+
+  test('of version 2 may be critical in terms of version 1, which do not have them', () => {
+    assert.equal(parseTerms(terms({ critical: ['grace', 'vendorData'] })).graceMs, 0);
+  });
+
   test('names that are not known are told to whoever writes a license', () => {
     const known = { version: 1, quantity: 3, counting: [], lingerSeconds: 1, critical: ['quantity'] };
     assert.deepEqual(unknownTerms({ ...known, colour: 'red', qantity: 5 }), ['colour', 'qantity']);
@@ -123,6 +138,11 @@ describe('terms are refused in words that name the field', () => {
     [{ quantity: -1 }, 'terms.quantity is -1, allowed are 0 to 1000000000'],
     [{ quantity: 2_000_000_000 }, 'terms.quantity is 2000000000, allowed are 0 to 1000000000'],
     [{ quantity: '5' }, 'terms.quantity is not a whole number'],
+    [{ quantity: 1.5 }, 'terms.quantity is not a whole number'],
+    [{ quantity: Number.NaN }, 'terms.quantity is not a whole number'],
+    [{ quantity: Infinity }, 'terms.quantity is not a whole number'],
+    [{ quantity: 2 ** 53 }, 'terms.quantity is 9007199254740992, allowed are 0 to 1000000000'],
+    [{ units: 2 ** 53 }, 'terms.units is 9007199254740992, allowed are 0 to 9007199254740991'],
     [{ quantity: undefined }, 'terms.quantity is not a whole number'],
     [{ version: undefined }, 'terms.version is not a whole number'],
     [{ version: 0 }, 'terms.version is 0, allowed are 1 to 1000'],
@@ -133,6 +153,8 @@ describe('terms are refused in words that name the field', () => {
     [{ counting: [1] }, 'terms.counting[0] is not a text'],
     [{ features: {} }, 'terms.features is not a list'],
     [{ features: ['mesh'] }, 'terms.features[0] is not an object'],
+    [{ features: [null] }, 'terms.features[0] is not an object'],
+    [{ features: [{ name: 'a' }, 7] }, 'terms.features[1] is not an object'],
     [
       { features: [{ name: 'a' }, { name: 'b' }, { name: 'c', quantity: 6 }] },
       "terms.features[2].quantity is above the license's quantity",

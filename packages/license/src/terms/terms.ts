@@ -73,6 +73,7 @@ export function parseTerms(value: Json | undefined): Terms {
   const version = fields.integer('version', 1, 1_000);
   if (version > 2)
     throw new LicenseError('unknown-term', 'terms.version is above 2: this program is too old for the license');
+  refuseUnknownCritical(fields);
   if (version === 1) refuseLater(value as JsonObject);
   const quantity = fields.integer('quantity', 0, LIMITS.quantity);
   const { whole, featureTerms } = scopes(fields, quantity);
@@ -94,7 +95,6 @@ export function parseTerms(value: Json | undefined): Terms {
     downgrade: fields.has('downgrade') && fields.flag('downgrade'),
   };
   checkInformation(fields);
-  refuseUnknownCritical(fields);
   refuseContradictions(fields, terms);
   return terms;
 }
@@ -187,6 +187,7 @@ function ofVersion2(terms: JsonObject): string | undefined {
   return undefined;
 }
 
+/** Before all else: what a later version has in its terms may be malformed here, and is no fault of the license. */
 function refuseUnknownCritical(fields: Fields): void {
   const critical = fields.has('critical') ? fields.texts('critical', 100, LIMITS.codeBytes) : [];
   for (const name of critical)

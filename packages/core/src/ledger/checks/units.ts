@@ -3,10 +3,14 @@ import type { LicenseState } from '../state.ts';
 import type { Ask, Denial } from './ask.ts';
 
 /** What a seat takes at once where the time of its use is paid for in units. */
-export function checkSeatTime(ask: Ask & { readonly seats: number }): Denial | undefined {
-  const { seatTime } = ask.state.license.terms;
-  const needed = seatTime === undefined ? 0 : seatTimeUnits(ask, 1);
-  return needed > unitsLeft(ask.state) ? { code: 'units' } : undefined;
+export function checkSeatTime(ask: Ask): Denial | undefined {
+  return paidSeats(ask) < 1 ? { code: 'units' } : undefined;
+}
+
+/** For so many seats there are units for the first time. */
+export function paidSeats(ask: Ask): number {
+  const each = seatTimeUnits({ ...ask, seats: 1 }, 1);
+  return each === 0 ? Infinity : Math.floor(unitsLeft(ask.state) / each);
 }
 
 /** Of so many times of the seat's use. */

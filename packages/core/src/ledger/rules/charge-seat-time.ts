@@ -1,7 +1,7 @@
 import { askOf } from '../checks/ask.ts';
 import { seatTimeUnits, unitsLeft } from '../checks/units.ts';
 import type { HeldItem, Hold, Ledger, LicenseState, Session } from '../state.ts';
-import { consume } from './consume-units.ts';
+import { consume } from '../use.ts';
 
 /** PROTOCOL §5.7: each time of a seat's use that has begun by now is paid for; at the end of its units it is all that is left. */
 export function chargeSeatTime(ledger: Ledger, session: Session, hold: Hold): void {
@@ -16,10 +16,12 @@ export function chargeSeatTime(ledger: Ledger, session: Session, hold: Hold): vo
 
 /** There are units for what has begun: else the seat is kept no longer. */
 export function seatTimeIsPaid(ledger: Ledger, session: Session, hold: Hold): boolean {
-  return hold.items.every((item) => {
+  const all = new Map<LicenseState, number>();
+  for (const item of hold.items) {
     const state = ledger.licenses.get(item.license) as LicenseState;
-    return owed(ledger, state, session, { hold, item }) <= unitsLeft(state);
-  });
+    all.set(state, (all.get(state) ?? 0) + owed(ledger, state, session, { hold, item }));
+  }
+  return [...all].every(([state, units]) => units <= unitsLeft(state));
 }
 
 function owed(

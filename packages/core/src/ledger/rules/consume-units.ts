@@ -8,12 +8,11 @@ import {
 } from '@trefoil/license';
 import { isNearer } from '../allocate.ts';
 import { type Ask, askOf, type Denial, endOf } from '../checks/ask.ts';
-import { nameOf } from '../checks/names.ts';
 import { unitDenial } from '../checks/order.ts';
 import { unitsLeft } from '../checks/units.ts';
 import { denied } from '../denied.ts';
-import { addName } from '../size.ts';
-import { type Ledger, type LicenseState, licensesOf, recordName, type Session } from '../state.ts';
+import { type Ledger, type LicenseState, licensesOf, type Session } from '../state.ts';
+import { beginUse, consume } from '../use.ts';
 import { refused } from './refused.ts';
 
 /**
@@ -62,16 +61,8 @@ function weightOf({ scope }: Ask): number {
 }
 
 function use({ ledger, state, session }: Ask, units: number): void {
-  const { named, usagePeriodMs } = state.license.terms;
-  if (state.firstUseUtc === 0 && usagePeriodMs !== undefined) ledger.journal.set(state, 'firstUseUtc', ledger.utc);
-  if (named !== undefined) addName(ledger, state, nameOf(named, session));
+  beginUse(ledger, state, session);
   consume(ledger, state, units);
-}
-
-/** The counter itself. */
-export function consume(ledger: Ledger, state: LicenseState, units: number): void {
-  ledger.journal.set(state, 'consumed', state.consumed + units);
-  ledger.dirty.add(recordName.counters(state.license.id));
 }
 
 function partOf(state: LicenseState, item: number, units: number): Consumed {

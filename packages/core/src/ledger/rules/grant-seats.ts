@@ -1,17 +1,15 @@
 import type { AcquireCommand, Answer } from '@trefoil/license';
 import { freeAt, LIMITS } from '../../limits.ts';
 import type { NotAllocated, Part } from '../allocate.ts';
-import { nameOf } from '../checks/names.ts';
-import { seatTimeUnits } from '../checks/units.ts';
-import { askOf } from '../checks/ask.ts';
 import { denied } from '../denied.ts';
 import { grantsOf } from '../grants.ts';
-import { allocateBehind, enqueue, placeOf } from '../queue.ts';
+import { couldBeServed } from '../hopeless.ts';
+import { allocateBehind, enqueue, placeOf, shapeOf } from '../queue.ts';
 import { itemsHeld } from '../state.ts';
 import { countHold } from '../seats.ts';
-import { addHold, addName, addWait } from '../size.ts';
-import { type Hold, type Ledger, licensesOf, recordName, scheduleSession, type Session, type Wait } from '../state.ts';
-import { consume } from './consume-units.ts';
+import { addHold, addWait } from '../size.ts';
+import { type Hold, type Ledger, licensesOf, scheduleSession, type Session, type Wait } from '../state.ts';
+import { useLicense } from '../use.ts';
 import { refused } from './refused.ts';
 
 const TOO_MANY = refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
@@ -29,7 +27,7 @@ export function grantSeats(
   if (!('code' in parts) && itemsHeld(session) + parts.length > LIMITS.itemsPerSession) return TOO_MANY;
   if ('code' in parts) return waits(ledger, session, command, asked, parts) ?? denied(ledger, parts);
   const hold = newHold(ledger, command.requestId, command.releaseHash, parts, false);
-  takeSeats(ledger, session, hold, parts);
+  takeSeats(ledger, session, hold);
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
 }
@@ -45,15 +43,16 @@ function waits(
   if (command.waitMs === 0 || code !== 'seats') return undefined;
   const licenses = command.items.flatMap((item) => [...licensesOf(ledger, item.product)]);
   if (licenses.some(({ license }) => !license.terms.queue)) return undefined;
-  if (command.items.some((item) => item.seats > most(ledger, item.product))) return undefined;
+  if (!couldBeServed(ledger, session, command.items)) return undefined;
   const timeoutsMs = licenses.map(({ license }) => license.terms.sessionTimeoutMs);
-  const timeoutMs = Math.max(...timeoutsMs);
+  const timeoutMs = timeoutsMs.reduce((most, one) => Math.max(most, one), 0);
   const wait: Wait = {
     ...{ id: command.requestId, session, seq, commandHash, items: command.items },
     releaseHash: new Uint8Array(command.releaseHash),
     untilLogTime: ledger.logTime + command.waitMs,
     timeoutMs,
     keptUntil: freeAt(ledger.logTime, timeoutMs),
+    shape: shapeOf(command.items),
   };
   addWait(ledger, session, wait);
   enqueue(ledger, wait);
@@ -62,37 +61,15 @@ function waits(
     kind: 'queued',
     place: placeOf(ledger, wait),
     untilLogTime: wait.untilLogTime,
-    renewWithinMs: Math.min(LIMITS.sessionTimeoutMs, ...timeoutsMs),
+    renewWithinMs: timeoutsMs.reduce((least, one) => Math.min(least, one), LIMITS.sessionTimeoutMs),
   };
 }
 
-/** More than all of them together nobody will ever have. */
-function most(ledger: Ledger, product: string): number {
-  let seats = 0;
-  for (const { license } of licensesOf(ledger, product))
-    seats += license.terms.quantity === 0 ? Infinity : license.terms.quantity + license.terms.overdraft;
-  return seats;
-}
-
 /** The seats change hands here, whether at once or after a wait. */
-export function takeSeats(ledger: Ledger, session: Session, hold: Hold, parts: readonly Part[]): void {
-  const { journal } = ledger;
+export function takeSeats(ledger: Ledger, session: Session, hold: Hold): void {
   addHold(ledger, session, hold);
   countHold(ledger, session, hold, 'take');
-  for (const { state, item } of parts) {
-    const { named, seatTime, usagePeriodMs } = state.license.terms;
-    if (state.firstUseUtc === 0 && usagePeriodMs !== undefined) {
-      journal.set(state, 'firstUseUtc', ledger.utc);
-      ledger.dirty.add(recordName.counters(state.license.id));
-    }
-    if (named !== undefined) addName(ledger, state, nameOf(named, session));
-    if (seatTime !== undefined)
-      consume(
-        ledger,
-        state,
-        seatTimeUnits({ ...askOf(ledger, state, session, { product: '', ...item }), seats: item.seats }, 1),
-      );
-  }
+  for (const item of hold.items) useLicense(ledger, session, item);
 }
 
 export function newHold(

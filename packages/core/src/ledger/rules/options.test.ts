@@ -41,7 +41,7 @@ describe('features in features', () => {
     assert.equal(code(one.do(alice.acquire(of('turn')))), 'granted');
     for (const hold of [1, 2, 5]) one.do(alice.release(hold));
     assert.equal(used(one), 0);
-    assert.deepEqual([...(one.ledger.licenses.get('cad-1')?.usedByFeature.values() ?? [])], [0, 0, 0, 0]);
+    assert.deepEqual([...(one.ledger.licenses.get('cad-1')?.usedByFeature.values() ?? [])], []);
   });
 
   test('are given back as they were taken, though an update has moved them', () => {
@@ -361,12 +361,12 @@ describe('a product with hundreds of licenses', () => {
     assert.equal(code(one.do(alice.consume(255, { product: 'cad' }))), 'consumed');
   });
 
-  test('keeps who waits for more of them than he may hold from nobody', () => {
+  test('lets nobody wait for more of them than he may hold', () => {
     const one = many({ quantity: 1 });
     const [alice, bob, cem] = ['alice', 'bob', 'cem'].map((name) => TestSession.opened(one, name));
     assert.ok(alice && bob && cem);
     one.do(alice.acquire([{ product: 'cad', seats: 100 }]));
-    assert.equal(code(one.do(bob.acquire([{ product: 'cad', seats: 260 }], { waitMs: 30_000 }))), 'queued');
+    assert.equal(code(one.do(bob.acquire([{ product: 'cad', seats: 260 }], { waitMs: 30_000 }))), 'denied seats');
     assert.deepEqual(one.apply([alice.release(1)]).map(code), ['released']);
     one.wait(1_000);
     assert.equal(code(one.do(cem.acquire([{ product: 'cad', seats: 100 }]))), 'granted');

@@ -1,7 +1,8 @@
-import type { Answer } from '@trefoil/license';
+import type { Answer, Command } from '@trefoil/license';
 import { LIMITS } from '../../limits.ts';
 import { grantsOf } from '../grants.ts';
-import { dequeue, nextServed } from '../queue.ts';
+import { hopelessWaits } from '../hopeless.ts';
+import { dependsOnSession, dequeue, nextServed } from '../queue.ts';
 import { removeWait } from '../size.ts';
 import { keepWith, type Ledger, type Session, touchSession, type Wait } from '../state.ts';
 import { newHold, takeSeats } from './grant-seats.ts';
@@ -21,7 +22,7 @@ export function serveWaiting(ledger: Ledger): Served[] {
     const { session } = wait;
     endWait(ledger, wait);
     const hold = newHold(ledger, wait.id, wait.releaseHash, parts, true);
-    takeSeats(ledger, session, hold, parts);
+    takeSeats(ledger, session, hold);
     keepWith(ledger, session, hold);
     touchSession(ledger, session);
     return { session, wait, answer: { kind: 'granted', grants: grantsOf(ledger, session, hold) } };
@@ -29,6 +30,18 @@ export function serveWaiting(ledger: Ledger): Served[] {
   // When more could be served than fits one entry, the next one goes on.
   if (turns.isAll) for (const product of [...ledger.stirred]) ledger.journal.delete(ledger.stirred, product);
   return served;
+}
+
+/** After an update or other rules: who waits for what there is no more waits no longer, and is told so. */
+export function endHopeless(ledger: Ledger, commands: readonly Command[]): { session: Session; answer: Answer }[] {
+  if (!commands.some(({ kind }) => kind === 'update' || kind === 'rules') || ledger.queues.size === 0) return [];
+  const products = [...ledger.queues.keys()].sort();
+  return hopelessWaits(ledger, products, dependsOnSession(ledger, products)).map((wait) => {
+    const { session } = wait;
+    endWait(ledger, wait);
+    touchSession(ledger, session);
+    return { session, answer: { kind: 'unserved', hold: wait.id } };
+  });
 }
 
 /** It is served, given up, or over. */
