@@ -151,7 +151,7 @@ describe('the SDK on a group with two virtual containers', { timeout: 180_000 },
       [() => client.acquire('cad', { seats: 1.5 }), /^seats has to be a whole number from 1 to 1000000000, not 1.5$/],
       [() => client.acquire('cad', { mode: 'pear' as 'user' }), /^the counting mode has to be one of session/],
       [() => client.acquireAll([]), /^acquireAll takes a list of 1 to 16 licenses$/],
-      [() => client.consume('cad', -1), /^units has to be a whole number from 1 to/],
+      [() => client.consume('cad', -1), /^the number of units has to be a whole number from 1 to/],
     ];
     for (const [slip, sentence] of slips) await assert.rejects(slip, { code: 'bad-request', message: sentence });
     const none = connect({} as unknown as Parameters<typeof connect>[0]);

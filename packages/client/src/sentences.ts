@@ -21,7 +21,7 @@ export function denialSentence(denied: Denied): string {
     case 'version':
       return `The license for ${what} is not for this version of the application${only(detail, 'but for')}.`;
     case 'maintenance':
-      return `The license for ${what} is for releases before ${day(at)}; a renewed maintenance covers later ones.`;
+      return `The license for ${what} is for releases ${detail === '' ? '' : `from ${detail} and `}before ${day(at)}: the maintenance does not cover this one.`;
     case 'not-yet':
       return `The license for ${what} is not valid before ${minute(at)}.`;
     case 'expired':
@@ -49,6 +49,7 @@ function seatsSentence(what: string, { quantity, free, waiting, holders }: Denie
   const queue = waiting === 0 ? '' : ` ${waiting === 1 ? 'One is' : `${waiting} are`} waiting.`;
   if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity, 'seat')}.${queue}`;
   if (free > 0) return `Only ${free} of ${counted(quantity, 'seat')} of ${what} are free.${queue}`;
+  if (holders.length === 0) return `No seat of ${what} is free: they are reserved, or others wait for them.${queue}`;
   const who = holders
     .slice(0, NAMED_HOLDERS)
     .map((one) => `${one.user} on ${one.host} since ${minute(one.sinceUtc)}${idle(one.idleMs)}`);

@@ -17,6 +17,8 @@ export interface NotAllocated extends Denial {
   readonly item: AcquireItem;
   /** Of those that were asked last: they came nearest (PROTOCOL §5.8). */
   readonly asked: readonly LicenseState[];
+  /** Seats of what was asked for: how many there are, and how many of them this client could have now. */
+  readonly seats?: { readonly quantity: number; readonly free: number };
 }
 
 /** How good a license is for the customer to use: the lower the better, and the overdraft last of all. */
@@ -43,7 +45,9 @@ export function allocate(
       if (denial !== undefined) return denial; // also of who waits: for what he can't have he claims nothing
       const unreservedSeats = isExclusivelyHeld(candidates) ? 0 : unreserved(ledger, session, item, candidates);
       let left = Math.min(item.seats, unreservedSeats);
-      if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates);
+      // Before any is taken: what this client could have.
+      const free = Math.min(unreservedSeats, freeOf(candidates));
+      if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates, free);
       for (const beyond of [false, true])
         for (const { ask } of candidates) {
           const free = Math.min(freeSeats(ask, beyond), paidSeats(ask));
@@ -54,7 +58,7 @@ export function allocate(
           parts.push(part);
           left -= seats;
         }
-      if (left > 0 && !asMuchAsThereIs) return noSeats(item, candidates);
+      if (left > 0 && !asMuchAsThereIs) return noSeats(item, candidates, free);
     }
     return parts;
   });
@@ -151,6 +155,22 @@ export function isNearer(one: Denial & { state: LicenseState }, than: Denial & {
   return order === 0 ? one.state.license.id < than.state.license.id : order > 0;
 }
 
-function noSeats(item: AcquireItem, candidates: readonly Candidate[]): NotAllocated {
-  return { code: 'seats', item, asked: candidates.map(({ ask }) => ask.state) };
+function freeOf(candidates: readonly Candidate[]): number {
+  let free = 0;
+  for (const { ask } of candidates) free += Math.max(0, Math.min(freeSeats(ask, true), paidSeats(ask)));
+  return free;
+}
+
+function noSeats(item: AcquireItem, candidates: readonly Candidate[], free: number): NotAllocated {
+  const quantity = candidates.reduce((all, { ask }) => all + seatsThere(ask), 0);
+  const seats = { quantity, free: Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, free)) };
+  return { code: 'seats', item, asked: candidates.map(({ ask }) => ask.state), seats };
+}
+
+/** Seats of this feature that the license has, without its overdraft. */
+function seatsThere({ state, item, scope }: Ask): number {
+  const { quantity, features } = state.license.terms;
+  const chain = features.get(item.feature)?.chain ?? [];
+  const own = chain.map((name) => features.get(name)?.quantity ?? Infinity);
+  return Math.min(Math.floor(quantity / (scope?.tokens ?? 1)), ...own);
 }

@@ -8,17 +8,18 @@ export function denied(
   denial: Denial & {
     readonly item: { readonly product: string; readonly feature: string };
     readonly asked: readonly LicenseState[];
+    readonly seats?: { readonly quantity: number; readonly free: number };
   },
 ): Answer {
-  const { code, item, asked, at = 0, detail = '' } = denial;
+  const { code, item, asked, seats, at = 0, detail = '' } = denial;
   const isSeats = code === 'seats';
   return {
     kind: 'denied',
     code,
     product: item.product,
     feature: item.feature,
-    quantity: sum(asked, ({ license }) => license.terms.quantity),
-    free: sum(asked, ({ license, used }) => Math.max(0, license.terms.quantity - used)),
+    quantity: seats?.quantity ?? sum(asked, ({ license }) => license.terms.quantity),
+    free: seats?.free ?? sum(asked, ({ license, used }) => Math.max(0, license.terms.quantity - used)),
     waiting: isSeats ? (ledger.queues.get(item.product)?.length ?? 0) : 0,
     at: at === Infinity ? 0 : at,
     detail,

@@ -9,5 +9,7 @@ export function checkMaintenance({ state, item, scope }: Ask): Denial | undefine
     releasedAt !== undefined &&
     releasedAt < window.until &&
     (state.license.terms.downgrade || releasedAt >= (window.from ?? 0));
-  return fits ? undefined : { code: 'maintenance', at: window.until };
+  const { from, until } = window;
+  const detail = from === undefined ? '' : new Date(from).toISOString().slice(0, 10);
+  return fits ? undefined : { code: 'maintenance', at: until, detail };
 }
