@@ -1,7 +1,9 @@
 import {
+  type BorrowCommand,
   type Command,
   type ConsumeCommand,
   encodeCommand,
+  type ExtendCommand,
   LIMITS,
   type OpenCommand,
   type RulesCommand,
@@ -10,6 +12,7 @@ import {
   signCommand,
   toBase64url,
   type UnnameCommand,
+  type WriteOffCommand,
 } from '@trefoil/license';
 import { GRANTED_UTC, seedKey } from '@trefoil/license/fixtures';
 import { cut, type EncodingVectors, entry, extended, fill, wrong } from './encodings.ts';
@@ -39,6 +42,12 @@ const consume = signCommand<ConsumeCommand>(
   { kind: 'consume', ...inSession, items: [{ product: 'cad', feature: '', count: 250 }] },
   key,
 );
+const borrow = signCommand<BorrowCommand>(
+  acme.set,
+  { kind: 'borrow', ...inSession, releaseHash: fill(6, 32), forMs: 14 * 86_400_000, items: acquire.items },
+  key,
+);
+const extend = signCommand<ExtendCommand>(acme.set, { kind: 'extend', ...inSession, hold: 2, forMs: 60_000 }, key);
 const byAdmin = { admin: fill(4, 16), nonce: fill(5, 16), atLogTime: 999_000 };
 const evict = { kind: 'evict' as const, ...byAdmin, session: fill(1, 16), reason: 'left the company' };
 const rules = signCommand<RulesCommand>(
@@ -76,6 +85,10 @@ function commands(): Record<string, Command> {
     update: { kind: 'update', document: acme.update([acme.license()]) },
     rules,
     unname,
+    borrow,
+    extend,
+    'write-off': signCommand<WriteOffCommand>(acme.set, { ...evict, kind: 'write-off' }, acme.admin),
+    'borrow-for-the-longest': { ...borrow, forMs: LIMITS.borrowingMs },
     'open-saying-nothing': signCommand<OpenCommand>(
       acme.set,
       { ...openFields, user: '', host: '', program: '', address: '', client: 0 },
@@ -126,6 +139,10 @@ function wrongCommands() {
     asked('acquire-version-too-long', { version: `${LONGEST_VERSION}0` }),
     ...misspelled.map((version) => asked(`acquire-version-misspelled: ${version}`, { version })),
     wrong('acquire-released-above-2^53', withItemByte(bytes.acquire, 9, 0x20)),
+    bent('borrow-for-no-time', { ...borrow, forMs: 0 }),
+    bent('borrow-for-too-long', { ...borrow, forMs: LIMITS.borrowingMs + 1 }),
+    bent('borrow-of-nothing', { ...borrow, items: [] }),
+    bent('extend-for-no-time', { ...extend, forMs: 0 }),
     consumed('consume-of-nothing', []),
     consumed('consume-of-seventeen', seventeen(item)),
     consumed('consume-0-times', [{ ...item, count: 0 }]),

@@ -22,7 +22,8 @@ type Kind = 'granted' | 'renewed';
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 const LAST = GRANTED_UTC - DAY / 2;
-const [GRACE, OVERDRAFT, WAITED] = [1, 2, 4];
+const [GRACE, OVERDRAFT, WAITED, BORROWED] = [1, 2, 4, 8];
+const borrowable = { quantity: 5, borrowing: { seats: 2, longest: 'P14D' } };
 
 const graced = { quantity: 5, notAfter: '2026-11-01T12:00:00Z', grace: 'P1D' };
 /** Ends at the very moment of the decision. */
@@ -102,6 +103,25 @@ const VALID: Readonly<Record<string, Valid>> = {
     usage,
     { feature: 'gone', notAfter: GRANTED_UTC + DAY },
     60,
+    'renewed',
+  ],
+  borrowed: [
+    'two seats for as long as may be',
+    borrowable,
+    { seats: 2, flags: BORROWED, lifeMs: 14 * DAY },
+    (14 * DAY) / SECOND,
+  ],
+  'borrowed-until-its-end': [
+    'the license ends before',
+    { ...borrowable, notAfter: '2026-11-03T00:00:00Z' },
+    { flags: BORROWED, lifeMs: 14 * DAY, notAfter: GRANTED_UTC + DAY },
+    DAY / SECOND,
+  ],
+  'borrowed-shown-later': [
+    'of a time before an update took borrowing away',
+    { quantity: 5 },
+    { flags: BORROWED, lifeMs: 14 * DAY },
+    (14 * DAY) / SECOND,
     'renewed',
   ],
   overdraft: ['one seat beyond the quantity', overdrawn, { seats: 6, flags: OVERDRAFT }],
@@ -219,6 +239,16 @@ const INVALID: Readonly<Record<string, Invalid>> = {
     { ...usage, notAfter: '2026-11-03T00:00:00Z' },
     { notAfter: GRANTED_UTC + DAY + 1 },
   ],
+  'borrowed-for-too-long': ['longer than allowed', borrowable, { flags: BORROWED, lifeMs: 14 * DAY + 1 }],
+  'borrowed-too-many': ['three, and two may leave', borrowable, { seats: 3, flags: BORROWED, lifeMs: DAY }],
+  'borrowed-of-none': ['none may leave', { quantity: 5 }, { flags: BORROWED, lifeMs: DAY }],
+  'borrowed-without-the-flag': ['a long life that is not flagged', borrowable, { lifeMs: 14 * DAY }],
+  'borrowed-for-years': [
+    'more than a license could allow',
+    borrowable,
+    { flags: BORROWED, lifeMs: 366 * DAY + 1 },
+    'renewed',
+  ],
   'overdraft-without-the-flag': ['one seat beyond the quantity, not flagged', overdrawn, { seats: 6 }],
   'overdraft-with-another-flag': ['flagged as something else', overdrawn, { seats: 6, flags: GRACE + WAITED }],
   'beyond-the-overdraft': ['two seats beyond, one allowed', overdrawn, { seats: 7, flags: OVERDRAFT }],
@@ -252,7 +282,7 @@ const INVALID: Readonly<Record<string, Invalid>> = {
     nested,
     { feature: 'inner', notAfter: NESTED_END + DAY + 1 },
   ],
-  'flags-unknown': ['a flag that does not exist', { quantity: 5 }, { flags: 8 }, 'granted', 'malformed'],
+  'flags-unknown': ['a flag that does not exist', { quantity: 5 }, { flags: 16 }, 'granted', 'malformed'],
   'item-above-the-last': ['the seventeenth item', { quantity: 5 }, { item: 16 }, 'granted', 'malformed'],
 };
 

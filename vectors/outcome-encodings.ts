@@ -11,7 +11,7 @@ const grants = [
 const part = { item: 0, license: 'cad-1', version: 1, units: 250, left: 9_750 };
 const queued = { ...head, kind: 'queued', place: 4, untilLogTime: 1_030_000, renewWithinMs: 60_000 } as const;
 const released = { ...head, kind: 'released', hold: 2 } as const;
-const holder = { user: 'ada', host: 'workstation-7', sinceUtc: GRANTED_UTC, seats: 1, idleMs: 0 };
+const holder = { user: 'ada', host: 'workstation-7', sinceUtc: GRANTED_UTC, seats: 1, idleMs: 0, untilUtc: 0 };
 const denied: Extract<Outcome, { kind: 'denied' }> = {
   ...head,
   kind: 'denied',
@@ -30,9 +30,11 @@ const renewed: Extract<Outcome, { kind: 'renewed' }> = {
   ],
 };
 
+const granted = (other: object) => fixtureOutcome(acme, [fixtureGrant(acme, acme.license(), session, other)]);
+
 /** Name → what is in it. The first of each kind has its name. */
 function outcomes(): Record<string, Outcome> {
-  const flagged = grants.map((grant, i) => ({ ...grant, item: 15 * i, flags: 3 + 4 * i }));
+  const flagged = grants.map((grant, i) => ({ ...grant, item: 15 * i, flags: 3 + 12 * i }));
   return {
     opened: { ...head, kind: 'opened', logTime: 1_000, utc: GRANTED_UTC, timeoutMs: 60_000 },
     granted: fixtureOutcome(acme, grants),
@@ -69,6 +71,8 @@ function outcomes(): Record<string, Outcome> {
     'denied-until': { ...denied, code: 'not-yet', waiting: 0, at: GRANTED_UTC + 1, holders: [] },
     'denied-with-a-detail': { ...denied, code: 'version', waiting: 0, detail: '5.0 to 7', holders: [] },
     'denied-for-who-does-not-use-it': { ...denied, holders: [{ ...holder, idleMs: 0xffff_ffff }] },
+    'denied-for-who-has-borrowed-it': { ...denied, holders: [{ ...holder, untilUtc: GRANTED_UTC + 86_400_000 }] },
+    'granted-borrowed': granted({ lifeMs: LIMITS.borrowingMs, flags: 8 }),
     'ended-evicted': { ...head, kind: 'ended', why: 'evicted' },
   };
 }
@@ -99,7 +103,7 @@ export function outcomeVectors(): EncodingVectors {
       wrong(`refusal-${REFUSAL_CODES.length}`, bytes.refused.with(code, REFUSAL_CODES.length)),
       wrong('ended-why-2', bytes.ended.with(code, 2)),
       wrong('request-id-above-2^53', bytes.released.with(code - 8, 0xff)),
-      granted('granted-flags-8', { flags: 8 }),
+      granted('granted-flags-16', { flags: 16 }),
       granted('granted-flags-255', { flags: 255 }),
       granted('granted-item-16', { item: 16 }),
       bent('consumed-item-16', { ...head, kind: 'consumed', parts: [{ ...part, item: 16 }] }),

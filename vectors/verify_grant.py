@@ -525,8 +525,8 @@ def grants_of(data):
                  "product": reader.text(64), "feature": reader.text(64), "seats": reader.integer(4), "mode": reader.integer(1),
                  "user": reader.text(128), "host": reader.text(128), "sessionKey": reader.raw(32), "hold": reader.integer(8),
                  "item": reader.integer(1), "flags": reader.integer(1), "releaseHash": reader.raw(32),
-                 "logTime": reader.integer(8), "utc": reader.integer(8), "lifeMs": reader.integer(4), "end": reader.integer(8)}
-        need(grant["mode"] < len(MODES) and grant["item"] < 16 and grant["flags"] <= 7)
+                 "logTime": reader.integer(8), "utc": reader.integer(8), "lifeMs": reader.integer(8), "end": reader.integer(8)}
+        need(grant["mode"] < len(MODES) and grant["item"] < 16 and grant["flags"] <= 15)
         grants.append(grant)
     if kind == 3:
         for _ in range(reader.integer(2)):  # what waits
@@ -576,7 +576,7 @@ def check_grant(grant, lic, config, accept, session_key, fresh):
     holds = conditions["features"].get(grant["feature"], of_all)
     last, flags = holds["notAfter"], grant["flags"]
     need(all(grant[name] == lic[name] for name in ("license", "version", "product", "tmrId"))
-         and grant["seats"] >= 1 and grant["lifeMs"] <= 86_400_000, "wrong-license")
+         and grant["seats"] >= 1 and grant["lifeMs"] <= (366 * 86_400_000 if flags & 8 else 86_400_000), "wrong-license")
     if last is not None:
         need(0 < grant["end"] <= last + conditions["graceMs"] and (grant["utc"] < last or flags & 1), "wrong-license")
     else:
@@ -584,8 +584,11 @@ def check_grant(grant, lic, config, accept, session_key, fresh):
     if not fresh:
         return
     mode = MODES[grant["mode"]]
+    away = conditions["borrowing"] or {"longest": 0, "seats": 0}
+    life = away["longest"] * 1000 if flags & 8 else conditions["lifeMs"]
+    need(not flags & 8 or grant["seats"] <= away["seats"], "wrong-license")
     need((grant["feature"] == "" or grant["feature"] in conditions["features"]) and mode in conditions["counting"]
-         and grant["lifeMs"] <= conditions["lifeMs"]
+         and grant["lifeMs"] <= life
          and (holds["notBefore"] is None or grant["utc"] >= holds["notBefore"]), "wrong-license")
     if conditions["quantity"] > 0 and mode != "uncounted":
         most = conditions["quantity"] + (conditions["overdraft"] if flags & 2 else 0)

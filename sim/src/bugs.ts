@@ -169,7 +169,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'outcomes are forgotten in a snapshot',
-    file: 'packages/core/src/ledger/records.ts',
+    file: 'packages/core/src/ledger/session-record.ts',
     find: 'window.answered.set(reader.u64(), {',
     replace: 'new Map<number, unknown>().set(reader.u64(), {',
   },
@@ -302,8 +302,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'who asks overtakes who waits',
     file: 'packages/core/src/ledger/queue.ts',
-    find: 'if (products.size === 0) return allocate(ledger, session, items);',
-    replace: 'if (products.size < 99) return allocate(ledger, session, items);',
+    find: 'if (products.size === 0) return allocate(ledger, session, items, wish);',
+    replace: 'if (products.size < 99) return allocate(ledger, session, items, wish);',
   },
   {
     name: 'who waits has no claim on what is there',
@@ -321,7 +321,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'waits are forgotten in a snapshot',
-    file: 'packages/core/src/ledger/records.ts',
+    file: 'packages/core/src/ledger/session-record.ts',
     find: 'writer.u32(session.waits.size);\n  for (const id of ascending(session.waits))',
     replace: 'writer.u32(0);\n  for (const id of [])',
   },

@@ -21,7 +21,7 @@ export function denialSentence(denied: Denied): string {
     case 'version':
       return `The license for ${what} is not for this version of the application${only(detail, 'but for')}.`;
     case 'maintenance':
-      return `The license for ${what} is for releases ${detail === '' ? '' : `from ${detail} and `}before ${day(at)}: the maintenance does not cover this one.`;
+      return maintenanceSentence(what, denied);
     case 'not-yet':
       return `The license for ${what} is not valid before ${minute(at)}.`;
     case 'expired':
@@ -34,15 +34,46 @@ export function denialSentence(denied: Denied): string {
       return namedSentence(what, denied);
     case 'units':
       return `The license for ${what} does not have that many units left, if it has any.`;
+    case 'borrowing':
+      return borrowingSentence(what, detail);
     case 'seats':
       return seatsSentence(what, denied);
   }
+}
+
+function maintenanceSentence(what: string, { at, detail }: Denied): string {
+  const from = detail === '' ? '' : `from ${detail} and `;
+  return `The license for ${what} is for releases ${from}before ${day(at)}: the maintenance does not cover this one.`;
 }
 
 function namedSentence(what: string, { quantity, at, detail }: Denied): string {
   const who = detail === 'device' ? 'device' : 'user';
   const when = at === 0 ? '' : `; an administrator may take one off from ${minute(at)} on`;
   return `All ${counted(quantity, 'seat')} of ${what} belong to other ${who}s${when}.`;
+}
+
+function borrowingSentence(what: string, detail: string): string {
+  const [why, number] = detail.split(' ');
+  switch (why) {
+    case 'longest':
+      return `A seat of ${what} may be borrowed for ${timeInWords(Number(number))} at most.`;
+    case 'seats':
+      return number === '0' || number === '1'
+        ? `The only seat of ${what} that may be borrowed is away.`
+        : `All ${number} seats of ${what} that may be borrowed are away.`;
+    case 'extensions':
+      return number === '0'
+        ? `A borrowed seat of ${what} can't be extended.`
+        : `A borrowed seat of ${what} can be extended ${number === '1' ? 'once' : `${number} times`}, no more.`;
+    default:
+      return `Seats of ${what} can't be borrowed.`;
+  }
+}
+
+function timeInWords(ms: number): string {
+  const [days, hours] = [ms / 86_400_000, ms / 3_600_000];
+  if (days >= 1) return counted(Math.floor(days), 'day');
+  return hours >= 1 ? counted(Math.floor(hours), 'hour') : counted(Math.floor(ms / 60_000), 'minute');
 }
 
 function seatsSentence(what: string, { quantity, free, waiting, holders }: Denied): string {
@@ -52,7 +83,7 @@ function seatsSentence(what: string, { quantity, free, waiting, holders }: Denie
   if (holders.length === 0) return `No seat of ${what} is free: they are reserved, or others wait for them.${queue}`;
   const who = holders
     .slice(0, NAMED_HOLDERS)
-    .map((one) => `${one.user} on ${one.host} since ${minute(one.sinceUtc)}${idle(one.idleMs)}`);
+    .map((one) => `${one.user} on ${one.host} since ${minute(one.sinceUtc)}${idle(one.idleMs)}${away(one.untilUtc)}`);
   const more = holders.length > NAMED_HOLDERS ? ' and others' : '';
   return `All ${counted(quantity, 'seat')} of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.${queue}`;
 }
@@ -61,6 +92,10 @@ function seatsSentence(what: string, { quantity, free, waiting, holders }: Denie
 function idle(ms: number): string {
   const minutes = Math.floor(ms / 60_000);
   return minutes === 0 ? '' : ` (not used for ${counted(minutes, 'minute')})`;
+}
+
+function away(untilUtc: number): string {
+  return untilUtc === 0 ? '' : ` (borrowed until ${minute(untilUtc)})`;
 }
 
 function only(detail: string, before = 'allowed'): string {

@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { concatBytes, nameFault, encodeUtf8 } from './bytes.ts';
-import {
-  type Command,
-  decodeCommand,
-  encodeCommand,
-  type OpenCommand,
-  sessionIdOf,
-  signCommand,
-  signedCommandBytes,
-} from './commands.ts';
+import { decodeCommand, encodeCommand } from './command-bytes.ts';
+import { type Command, type OpenCommand, sessionIdOf, signCommand, signedCommandBytes } from './commands.ts';
 import { fixture, seedKey } from './fixtures.ts';
 import { LIMITS } from './limits.ts';
 import { COUNTING_MODES } from './terms/index.ts';
@@ -70,9 +63,25 @@ const kinds: { readonly [K in Command['kind']]: fc.Arbitrary<Command> } = {
     items: fc.array(used, { minLength: 1, maxLength: 16 }),
     signature: bytes(64),
   }),
+  borrow: fc.record({
+    kind: fc.constant('borrow'),
+    ...inSession,
+    ...{ releaseHash: bytes(32), items: fc.array(item, { minLength: 1, maxLength: 16 }) },
+    forMs: fc.integer({ min: 1, max: LIMITS.borrowingMs }),
+    signature: bytes(64),
+  }),
+  extend: fc.record({
+    kind: fc.constant('extend'),
+    ...inSession,
+    ...{ hold: u64, forMs: fc.integer({ min: 1, max: LIMITS.borrowingMs }), signature: bytes(64) },
+  }),
   close: fc.record({ kind: fc.constant('close'), ...inSession, secret: bytes(32) }),
   evict: fc.record({
     kind: fc.constant('evict'),
+    ...{ admin: bytes(16), nonce: bytes(16), atLogTime: u64, session: bytes(16), reason: name, signature: bytes(64) },
+  }),
+  'write-off': fc.record({
+    kind: fc.constant('write-off'),
     ...{ admin: bytes(16), nonce: bytes(16), atLogTime: u64, session: bytes(16), reason: name, signature: bytes(64) },
   }),
   update: fc.record({ kind: fc.constant('update'), document: fc.string({ unit: 'binary' }) }),
@@ -160,7 +169,7 @@ describe('a command is refused', () => {
 
   test('without a kind, with an unknown one, with counts and ids out of range', () => {
     assert.throws(() => decodeCommand(Uint8Array.of()), malformed(/truncated/));
-    for (const kind of [0, 11, 255])
+    for (const kind of [0, 14, 255])
       assert.throws(() => decodeCommand(Uint8Array.of(kind)), malformed(/unknown command/));
     refused({ ...renew, requestId: 0, lowestUnanswered: 0 }, /request id 0/);
     refused({ ...renew, lowestUnanswered: 3 }, /lowestUnanswered is above/);
@@ -177,6 +186,16 @@ describe('a command is refused', () => {
   test('with a wait of more than a week', () => {
     refused(acquire({ waitMs: LIMITS.waitMs + 1 }), /a wait of 604800001 ms; at most 604800000/);
     decodeCommand(encodeCommand(acquire({ waitMs: LIMITS.waitMs })));
+  });
+
+  test('that borrows for no time, or for more than a year', () => {
+    for (const forMs of [0, LIMITS.borrowingMs + 1]) {
+      refused(
+        { ...acquire({}), kind: 'borrow', forMs, signature: new Uint8Array(64) } as Command,
+        /ms borrowed; allowed/,
+      );
+      refused({ kind: 'extend', ...session, hold: 1, forMs, signature: new Uint8Array(64) }, /ms borrowed; allowed/);
+    }
   });
 
   test('with a version of the application that is none; not said is another thing', () => {

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { errorsOf, fuzz } from '@trefoil/fuzz';
 import { concatBytes, encodeUtf8, fromBase64url, toBase64url } from './bytes.ts';
 import { decodeCertificate, encodeCertificate } from './certificate.ts';
-import { decodeCommand, encodeCommand } from './commands.ts';
+import { decodeCommand, encodeCommand } from './command-bytes.ts';
 import type { SigningKey } from './crypto.ts';
 import { verifyConfiguration, verifyConstituent, verifyIssuingKey, verifyLicense, verifyUpdate } from './documents.ts';
 import { fixture, fixtureBundle, seedKey } from './fixtures.ts';

@@ -179,7 +179,8 @@ function mismatch(license: License, grant: Grant): string | undefined {
   if (license.id !== grant.license || license.version !== grant.version) return 'is not the one that was granted';
   if (license.product !== grant.product || license.tmrId !== grant.tmrId) return 'does not fit the grant';
   if (grant.seats === 0) return 'gave no seat';
-  if (grant.lifeMs > LIMITS.sessionTimeoutMaxMs) return 'allows no such life';
+  if (grant.lifeMs > (isBorrowed(grant) ? LIMITS.borrowingMs : LIMITS.sessionTimeoutMaxMs))
+    return 'allows no such life';
   const { terms } = license;
   const end = (scopeOf(terms, grant.feature) ?? terms.whole).notAfter ?? Infinity;
   // By its first use, which stands in the ledger alone: an end there is in any case.
@@ -189,17 +190,27 @@ function mismatch(license: License, grant: Grant): string | undefined {
   return grant.issuedUtc >= end && !inGrace ? 'had ended' : undefined;
 }
 
-function excess(terms: Terms, grant: Grant): string | undefined {
+/** What the terms do not give, of a seat that is new. */
+export function excess(
+  terms: Terms,
+  grant: Pick<Grant, 'feature' | 'mode' | 'lifeMs' | 'seats' | 'flags' | 'issuedUtc'>,
+): string | undefined {
   const scope = scopeOf(terms, grant.feature);
   if (scope === undefined) return `has no feature ${quoted(grant.feature)}`;
   if (!terms.counting.includes(grant.mode)) return `does not allow counting by ${grant.mode}`;
-  if (grant.lifeMs > terms.offlineGraceMs) return 'allows no such life';
+  const longestMs = isBorrowed(grant) ? (terms.borrowing?.longestMs ?? 0) : terms.offlineGraceMs;
+  if (grant.lifeMs > longestMs) return 'allows no such life';
+  if (isBorrowed(grant) && grant.seats > (terms.borrowing?.seats ?? 0)) return 'lets fewer seats leave';
   if (scope.notBefore !== undefined && grant.issuedUtc < scope.notBefore) return 'was not valid yet';
   if (terms.quantity === 0 || grant.mode === 'uncounted') return undefined;
   const beyond = (grant.flags & GRANT_FLAGS.overdraft) === 0 ? 0 : terms.overdraft;
   const chain = terms.features.get(grant.feature)?.chain ?? [];
   const least = Math.min(...chain.map((name) => terms.features.get(name)?.quantity ?? Infinity));
   return grant.seats * scope.tokens > terms.quantity + beyond || grant.seats > least ? 'has fewer seats' : undefined;
+}
+
+export function isBorrowed({ flags }: Pick<Grant, 'flags'>): boolean {
+  return (flags & GRANT_FLAGS.borrowed) !== 0;
 }
 
 function validUntil(grant: Grant): number {

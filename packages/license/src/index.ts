@@ -1,6 +1,14 @@
 export * from './admin-rules.ts';
 export * from './bytes.ts';
 export * from './certificate.ts';
+export {
+  decodeCommand,
+  encodeCommand,
+  readAcquireItems,
+  SECRET_BYTES,
+  SESSION_ID_BYTES,
+  writeAcquireItems,
+} from './command-bytes.ts';
 export * from './commands.ts';
 export * from './crypto.ts';
 export * from './documents.ts';

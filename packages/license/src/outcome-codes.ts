@@ -12,6 +12,7 @@ export const DENIAL_CODES = [
   'rule',
   'named',
   'units',
+  'borrowing',
   'seats',
 ] as const;
 export type DenialCode = (typeof DENIAL_CODES)[number];

@@ -18,11 +18,11 @@ const item = fc.integer({ min: 0, max: LIMITS.itemsPerAcquire - 1 });
 const grant = fc.record({
   ...{ license: text, version: u32, licenseDigest: bytes(32), tmrId: u64, product: text, feature: text, seats: u32 },
   ...{ mode: fc.constantFrom(...COUNTING_MODES), user: text, host: text, sessionKey: bytes(32), hold: u64 },
-  ...{ item, flags: fc.integer({ min: 0, max: 7 }) },
-  ...{ releaseHash: bytes(32), issuedLogTime: u64, issuedUtc: u64, lifeMs: u32, notAfter: u64 },
+  ...{ item, flags: fc.integer({ min: 0, max: 15 }) },
+  ...{ releaseHash: bytes(32), issuedLogTime: u64, issuedUtc: u64, lifeMs: u64, notAfter: u64 },
 });
 const grants = fc.array(grant, { maxLength: 3 });
-const holder = fc.record({ user: text, host: text, sinceUtc: u64, seats: u32, idleMs: u32 });
+const holder = fc.record({ user: text, host: text, sinceUtc: u64, seats: u32, idleMs: u32, untilUtc: u64 });
 const place = fc.integer({ min: 1, max: 0xffff_ffff });
 const waiting = fc.array(fc.record({ hold: u64, place }), { maxLength: 3 });
 const part = fc.record({ item, license: text, version: u32, units: u64, left: u64 });
@@ -121,7 +121,7 @@ describe('outcomes', () => {
     const granted = (more: object): Outcome => ({ ...head, kind: 'granted', grants: [{ ...first, ...more }] });
     const part = { item: 16, license: 'cad-1', version: 1, units: 1, left: 0 };
     const cases: readonly (readonly [Outcome, RegExp])[] = [
-      [granted({ flags: 8 }), /unknown flags 8/],
+      [granted({ flags: 16 }), /unknown flags 16/],
       [granted({ item: LIMITS.itemsPerAcquire }), /unknown item 16/],
       [{ ...head, kind: 'consumed', parts: [part] }, /unknown item 16/],
       [{ ...head, kind: 'queued', place: 0, untilLogTime: 1, renewWithinMs: 1 }, /place 0/],

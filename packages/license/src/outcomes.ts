@@ -1,5 +1,5 @@
 import { malformed, Reader, Writer } from './bytes.ts';
-import { SESSION_ID_BYTES } from './commands.ts';
+import { SESSION_ID_BYTES } from './command-bytes.ts';
 import { LIMITS } from './limits.ts';
 import { DENIAL_CODES, type DenialCode, REFUSAL_CODES, type RefusalCode } from './outcome-codes.ts';
 import { COUNTING_MODES, type CountingMode } from './terms/index.ts';
@@ -79,7 +79,7 @@ export interface Consumed {
   readonly left: number;
 }
 
-export const GRANT_FLAGS = { grace: 1, overdraft: 2, waited: 4 } as const;
+export const GRANT_FLAGS = { grace: 1, overdraft: 2, waited: 4, borrowed: 8 } as const;
 
 /** One seat, or several of one license, given to a session. With its certificate it can be checked by anyone. */
 export interface Grant {
@@ -103,7 +103,7 @@ export interface Grant {
   readonly releaseHash: Uint8Array;
   readonly issuedLogTime: number;
   readonly issuedUtc: number;
-  /** D: how long the client may use it, from its own first sending of the request. */
+  /** D: how long the client may use it, from its own first sending of the request; of a borrowed seat, for how long it was. */
   readonly lifeMs: number;
   /** End of the license or feature, ms since 1970; 0 = none. */
   readonly notAfter: number;
@@ -116,6 +116,8 @@ export interface Holder {
   readonly seats: number;
   /** For how long nobody has used it, ms, as it says itself; 0 = in use, or not said. */
   readonly idleMs: number;
+  /** It was borrowed until then (utc); 0 = it was not. */
+  readonly untilUtc: number;
 }
 
 export interface InstalledLicense {
@@ -194,7 +196,13 @@ function writeAnswer(writer: Writer, answer: Answer): void {
       writer.u64(answer.quantity).u64(answer.free).u32(answer.waiting).u64(answer.at).text(answer.detail);
       writer.u8(answer.holders.length);
       for (const holder of answer.holders)
-        writer.text(holder.user).text(holder.host).u64(holder.sinceUtc).u32(holder.seats).u32(holder.idleMs);
+        writer
+          .text(holder.user)
+          .text(holder.host)
+          .u64(holder.sinceUtc)
+          .u32(holder.seats)
+          .u32(holder.idleMs)
+          .u64(holder.untilUtc);
       return;
     case 'refused':
       writer.u8(REFUSAL_CODES.indexOf(answer.code)).text(answer.detail);
@@ -233,7 +241,7 @@ function writeGrants(writer: Writer, grants: readonly Grant[]): void {
       .raw(grant.releaseHash)
       .u64(grant.issuedLogTime)
       .u64(grant.issuedUtc)
-      .u32(grant.lifeMs)
+      .u64(grant.lifeMs)
       .u64(grant.notAfter);
 }
 
@@ -298,6 +306,7 @@ function readDenied(reader: Reader): Answer {
       sinceUtc: reader.u64(),
       seats: reader.u32(),
       idleMs: reader.u32(),
+      untilUtc: reader.u64(),
     })),
   };
 }
@@ -351,11 +360,11 @@ function readGrants(reader: Reader): Grant[] {
     sessionKey: reader.raw(32),
     hold: reader.u64(),
     item: readItem(reader),
-    flags: reader.code(0, 7, 'flags'),
+    flags: reader.code(0, 15, 'flags'),
     releaseHash: reader.raw(32),
     issuedLogTime: reader.u64(),
     issuedUtc: reader.u64(),
-    lifeMs: reader.u32(),
+    lifeMs: reader.u64(),
     notAfter: reader.u64(),
   }));
 }

@@ -34,9 +34,12 @@ export const TAGS = {
   handle: tag('trefoil/handle'),
   open: tag('trefoil/open'),
   consume: tag('trefoil/consume'),
+  borrow: tag('trefoil/borrow'),
+  extend: tag('trefoil/extend'),
   evict: tag('trefoil/evict'),
   rules: tag('trefoil/rules'),
   unname: tag('trefoil/unname'),
+  writeOff: tag('trefoil/writeoff'),
 } as const;
 
 /** A vote: "my log up to `index` has this head, and these are the outcomes of its last entry". */

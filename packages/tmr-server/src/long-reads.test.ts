@@ -72,6 +72,8 @@ for (const count of [10_000, 100_000])
         issuedLogTime: 0,
         freeAt: 0,
         lingering: false,
+        borrowed: false,
+        extended: 0,
         waited: false,
       };
       sessions.set(bytesKey(id), {

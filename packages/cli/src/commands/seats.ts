@@ -300,6 +300,7 @@ const FLAG_WORDS: Readonly<Record<Flag, string>> = {
   grace: 'in its grace: it has ended and should be renewed',
   overdraft: 'beyond the quantity that was bought',
   waited: 'after a wait',
+  borrowed: 'borrowed',
 };
 
 function flagNames(flags: number): Flag[] {

@@ -1,8 +1,9 @@
 import { type AcquireItem, DENIAL_CODES } from '@trefoil/license';
-import { type Ask, askOf, type Denial, endOf, modeOf } from './checks/ask.ts';
+import { type Ask, askOf, type Denial, endOf, modeOf, type Wish } from './checks/ask.ts';
+import { borrowableSeats } from './checks/borrowing.ts';
 import { nameOf } from './checks/names.ts';
 import { seatDenial } from './checks/order.ts';
-import { paidSeats } from './checks/units.ts';
+import { paidSeats, timesAtOnce } from './checks/units.ts';
 import { reservedForOthers, reservedOfFeature } from './policy.ts';
 import { freeCost, freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
 import { type HeldItem, type Ledger, type LicenseState, licensesOf, type Session } from './state.ts';
@@ -31,26 +32,27 @@ interface Candidate {
 /**
  * Where the seats of all items would come from, each item against what the earlier ones left; changes nothing. Licenses of one
  * product add up: used is what leaves the customer most. `asMuchAsThereIs`: who waits has a claim on what there is already.
+ * `borrowing`: they are to leave the group; that never takes the overdraft.
  */
 export function allocate(
   ledger: Ledger,
   session: Session,
   items: readonly AcquireItem[],
-  asMuchAsThereIs = false,
+  { asMuchAsThereIs = false, borrowing }: { asMuchAsThereIs?: boolean; borrowing?: Wish } = {},
 ): readonly Part[] | NotAllocated {
   const parts: Part[] = [];
-  return provisionally(ledger, session, (take) => {
+  const run = (take: (part: Part) => void): readonly Part[] | NotAllocated => {
     for (const [position, item] of items.entries()) {
-      const { candidates, denial } = candidatesFor(ledger, session, item);
+      const { candidates, denial } = candidatesFor(ledger, session, item, borrowing);
       if (denial !== undefined) return denial; // also of who waits: for what he can't have he claims nothing
       const unreservedSeats = isExclusivelyHeld(candidates) ? 0 : unreserved(ledger, session, item, candidates);
       let left = Math.min(item.seats, unreservedSeats);
       // Before any is taken: what this client could have.
       const free = Math.min(unreservedSeats, freeOf(candidates));
       if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates, free);
-      for (const beyond of [false, true])
+      for (const beyond of borrowing === undefined ? [false, true] : [false])
         for (const { ask } of candidates) {
-          const free = Math.min(freeSeats(ask, beyond), paidSeats(ask));
+          const free = seatsFor(ask, beyond);
           const seats = Math.min(left, usable(free, left, modeOf(ask), asMuchAsThereIs));
           if (seats <= 0) continue;
           const part = partOf(ask, { position, seats, beyond });
@@ -61,7 +63,13 @@ export function allocate(
       if (left > 0 && !asMuchAsThereIs) return noSeats(item, candidates, free);
     }
     return parts;
-  });
+  };
+  return provisionally(ledger, session, run, borrowing !== undefined);
+}
+
+/** Of this license, for this client, as it stands. */
+function seatsFor(ask: Ask, beyond: boolean): number {
+  return Math.min(freeSeats(ask, beyond), paidSeats(ask), borrowableSeats(ask));
 }
 
 /** What is left when those for whom an admin has reserved seats have taken them; Infinity = nothing is reserved. */
@@ -98,7 +106,7 @@ function partOf(ask: Ask, part: { position: number; seats: number; beyond: boole
       mode: modeOf(ask),
       tokens: scope?.tokens ?? 1,
       overdraft: part.beyond,
-      times: terms.seatTime === undefined ? 0 : 1,
+      times: terms.seatTime === undefined ? 0 : timesAtOnce(ask),
     },
   };
 }
@@ -108,11 +116,13 @@ function candidatesFor(
   ledger: Ledger,
   session: Session,
   item: AcquireItem,
+  borrowing: Wish | undefined,
 ): { candidates: readonly Candidate[]; denial?: NotAllocated } {
   const candidates: Candidate[] = [];
   let nearest: (Denial & { state: LicenseState }) | undefined;
   for (const state of licensesOf(ledger, item.product)) {
-    const ask = { ...askOf(ledger, state, session, item), seats: item.seats };
+    const asked = { ...askOf(ledger, state, session, item), seats: item.seats };
+    const ask = borrowing === undefined ? asked : { ...asked, borrowing };
     const denial = seatDenial(ask);
     if (denial === undefined) candidates.push(candidateOf(ask));
     else if (nearest === undefined || isNearer({ ...denial, state }, nearest)) nearest = { ...denial, state };
@@ -157,7 +167,7 @@ export function isNearer(one: Denial & { state: LicenseState }, than: Denial & {
 
 function freeOf(candidates: readonly Candidate[]): number {
   let free = 0;
-  for (const { ask } of candidates) free += Math.max(0, Math.min(freeSeats(ask, true), paidSeats(ask)));
+  for (const { ask } of candidates) free += Math.max(0, seatsFor(ask, ask.borrowing === undefined));
   return free;
 }
 

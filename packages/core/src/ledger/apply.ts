@@ -12,6 +12,7 @@ import {
 } from '@trefoil/license';
 import type { Entry } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
+import { borrowSeats, extendBorrowed } from './rules/borrow-seats.ts';
 import { consumeUnits } from './rules/consume-units.ts';
 import { evictSession } from './rules/evict-session.ts';
 import { type Derived, expire, forget, isNextSecond, rememberedKey } from './rules/expire.ts';
@@ -24,6 +25,7 @@ import { closeSession, releaseSeats } from './rules/release-seats.ts';
 import { renewSession } from './rules/renew-session.ts';
 import { endHopeless, type Served, serveWaiting } from './rules/serve-waiting.ts';
 import { unname } from './rules/unname.ts';
+import { writeOff } from './rules/write-off.ts';
 import { forgetAnswer, remember, rememberAnswer } from './size.ts';
 import { type Answered, type Ledger, type RequestWindow, type Session, touchSession } from './state.ts';
 
@@ -102,6 +104,8 @@ function execute(ledger: Ledger, command: Command, bytes: Uint8Array, position: 
       return executeOnce(ledger, commandHash, () => installRules(ledger, command));
     case 'unname':
       return executeOnce(ledger, commandHash, () => unname(ledger, command));
+    case 'write-off':
+      return executeOnce(ledger, commandHash, () => writeOff(ledger, command));
     default:
       return executeInSession(ledger, command, { commandHash, seq: ledger.index * LIMITS.batchCommands + position });
   }
@@ -133,7 +137,7 @@ function executeOpen(ledger: Ledger, command: Extract<Command, { kind: 'open' }>
   return outcome;
 }
 
-type SessionCommand = Exclude<Command, { kind: 'open' | 'evict' | 'update' | 'rules' | 'unname' }>;
+type SessionCommand = Extract<Command, { session: Uint8Array; requestId: number }>;
 
 /** A command by its bytes, and its place in the log. */
 interface AskedAt {
@@ -167,6 +171,9 @@ function executeInSession(ledger: Ledger, command: SessionCommand, asked: AskedA
   if (session.closed) return reply(refused('unknown-session', 'it is closed'));
   if (before !== undefined && !isRepeat) return reply(refused('other-bytes'));
   if (requestId < window.lowestUnanswered) return reply(refused('forgotten'));
+  // Of the other window: anybody may have acquired under this number.
+  if (before === undefined && takesSeats(command) && (session.holds.has(requestId) || session.waits.has(requestId)))
+    return reply(refused('other-bytes'));
   if (requestId - command.lowestUnanswered >= 32) return reply(refused('too-many', 'requests in flight'));
   if (makesMore(command) && ledger.bytes >= LIMITS.ledgerBytes) return reply(refused('too-many', FULL));
   const answer = executeFresh(ledger, session, command, asked);
@@ -179,7 +186,7 @@ function executeInSession(ledger: Ledger, command: SessionCommand, asked: AskedA
   return outcome;
 }
 
-/** Anybody may send what carries no authority, with any number; so it has numbers of its own. Only a consume's are signed. */
+/** Anybody may send what carries no authority, with any number; so it has numbers of its own. A close's are not signed. */
 function windowOf(session: Session, { kind }: SessionCommand): RequestWindow {
   return kind === 'acquire' || kind === 'renew' ? session.free : session.proven;
 }
@@ -189,9 +196,14 @@ function answered({ kind }: SessionCommand, commandHash: Uint8Array, outcome: Ui
   return { commandHash, outcome: kind === 'renew' ? NOTHING : outcome, consume: kind === 'consume' };
 }
 
+/** They are kept under its number. */
+function takesSeats({ kind }: SessionCommand): boolean {
+  return kind === 'acquire' || kind === 'borrow';
+}
+
 /** What is refused when the ledger is full; what only keeps or gives back is not. */
 function makesMore({ kind }: SessionCommand): boolean {
-  return kind === 'acquire' || kind === 'consume';
+  return kind === 'acquire' || kind === 'borrow' || kind === 'consume';
 }
 
 /** It may not be the client's, so it must use up no request id of the client's and make nothing forgotten. */
@@ -218,6 +230,10 @@ function executeFresh(
       return grantSeats(ledger, session, command, asked);
     case 'consume':
       return consumeUnits(ledger, session, command);
+    case 'borrow':
+      return borrowSeats(ledger, session, command);
+    case 'extend':
+      return extendBorrowed(ledger, session, command);
     case 'close':
       return closeSession(ledger, session, command);
   }

@@ -38,8 +38,10 @@ function holdersOf(ledger: Ledger, asked: readonly LicenseState[]): Holder[] {
   return first.slice(0, FORMAT.holdersInDenial).map((ref) => holderOf(ledger, ref));
 }
 
-function holderOf({ logTime }: Ledger, { session, hold, item }: HolderRef): Holder {
+function holderOf({ logTime, utc }: Ledger, { session, hold, item }: HolderRef): Holder {
   const { user, host, idleSince } = session;
   const idleMs = idleSince === 0 ? 0 : Math.min(0xffff_ffff, Math.max(1, logTime - idleSince));
-  return { user, host, sinceUtc: hold.sinceUtc, seats: item.seats, idleMs };
+  // By then at the latest: if the group goes on as it does.
+  const untilUtc = hold.borrowed ? utc + Math.max(0, hold.freeAt - logTime) : 0;
+  return { user, host, sinceUtc: hold.sinceUtc, seats: item.seats, idleMs, untilUtc };
 }

@@ -36,6 +36,7 @@ function flagsOf(hold: Hold, item: HeldItem, inGrace: boolean): number {
   return (
     (inGrace ? GRANT_FLAGS.grace : 0) |
     (item.overdraft ? GRANT_FLAGS.overdraft : 0) |
-    (hold.waited ? GRANT_FLAGS.waited : 0)
+    (hold.waited ? GRANT_FLAGS.waited : 0) |
+    (hold.borrowed ? GRANT_FLAGS.borrowed : 0)
   );
 }

@@ -29,6 +29,15 @@ class Model {
     this.timeoutMs = timeoutMs;
   }
 
+  get borrowable(): number {
+    return borrowableOf(this.quantity);
+  }
+
+  get borrowed(): number {
+    const holds = [...this.sessions.values()].flatMap((session) => [...session.holds.values()]);
+    return holds.reduce((all, { seats, extended }) => all + (extended === undefined ? 0 : seats), 0);
+  }
+
   get used(): number {
     let used = 0;
     for (const { holds } of this.sessions.values()) for (const { seats } of holds.values()) used += seats;
@@ -96,9 +105,26 @@ class Model {
         return 'granted';
       case 'release':
         return session.holds.delete(action.hold) || this.#giveUp(action) ? 'released' : 'refused';
+      case 'borrow': {
+        if (session.over) return 'refused';
+        const mayLeave = action.seats <= this.borrowable - this.borrowed && action.forMs <= LONGEST_MS;
+        if (action.seats > this.free || !mayLeave) return 'denied';
+        session.holds.set(action.hold, { seats: action.seats, freeAt: freeAt(now, action.forMs), extended: 0 });
+        return 'granted';
+      }
+      case 'extend': {
+        if (session.over) return 'refused';
+        const hold = session.holds.get(action.hold);
+        if (hold?.extended === undefined) return 'refused';
+        if (action.forMs > LONGEST_MS || hold.extended > 0 || this.borrowed > this.borrowable) return 'denied';
+        hold.extended++;
+        hold.freeAt = Math.max(hold.freeAt, freeAt(now, action.forMs));
+        return 'granted';
+      }
       case 'renew':
         if (session.over) return 'refused';
-        for (const hold of session.holds.values()) hold.freeAt = freeAt(now, this.timeoutMs);
+        for (const hold of session.holds.values())
+          if (hold.extended === undefined) hold.freeAt = freeAt(now, this.timeoutMs);
         for (const wait of this.waits) if (wait.name === action.name) wait.kept = freeAt(now, this.timeoutMs);
         return 'renewed';
       case 'evict':
@@ -123,6 +149,8 @@ class Model {
 interface Seat {
   readonly seats: number;
   freeAt: number;
+  /** undefined = it is not borrowed. */
+  extended?: number;
 }
 
 type Fresh =
@@ -136,9 +164,20 @@ type Fresh =
       readonly seats: number;
       readonly waitMs: number;
     }
+  | {
+      readonly kind: 'borrow';
+      readonly name: string;
+      readonly hold: number;
+      readonly seats: number;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'extend'; readonly name: string; readonly hold: number; readonly forMs: number }
   | { readonly kind: 'release'; readonly name: string; readonly hold: number }
   | { readonly kind: 'consume'; readonly name: string; readonly units: number };
 
+const LONGEST_MS = 120_000;
+const borrowableOf = (quantity: number): number => Math.min(2, quantity);
+const forMs = fc.constantFrom(5_000, 60_000, LONGEST_MS, LONGEST_MS + 1);
 const name = fc.constantFrom('alice', 'bob', 'carol');
 const step = fc.record({
   afterMs: fc.constantFrom(0, 1, 500, 5_000, 10_349, 10_350, 30_000),
@@ -150,6 +189,8 @@ const step = fc.record({
       seats: fc.integer({ min: 1, max: 3 }),
       waitMs: fc.constantFrom(0, 0, 700, 40_000),
     }),
+    fc.record({ kind: fc.constant('borrow' as const), name, seats: fc.integer({ min: 1, max: 2 }), forMs }),
+    fc.record({ kind: fc.constant('extend' as const), name, back: fc.integer({ min: 0, max: 3 }), forMs }),
     fc.record({ kind: fc.constant('release' as const), name, back: fc.integer({ min: 0, max: 3 }) }),
     fc.record({ kind: fc.constant('consume' as const), name, units: fc.integer({ min: 1, max: 40 }) }),
     fc.record({ kind: fc.constant('evict' as const), name }),
@@ -189,6 +230,7 @@ class Run {
     this.model.serve(now);
     assert.equal(this.one.ledger.bytes, sizeOf(this.one.ledger));
     assert.equal(this.one.ledger.licenses.get('cad-1')?.used ?? 0, this.model.used);
+    assert.equal(this.one.ledger.licenses.get('cad-1')?.borrowed ?? 0, this.model.borrowed);
     assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);
     assert.equal(this.one.ledger.queues.get('cad')?.length ?? 0, this.model.waits.length);
     assert.equal(this.one.ledger.stirred.size, 0);
@@ -227,7 +269,8 @@ class Run {
   #sell(quantity: number, afterMs: number): void {
     const version = ++this.version;
     const { fixture } = this.one;
-    const terms = { quantity, sessionTimeoutSeconds: TIMEOUT_S };
+    const borrowing = { seats: borrowableOf(quantity), longest: 'PT2M', extensions: 1 };
+    const terms = { quantity, sessionTimeoutSeconds: TIMEOUT_S, borrowing };
     const licenses = [
       fixture.license({ version, terms }),
       fixture.license({ id: 'sim-1', product: 'sim', version, terms: { quantity: 0, units: 100 * version } }),
@@ -265,6 +308,15 @@ class Run {
         const { seats, waitMs } = action;
         const command = standing.acquire([{ product: 'cad', seats }], { ...extra, waitMs });
         return { command, expected: { ...action, hold: extra.requestId } };
+      }
+      case 'borrow': {
+        const command = standing.borrow(action.forMs, [{ product: 'cad', seats: action.seats }], extra);
+        return { command, expected: { ...action, hold: extra.requestId } };
+      }
+      case 'extend': {
+        const hold = Math.max(0, extra.requestId - 1 - action.back);
+        const command = standing.extend(hold, action.forMs, extra);
+        return { command, expected: { kind: 'extend', name: action.name, hold, forMs: action.forMs } };
       }
       case 'release': {
         const hold = Math.max(0, extra.requestId - 1 - action.back);

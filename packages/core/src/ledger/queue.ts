@@ -1,6 +1,7 @@
 import type { CountingMode } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { allocate, type Part } from './allocate.ts';
+import type { Wish } from './checks/ask.ts';
 import { hasRoom, isDivisible, provisionallyAll } from './seats.ts';
 import { itemsHeld, type Ledger, licensesOf, type Session, type Wait } from './state.ts';
 
@@ -16,21 +17,26 @@ function productsOf(items: readonly { readonly product: string }[]): string[] {
 }
 
 /** What these seats would come from when those who wait for the same products have taken what there is for them. */
-export function allocateBehind(ledger: Ledger, session: Session, items: Wait['items']): ReturnType<typeof allocate> {
+export function allocateBehind(
+  ledger: Ledger,
+  session: Session,
+  items: Wait['items'],
+  wish: { borrowing?: Wish } = {},
+): ReturnType<typeof allocate> {
   const products = new Set(productsOf(items).filter((product) => ledger.queues.has(product)));
-  if (products.size === 0) return allocate(ledger, session, items);
+  if (products.size === 0) return allocate(ledger, session, items, wish);
   return provisionallyAll(ledger, (claim) => {
     const inVain = new Vain(ledger, products);
     for (const wait of waitsFor(ledger, products)) {
       if (!roomIn(ledger, products)) break;
       if (!inVain.has(wait)) claim(wait.session, inVain.unless(wait, claimOf(ledger, wait)));
     }
-    return allocate(ledger, session, items);
+    return allocate(ledger, session, items, wish);
   });
 }
 
 function claimOf(ledger: Ledger, wait: Wait): readonly Part[] {
-  const claim = allocate(ledger, wait.session, wait.items, true);
+  const claim = allocate(ledger, wait.session, wait.items, { asMuchAsThereIs: true });
   return 'code' in claim || exceeds(wait, claim) ? [] : claim;
 }
 

@@ -93,20 +93,23 @@ export function provisionally<T>(
   ledger: Ledger,
   session: Session,
   run: (take: (part: { readonly item: HeldItem }) => void) => T,
+  borrowed = false,
 ): T {
-  return provisionallyAll(ledger, (takeAll) => run((part) => takeAll(session, [part])));
+  return provisionallyAll(ledger, (takeAll) => run((part) => takeAll(session, [part])), borrowed);
 }
 
 /** The same, for several sessions. */
 export function provisionallyAll<T>(
   ledger: Ledger,
   run: (take: (session: Session, parts: readonly { readonly item: HeldItem }[]) => void) => T,
+  borrowed = false,
 ): T {
+  const hold = { ...NOBODYS_HOLD, borrowed };
   const start = ledger.journal.mark();
   let position = start; // another one for each that is taken, also inside of each other
   const result = run((session, parts) => {
     for (const { item } of parts) {
-      countSeats(ledger, { session, hold: NOBODYS_HOLD, item, position: position++ }, 'take');
+      countSeats(ledger, { session, hold, item, position: position++ }, 'take');
       useLicense(ledger, session, item);
     }
   });
@@ -116,7 +119,7 @@ export function provisionallyAll<T>(
 
 const NOBODYS_HOLD: Hold = {
   ...{ id: 0, releaseHash: new Uint8Array(32), sinceLogTime: 0, sinceUtc: 0, items: [], lifeMs: 0, timeoutMs: 0 },
-  ...{ issuedLogTime: 0, freeAt: 0, lingering: false, waited: false },
+  ...{ issuedLogTime: 0, freeAt: 0, lingering: false, waited: false, borrowed: false, extended: 0 },
 };
 
 /** Takes or gives back all seats of a hold. Derived state only: the hold itself is the record. */
@@ -148,9 +151,10 @@ function countItem(ledger: Ledger, held: Held, direction: 'take' | 'free'): void
 
 function countSeats(ledger: Ledger, held: Held, direction: 'take' | 'free'): void {
   const { journal } = ledger;
-  const { session, item } = held;
+  const { session, hold, item } = held;
   const state = ledger.licenses.get(item.license);
   if (state === undefined) return;
+  if (hold.borrowed) journal.set(state, 'borrowed', state.borrowed + (direction === 'take' ? item.seats : -item.seats));
   countUnderRules(ledger, { product: state.license.product, session, item }, direction);
   if (item.mode === 'uncounted') return;
   const change = changeOf(ledger, state, held, direction);

@@ -73,6 +73,10 @@ export interface LicenseState {
   readonly names: Map<string, number>;
   /** When names were taken off, utc, ascending; as many as the terms look back on. */
   nameChanges: readonly number[];
+  /** Seats of lost machines that came back before their time, oldest first; as many as the terms look back on. */
+  writeOffs: readonly WriteOff[];
+  /** Derived: seats of holders that left the group. */
+  borrowed: number;
   /** Derived: Σ seats of holders, shared seats once. used ≤ quantity at the time of each grant. */
   used: number;
   readonly usedByFeature: Map<string, number>;
@@ -80,6 +84,11 @@ export interface LicenseState {
   readonly shares: Map<string, Map<string, Share>>;
   /** Derived: who holds, in order of (since, session, hold). */
   readonly holders: HolderRef[];
+}
+
+export interface WriteOff {
+  readonly utc: number;
+  readonly seats: number;
 }
 
 export interface Share {
@@ -154,9 +163,9 @@ export interface Hold {
   readonly sinceLogTime: number;
   readonly sinceUtc: number;
   readonly items: readonly HeldItem[];
-  /** D and the time-out behind it: the least and the most of the licenses in it. */
-  readonly lifeMs: number;
-  readonly timeoutMs: number;
+  /** D and the time-out behind it: the least and the most of the licenses in it; of borrowed ones, for how long they were. */
+  lifeMs: number;
+  timeoutMs: number;
   issuedLogTime: number;
   /** Its seats are free from this logTime on, unless renewed: its last grant has run out by any clock (PROTOCOL §6.7). */
   freeAt: number;
@@ -164,6 +173,10 @@ export interface Hold {
   lingering: boolean;
   /** It came of a wait. */
   readonly waited: boolean;
+  /** It left the group (PROTOCOL §5.18): nobody renews it. */
+  readonly borrowed: boolean;
+  /** How often it was extended. */
+  extended: number;
 }
 
 /** An acquire that others stand before. */
@@ -258,6 +271,8 @@ export function newLicense(
     firstUseUtc: 0,
     names: new Map(),
     nameChanges: [],
+    writeOffs: [],
+    borrowed: 0,
     used: 0,
     usedByFeature: new Map(),
     shares: new Map(),

@@ -1,5 +1,7 @@
 import {
+  type AcquireCommand,
   type AcquireItem,
+  type BorrowCommand,
   CLIENT_VERSION,
   type Command,
   type ConsumeCommand,
@@ -7,6 +9,7 @@ import {
   encodeCommand,
   encodeUtf8,
   type EvictCommand,
+  type ExtendCommand,
   type JsonObject,
   keyIdBytes,
   type OpenCommand,
@@ -17,6 +20,7 @@ import {
   signCommand,
   type SigningKey,
   type UnnameCommand,
+  type WriteOffCommand,
 } from '@trefoil/license';
 import { type Fixture, fixture, secretPair, seedKey } from '@trefoil/license/fixtures';
 import { type Entry, RULES_VERSION } from '../entry.ts';
@@ -101,6 +105,12 @@ export class TestLedger {
       ...{ atLogTime, session: sessionHandleOf(crypto, session), reason: 'needed' },
     } as const;
     return signCommand<EvictCommand>(set, unsigned, key);
+  }
+
+  writeOff(session: Uint8Array, nonce = 1): Outcome {
+    const { set, admin } = this.fixture;
+    const evict = this.evict(session, { nonce });
+    return this.do(signCommand<WriteOffCommand>(set, { ...evict, kind: 'write-off' }, admin));
   }
 
   rule(rules: readonly JsonObject[], more: JsonObject = {}, key = this.fixture.admin): Outcome {
@@ -192,6 +202,22 @@ export class TestSession {
 
   release(hold: number, extra: Extra = {}): Command {
     return this.command({ kind: 'release', hold, secret: this.secret(hold).secret }, extra);
+  }
+
+  borrow(
+    forMs: number,
+    products: string | readonly TestItem[] = 'cad',
+    { key = this.key, ...extra }: Extra & { key?: SigningKey } = {},
+  ): Command {
+    const { releaseHash, items, ...rest } = this.acquire(products, extra) as AcquireCommand;
+    const { session, requestId, lowestUnanswered } = rest;
+    const borrow = { kind: 'borrow', session, requestId, lowestUnanswered, releaseHash, items, forMs } as const;
+    return signCommand<BorrowCommand>(this.#fixture.set, borrow, key);
+  }
+
+  extend(hold: number, forMs: number, { key = this.key, ...extra }: Extra & { key?: SigningKey } = {}): Command {
+    const unsigned = this.command({ kind: 'extend', hold, forMs } as never, extra);
+    return signCommand<ExtendCommand>(this.#fixture.set, unsigned as Omit<ExtendCommand, 'signature'>, key);
   }
 
   renew(extra: Extra & { idleMs?: number } = {}): Command {

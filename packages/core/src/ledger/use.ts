@@ -11,7 +11,7 @@ export function useLicense(ledger: Ledger, session: Session, item: HeldItem): vo
   beginUse(ledger, state, session);
   if (state.license.terms.seatTime === undefined) return;
   const ask = askOf(ledger, state, session, { product: state.license.product, feature: item.feature });
-  consume(ledger, state, seatTimeUnits({ ...ask, seats: item.seats }, 1));
+  consume(ledger, state, seatTimeUnits({ ...ask, seats: item.seats }, item.times));
 }
 
 /** With the first seat or unit. */

@@ -9,6 +9,14 @@ export interface Ask {
   readonly item: Asked & { readonly mode?: CountingMode };
   /** undefined = the license has no such feature. */
   readonly scope: Scope | undefined;
+  /** Seats shall leave the group. */
+  readonly borrowing?: Wish;
+}
+
+export interface Wish {
+  readonly forMs: number;
+  /** How often they were extended before; undefined = they are there yet. */
+  readonly extended?: number;
 }
 
 export interface Denial {

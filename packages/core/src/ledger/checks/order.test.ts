@@ -20,6 +20,7 @@ interface Fault {
   readonly waitMs?: number;
   readonly named?: boolean;
   readonly rules?: readonly JsonObject[];
+  readonly forMs?: number;
 }
 
 const CONFIGURATION_EXPIRES = Date.UTC(2027, 10, 1);
@@ -38,6 +39,7 @@ const FAULTS: Readonly<Record<DenialCode, Fault>> = {
   rule: { rules: [{ rule: 'deny', product: 'cad' }] },
   named: { terms: { named: { who: 'user', changes: 0, within: 'P1D' } }, named: true },
   units: { terms: { units: 1, seatTime: { every: 'PT1H', units: 5 } } },
+  borrowing: { forMs: 60_000 },
   seats: { item: { seats: 2 } },
 };
 
@@ -54,7 +56,8 @@ function denialWith(faults: readonly Fault[]): string {
   one.wait(Math.max(1, ...faults.map((fault) => fault.waitMs ?? 1)));
   const alice = TestSession.opened(one, 'alice');
   const item = Object.assign({ product: 'cad' }, ...faults.map((fault) => fault.item)) as TestItem;
-  const outcome = one.do(alice.acquire([item]));
+  const forMs = faults.find((fault) => fault.forMs !== undefined)?.forMs;
+  const outcome = one.do(forMs === undefined ? alice.acquire([item]) : alice.borrow(forMs, [item]));
   return outcome.kind === 'denied' ? outcome.code : outcome.kind;
 }
 

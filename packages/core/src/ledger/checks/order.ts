@@ -1,4 +1,5 @@
 import type { Ask, Denial } from './ask.ts';
+import { checkBorrowing } from './borrowing.ts';
 import { checkClientVersion } from './client-version.ts';
 import { checkCountingMode } from './counting-mode.ts';
 import { checkBegin, checkConfiguration, checkEnd } from './dates.ts';
@@ -22,6 +23,7 @@ const SEAT_CHECKS: readonly ((ask: Ask & { seats: number }) => Denial | undefine
   checkRules,
   checkName,
   checkSeatTime,
+  checkBorrowing,
 ];
 
 /** The same for what takes no seat, but uses up units. */
@@ -43,6 +45,11 @@ export function seatDenial(ask: Ask & { seats: number }): Denial | undefined {
     if (denial !== undefined) return denial;
   }
   return undefined;
+}
+
+/** What borrowed seats need to stay where they are: they are counted and named already. */
+export function extensionDenial(ask: Ask): Denial | undefined {
+  return unitDenial(ask) ?? checkBorrowing(ask);
 }
 
 export function unitDenial(ask: Ask): Denial | undefined {

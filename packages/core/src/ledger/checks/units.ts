@@ -7,9 +7,15 @@ export function checkSeatTime(ask: Ask): Denial | undefined {
   return paidSeats(ask) < 1 ? { code: 'units' } : undefined;
 }
 
+/** What leaves the group is paid for as long as it may be used: nobody sees it any more. */
+export function timesAtOnce({ state, borrowing }: Ask): number {
+  const { seatTime } = state.license.terms;
+  return borrowing === undefined || seatTime === undefined ? 1 : Math.ceil(borrowing.forMs / seatTime.everyMs);
+}
+
 /** For so many seats there are units for the first time. */
 export function paidSeats(ask: Ask): number {
-  const each = seatTimeUnits({ ...ask, seats: 1 }, 1);
+  const each = seatTimeUnits({ ...ask, seats: 1 }, timesAtOnce(ask));
   return each === 0 ? Infinity : Math.floor(unitsLeft(ask.state) / each);
 }
 

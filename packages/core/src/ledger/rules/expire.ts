@@ -36,7 +36,7 @@ export function expire(ledger: Ledger): Derived[] {
 }
 
 /** The outcomes of its consumes outlive it: the client may come back and ask what became of them. */
-function endSession(ledger: Ledger, session: Session): void {
+export function endSession(ledger: Ledger, session: Session): void {
   for (const hold of [...session.holds.values()]) freeHold(ledger, session, hold);
   for (const wait of [...session.waits.values()]) endWait(ledger, wait);
   for (const [requestId, answered] of session.proven.answered) {

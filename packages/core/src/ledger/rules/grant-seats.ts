@@ -12,7 +12,7 @@ import { type Hold, type Ledger, licensesOf, scheduleSession, type Session, type
 import { useLicense } from '../use.ts';
 import { refused } from './refused.ts';
 
-const TOO_MANY = refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
+export const TOO_MANY = refused('too-many', `more than ${LIMITS.itemsPerSession} licenses held in one session`);
 
 /** PROTOCOL §5.8: all items or none; and who may wait, waits (§5.15). */
 export function grantSeats(
@@ -26,7 +26,7 @@ export function grantSeats(
   const parts = allocateBehind(ledger, session, command.items);
   if (!('code' in parts) && itemsHeld(session) + parts.length > LIMITS.itemsPerSession) return TOO_MANY;
   if ('code' in parts) return waits(ledger, session, command, asked, parts) ?? denied(ledger, parts);
-  const hold = newHold(ledger, command.requestId, command.releaseHash, parts, false);
+  const hold = newHold(ledger, command.requestId, command.releaseHash, parts);
   takeSeats(ledger, session, hold);
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
@@ -77,21 +77,23 @@ export function newHold(
   id: number,
   releaseHash: Uint8Array,
   parts: readonly Part[],
-  waited: boolean,
+  { waited = false, borrowedMs }: { waited?: boolean; borrowedMs?: number } = {},
 ): Hold {
   const terms = parts.map(({ state }) => state.license.terms);
-  const timeoutMs = Math.max(...terms.map((one) => one.sessionTimeoutMs));
+  const timeoutMs = borrowedMs ?? Math.max(...terms.map((one) => one.sessionTimeoutMs));
   return {
     id,
     releaseHash: new Uint8Array(releaseHash),
     sinceLogTime: ledger.logTime,
     sinceUtc: ledger.utc,
     items: parts.map(({ item }) => item),
-    lifeMs: Math.min(...terms.map((one) => one.offlineGraceMs)),
+    lifeMs: borrowedMs ?? Math.min(...terms.map((one) => one.offlineGraceMs)),
     timeoutMs,
     issuedLogTime: ledger.logTime,
     freeAt: freeAt(ledger.logTime, timeoutMs),
     lingering: false,
     waited,
+    borrowed: borrowedMs !== undefined,
+    extended: 0,
   };
 }

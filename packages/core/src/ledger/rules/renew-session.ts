@@ -7,14 +7,15 @@ import { type Hold, type Ledger, type LicenseState, scheduleSession, type Sessio
 import { chargeSeatTime, seatTimeIsPaid } from './charge-seat-time.ts';
 import { refused } from './refused.ts';
 
-/** PROTOCOL §5.4: every hold of the session gets a new life, unless its license has ended or its units are used up. */
+/** PROTOCOL §5.4: every hold of the session gets a new life, unless it was borrowed, its license has ended or its units are used up. */
 export function renewSession(ledger: Ledger, session: Session, command: RenewCommand): Answer {
   if (session.evicted !== '') return refused('evicted', session.evicted);
   const { journal } = ledger;
   const grants: Grant[] = [];
   for (const id of ascending(session.holds)) {
     const hold = session.holds.get(id) as Hold;
-    if (hold.lingering || ended(ledger, session, hold) || !seatTimeIsPaid(ledger, session, hold)) continue;
+    if (hold.lingering || hold.borrowed || ended(ledger, session, hold) || !seatTimeIsPaid(ledger, session, hold))
+      continue;
     chargeSeatTime(ledger, session, hold);
     journal.set(hold, 'issuedLogTime', ledger.logTime);
     journal.set(hold, 'freeAt', freeAt(ledger.logTime, hold.timeoutMs));

@@ -181,7 +181,7 @@ describe('counting seats (PROTOCOL §5.8)', () => {
     const since = one.ledger.utc;
     const denied = one.do(bob.acquire());
     assert.deepEqual(denied.kind === 'denied' && denied.holders, [
-      { user: 'alice', host: 'ws-1', sinceUtc: since, seats: 1, idleMs: 0 },
+      { user: 'alice', host: 'ws-1', sinceUtc: since, seats: 1, idleMs: 0, untilUtc: 0 },
     ]);
   });
 

@@ -21,7 +21,7 @@ export function serveWaiting(ledger: Ledger): Served[] {
   const served = turns.served.map(({ wait, parts }): Served => {
     const { session } = wait;
     endWait(ledger, wait);
-    const hold = newHold(ledger, wait.id, wait.releaseHash, parts, true);
+    const hold = newHold(ledger, wait.id, wait.releaseHash, parts, { waited: true });
     takeSeats(ledger, session, hold);
     keepWith(ledger, session, hold);
     touchSession(ledger, session);
