@@ -14,7 +14,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   container: ['license', 'host'],
   'license-server': ['core', 'container', 'link', 'host', 'api', 'license'],
   'tmr-server': ['core', 'link', 'host', 'api', 'license'],
-  client: ['link', 'api', 'license'],
+  client: ['container', 'link', 'host', 'api', 'license'], // container and host: for borrowed seats
   vendor: ['container', 'license'],
   central: ['vendor', 'host', 'api', 'license'],
   cli: all,

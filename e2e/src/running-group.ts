@@ -76,7 +76,15 @@ export class RunningGroup implements AsyncDisposable {
 
   /** `trefoil …` as a process of its own. */
   trefoil(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    return trefoil(args, { TREFOIL_CLIENT: this.group.clientFile });
+    return this.trefoilWith({}, ...args);
+  }
+
+  /** The same in another environment. */
+  trefoilWith(
+    env: Record<string, string>,
+    ...args: string[]
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
+    return trefoil(args, { TREFOIL_CLIENT: this.group.clientFile, ...env });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type AcquireOptions,
   type AcquireResult,
@@ -44,6 +47,13 @@ export class Plant implements AsyncDisposable {
     await active.kill();
     await hands.waitForLeader();
     await active.start();
+  }
+
+  /** On somebody's machine. */
+  async folder(): Promise<string> {
+    const path = await mkdtemp(join(tmpdir(), 'trefoil-borrowed-'));
+    this.#stack.defer(() => rm(path, { recursive: true, force: true }));
+    return join(path, 'seat');
   }
 
   /** As the vendor writes dates. */

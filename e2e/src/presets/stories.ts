@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { openBorrowed } from '@trefoil/client';
 import { GRANT_FLAGS } from '@trefoil/license';
 import { eventually } from '../running-group.ts';
 import type { Plant } from './plant.ts';
 
+const DAY = 86_400_000;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What each preset's page in the guide tells, with a takeover in the middle. */
@@ -243,6 +245,25 @@ export const STORIES: Readonly<Record<string, (plant: Plant) => Promise<void>>> 
     await (await plant.person('initech', 'service')).isDenied('named-accounts', 'named');
     await unname(plant, 'named-accounts', 'globex', 0);
     await (await plant.person('initech', 'service')).takes('named-accounts');
+  },
+  async borrowing(plant) {
+    await plant.sell('borrowing', { quantity: 3, borrowing: { seats: 1, longest: 'P14D', extensions: 1 } });
+    const [ada, ben] = [await plant.person('ada', 'laptop'), await plant.person('ben')];
+    const folder = await plant.folder();
+    const borrowed = await ada.client.borrow('borrowing', { forMs: 7 * DAY, folder });
+    assert.ok(borrowed.kind === 'borrowed' && borrowed.until.getTime() > Date.now() + 6.9 * DAY);
+    const second = await ben.client.borrow('borrowing', { forMs: DAY, folder: `${folder}-ben` });
+    assert.equal(second.kind === 'denied' && second.code, 'borrowing');
+    await ben.takes('borrowing', { seats: 2 });
+    await plant.takeover();
+    await ben.isDenied('borrowing', 'seats');
+    {
+      await using away = await openBorrowed(folder, { vendor: plant.running.group.vendorRoot });
+      assert.ok(away.remainingMs > 6.9 * DAY);
+    }
+    assert.equal((await ada.client.extend(folder, 14 * DAY)).kind, 'borrowed');
+    assert.equal((await ada.client.giveBack(folder)).kind, 'released');
+    await ben.takes('borrowing');
   },
   async overflow(plant) {
     await plant.sell('overflow', { quantity: 5 });

@@ -5,7 +5,8 @@ import { LicenseError } from '@trefoil/license';
 import { LinkError } from '@trefoil/link';
 import { VendorError } from '@trefoil/vendor';
 import { Command, CommanderError } from 'commander';
-import { evictCommand, updateCommand } from './commands/admin.ts';
+import { evictCommand, updateCommand, writeOffCommand } from './commands/admin.ts';
+import { borrowCommand, borrowedCommand, extendCommand, giveBackCommand } from './commands/borrow.ts';
 import { demoCommand } from './commands/demo.ts';
 import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
@@ -28,7 +29,8 @@ function program(): Command {
   const commands = [
     ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
     ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
-    ...[rulesCommand(), unnameCommand()],
+    ...[borrowCommand(), borrowedCommand(), extendCommand(), giveBackCommand()],
+    ...[rulesCommand(), unnameCommand(), writeOffCommand()],
     ...[
       clientCommand(),
       requestCommand(),

@@ -12,6 +12,8 @@ import {
 } from '@trefoil/license';
 import { type ClientFile, decodeClientFile, encodeClientFile, readClientFile } from './client-file.ts';
 import { checkedCount, checkedItems, checkedRelease, checkedText, checkedUses, type Release } from './arguments.ts';
+import { borrow, type BorrowResult, checkedTime, extend, giveBack } from './borrowed/borrowing.ts';
+import { borrowedFolder } from './borrowed/default-folder.ts';
 import { ClientError } from './errors.ts';
 import { Group } from './group.ts';
 import { type ClientMachine, systemMachine } from './machine.ts';
@@ -84,6 +86,12 @@ const MAX_PATIENCE_MS = 60_000;
  */
 export function connect(options: ConnectOptions): Promise<Client> {
   return build(options, undefined);
+}
+
+export interface BorrowOptions extends Omit<AcquireOptions, 'waitMs' | 'onPlace' | 'signal'> {
+  readonly forMs: number;
+  /** Where it is kept on this machine; default: `borrowedFolder`. */
+  readonly folder?: string;
 }
 
 /**
@@ -207,6 +215,27 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   async consumeAll(items: readonly ConsumeItem[]): Promise<ConsumeResult> {
     const checked = checkedUses(items).map((item) => ({ ...this.#release, ...item }));
     return this.#consume({ kind: 'consume', items: checked });
+  }
+
+  /**
+   * Seats for this machine, to be used without the group for `forMs`: see `openBorrowed`. They are kept in `folder`; one that holds a
+   * question which nobody has answered yet asks it again.
+   */
+  async borrow(product: string, options: BorrowOptions): Promise<BorrowResult> {
+    const { feature = '', seats = 1, mode, forMs, folder = borrowedFolder(product, feature), ...release } = options;
+    const item = { product, feature, seats, ...(mode !== undefined && { mode }), ...checkedRelease(release) };
+    const [asked] = checkedItems([item]) as [AcquireItem];
+    return borrow(this.#session, folder, [{ ...this.#release, ...asked }], checkedTime(forMs));
+  }
+
+  /** Borrowed seats, for that long from now. */
+  async extend(folder: string, forMs: number): Promise<BorrowResult> {
+    return extend(this.#session, folder, checkedTime(forMs));
+  }
+
+  /** Borrowed seats, before their time is over. */
+  giveBack(folder: string): Promise<ReleaseResult> {
+    return giveBack(this.#session, folder);
   }
 
   /** Whether somebody uses the application: a hint for admins, and for those who wait for a seat. */

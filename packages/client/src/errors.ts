@@ -6,6 +6,9 @@ export type ClientErrorCode =
   | 'not-trusted' // what they show is not vouched for by the vendor's root key
   | 'session-ended'
   | 'closed'
+  | 'not-borrowed' // there is no borrowed seat, or it is over
+  | 'clock-set-back' // this machine's clock is behind what it has shown before
+  | 'other-machine' // its container does not open here
   | 'bad-request'; // what was asked for can't be asked: a slip in the calling program
 
 /** A proved outcome names a license that no server shows: to ask for the outcome again would bring the same. */

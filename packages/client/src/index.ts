@@ -2,8 +2,12 @@
  * The SDK an application links. Common path: `connect` → `acquire` → work → `release`. Runs on Node ≥ 20.
  * Compatible within a major version; results and events may get new fields, codes new values.
  */
+export { type Borrowed, openBorrowed, type OpenBorrowedOptions } from './borrowed/borrowed.ts';
+export type { BorrowResult } from './borrowed/borrowing.ts';
+export { borrowedFolder } from './borrowed/default-folder.ts';
 export {
   type AcquireOptions,
+  type BorrowOptions,
   Client,
   type ClientEvents,
   connect,

@@ -9,7 +9,7 @@ export class PresentSession {
   readonly group: Group;
   /** How long to wait for an answer, ms. */
   readonly patienceMs: number;
-  readonly #claims: Claims;
+  readonly claims: Claims;
   #session: Session | undefined;
   #opening: Promise<Session> | undefined;
   #closed = false;
@@ -18,7 +18,7 @@ export class PresentSession {
 
   constructor(group: Group, claims: Claims, patienceMs: number) {
     this.group = group;
-    this.#claims = claims;
+    this.claims = claims;
     this.patienceMs = patienceMs;
   }
 
@@ -45,7 +45,7 @@ export class PresentSession {
   }
 
   async #open(): Promise<Session> {
-    const opened = await Session.open(this.group, this.#claims, this.patienceMs);
+    const opened = await Session.open(this.group, this.claims, this.patienceMs);
     if (!(opened instanceof Session))
       throw new ClientError('not-reachable', `no session could be opened: ${why(opened)}`);
     this.#session = opened;

@@ -81,9 +81,7 @@ export class Seat implements AsyncDisposable {
 
   /** Shortest life of its grants, ms. None outlives its license or feature. */
   get lifeMs(): number {
-    return Math.min(
-      ...this.#grants.map(({ lifeMs, issuedUtc, notAfter }) => Math.min(lifeMs, untilEnd(issuedUtc, notAfter))),
-    );
+    return lifeOf(this.#grants);
   }
 
   /** Its license or feature ends before the life that was granted does. */
@@ -145,6 +143,11 @@ export class Seat implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
+}
+
+/** The shortest of them, ms. */
+export function lifeOf(grants: readonly Grant[]): number {
+  return Math.min(...grants.map(({ lifeMs, issuedUtc, notAfter }) => Math.min(lifeMs, untilEnd(issuedUtc, notAfter))));
 }
 
 /** By the group's own clock, ms; a grant's notAfter of 0 means that there is no end. */

@@ -13,7 +13,7 @@ import {
   signCommand,
   toBase64url,
   type SigningKey,
-  type ConsumeCommand,
+  type SessionSigned,
 } from '@trefoil/license';
 import { ed25519FromSeed } from '@trefoil/license/node-crypto';
 import { ClientError } from './errors.ts';
@@ -53,11 +53,16 @@ type Bare<C> = C extends { requestId: number } ? Omit<C, InSession | 'signature'
 /** A command of a session without what the session fills in. */
 export type SessionRequest = Bare<Command>;
 
-interface SessionParts {
-  readonly id: Uint8Array;
+/** What a session is known by, and ended with. */
+export interface Own {
   readonly key: SigningKey;
-  readonly seed: Uint8Array;
   readonly closeSecret: Uint8Array;
+  /** Of the key; undefined = it is not ours to give: it stays in a container. */
+  readonly seed?: Uint8Array;
+}
+
+interface SessionParts extends Own {
+  readonly id: Uint8Array;
   readonly timeoutMs: number;
   readonly nextRequest: number;
 }
@@ -90,7 +95,7 @@ export class Session {
   readonly loose = new Map<number, { readonly secret: Uint8Array; givenBack: boolean }>();
   readonly #group: Group;
   readonly #closeSecret: Uint8Array;
-  readonly #seed: Uint8Array;
+  readonly #seed: Uint8Array | undefined;
   #nextRequest = 1;
   /** Asked, and not answered yet, in ascending order: what is below the first of them the group may forget. */
   readonly #unanswered = new Set<number>();
@@ -115,10 +120,10 @@ export class Session {
     group: Group,
     claims: Claims,
     patienceMs: number,
+    own: Own = { ...group.machine.sessionKey(), closeSecret: group.machine.secret() },
   ): Promise<Session | Extract<Answer, { kind: 'unknown' }> | Outcome> {
     const { machine } = group;
-    const { key, seed } = machine.sessionKey();
-    const closeSecret = machine.secret();
+    const { key, closeSecret } = own;
     const { set } = group.configuration;
     const asked = {
       kind: 'open',
@@ -143,9 +148,7 @@ export class Session {
     if (outcome.kind !== 'opened') return outcome;
     return new Session(group, {
       id: sessionIdOf(group.crypto, set, openAt(atLogTime)),
-      key,
-      seed,
-      closeSecret,
+      ...own,
       timeoutMs: outcome.timeoutMs,
       nextRequest: 1,
     });
@@ -175,10 +178,9 @@ export class Session {
     const lowestUnanswered = unanswered === undefined ? requestId : this.#lowest(unanswered);
     const numbered = { ...request, session: this.id, requestId, lowestUnanswered };
     const { set } = this.#group.configuration;
-    const command =
-      numbered.kind === 'consume'
-        ? signCommand<ConsumeCommand>(set, numbered, this.key)
-        : (numbered as Exclude<Command, { signature: Uint8Array }>);
+    const command = isSigned(numbered)
+      ? signCommand<SessionSigned>(set, numbered, this.key)
+      : (numbered as Exclude<Command, { signature: Uint8Array }>);
     const sentAtMs = this.#group.stopwatch.now();
     return this.#send(
       { requestId, bytes: encodeCommand(command), sentAtMs, kind: command.kind, unanswered },
@@ -221,7 +223,7 @@ export class Session {
   /** As the group has them (PROTOCOL §5.11); what gives back waits for nothing. */
   #window({ kind }: SessionRequest): Set<number> | undefined {
     if (kind === 'acquire' || kind === 'renew') return this.#unanswered;
-    return kind === 'consume' ? this.#unansweredProven : undefined;
+    return kind === 'consume' || kind === 'borrow' || kind === 'extend' ? this.#unansweredProven : undefined;
   }
 
   /** What was given up and not asked for again must not stop everything else for ever. */
@@ -286,7 +288,7 @@ export class Session {
   saved(): SavedSession {
     return {
       id: toBase64url(this.id),
-      seed: toBase64url(this.#seed),
+      seed: toBase64url(this.#seed as Uint8Array), // of a key of our own
       closeSecret: toBase64url(this.#closeSecret),
       timeoutMs: this.timeoutMs,
       nextRequest: this.#nextRequest,
@@ -296,6 +298,11 @@ export class Session {
   /** By which admins see and evict it. */
   get handle(): Uint8Array {
     return sessionHandleOf(this.#group.crypto, this.id);
+  }
+
+  /** One whose key is elsewhere, as it was left. */
+  static of(group: Group, parts: SessionParts): Session {
+    return new Session(group, parts);
   }
 
   static resume(group: Group, saved: SavedSession): Session {
@@ -309,6 +316,12 @@ export class Session {
       nextRequest: saved.nextRequest,
     });
   }
+}
+
+function isSigned<R extends { readonly kind: Command['kind'] }>(
+  request: R,
+): request is Extract<R, { kind: SessionSigned['kind'] }> {
+  return request.kind === 'consume' || request.kind === 'borrow' || request.kind === 'extend';
 }
 
 async function send(

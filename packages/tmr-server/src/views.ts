@@ -152,6 +152,7 @@ export function listLicenses({ proposer }: ProposerRuntime) {
         metering: terms.metering ?? '',
         unitsUsed: BigInt(state.consumed),
         names: [...state.names.keys()].sort(),
+        borrowed: BigInt(state.borrowed),
       };
     }),
   });
@@ -191,6 +192,7 @@ export function listSessions({ proposer }: ProposerRuntime) {
           sinceUtc: BigInt(hold.sinceUtc),
           lingering: hold.lingering,
           overdraft: item.overdraft,
+          borrowedUntilUtc: BigInt(hold.borrowed ? ledger.utc + Math.max(0, hold.freeAt - ledger.logTime) : 0),
         })),
       ),
       waiting: [...session.waits.values()].flatMap((wait) =>

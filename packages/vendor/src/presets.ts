@@ -203,9 +203,14 @@ export const PRESETS: readonly Preset[] = [
   {
     name: 'borrowing',
     title: 'Borrowing',
-    says: 'Some of the seats may leave the house for two weeks. (Not yet: its terms are read, its commands are to come.)',
-    choose: 'Field work.',
-    terms: { quantity: 10, borrowing: { seats: 3, longest: 'P14D', extensions: 1 } },
+    says:
+      'Some of the seats may leave the house for two weeks and once for two more, and come back sooner if they are given back; the ' +
+      'application needs no network then. The seat of one lost machine a year is there again at once.',
+    choose: 'Field work, travel, networks that come and go.',
+    terms: {
+      quantity: 10,
+      borrowing: { seats: 3, longest: 'P14D', extensions: 1, writeOffs: { count: 1, within: 'P365D' } },
+    },
   },
   {
     name: 'overflow',

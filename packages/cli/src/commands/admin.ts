@@ -8,6 +8,7 @@ import {
   nameFault,
   type Outcome,
   signCommand,
+  type WriteOffCommand,
 } from '@trefoil/license';
 import { systemRandom } from '@trefoil/host';
 import { Command } from 'commander';
@@ -46,57 +47,93 @@ export function updateCommand(): Command {
     });
 }
 
-export function evictCommand(): Command {
-  return withClientOptions(new Command('evict'))
-    .description("End somebody's session. Its seats are free when its last grant has run out, not sooner.")
+interface EndingOptions extends ClientOptions {
+  readonly adminKey: string;
+  readonly passphraseFile?: string;
+  readonly reason: string;
+}
+
+function withEndingOptions(command: Command): Command {
+  return withClientOptions(command)
     .argument('<session>', 'its id from "trefoil sessions", or the beginning of it')
     .requiredOption('--admin-key <file>', 'PEM of an admin key that the group document names')
-    .option('--passphrase-file <file>', 'passphrase of the admin key')
+    .option('--passphrase-file <file>', 'passphrase of the admin key');
+}
+
+export function evictCommand(): Command {
+  return withEndingOptions(new Command('evict'))
+    .description("End somebody's session. Its seats are free when its last grant has run out, not sooner.")
     .option('--reason <text>', 'shown to the one who is evicted', '')
     .addHelpText(
       'after',
       '\nExample:\n  trefoil evict 3fa9 --admin-key admin.key.pem --reason "needed for the release build"',
     )
-    .action(
-      async (
-        prefix: string,
-        options: ClientOptions & { adminKey: string; passphraseFile?: string; reason: string },
-      ) => {
-        const fault = nameFault(options.reason, LIMITS.reasonBytes);
-        if (fault !== undefined) throw new CliError(EXIT.usage, `--reason ${fault}`);
-        const key = await readKey(options.adminKey, options.passphraseFile);
-        const group = await findGroup(options);
-        try {
-          const session = await findSession(group, prefix);
-          const command = signCommand<EvictCommand>(
-            group.configuration.set,
-            {
-              kind: 'evict',
-              admin: keyIdBytes(group.crypto, key.publicKey),
-              nonce: systemRandom.bytes(16),
-              atLogTime: await group.certifiedLogTime(),
-              session,
-              reason: options.reason,
-            },
-            key,
-          );
-          const outcome = await submitOutside(group, encodeCommand(command), PATIENCE_MS);
-          const json = { ...outcome, session: Buffer.from(session).toString('hex') };
-          if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason, json);
-          if (outcome.kind !== 'evicted') throw new CliError(EXIT.denied, `refused: ${refusalOf(outcome)}`, json);
-          if (options.json) return printJson(json);
-          const waitMs = Math.max(0, outcome.freeAtLogTime - (await group.certifiedLogTime()));
-          print(`evicted; its seats are free in ${duration(waitMs)} at the latest`);
-        } finally {
-          group.close();
-        }
-      },
-    );
+    .action(async (prefix: string, options: EndingOptions) => {
+      const { outcome, json, group } = await endSession('evict', prefix, options);
+      try {
+        if (options.json) return printJson(json);
+        const waitMs = Math.max(0, outcome.freeAtLogTime - (await group.certifiedLogTime()));
+        print(`evicted; its seats are free in ${duration(waitMs)} at the latest`);
+      } finally {
+        group.close();
+      }
+    });
+}
+
+export function writeOffCommand(): Command {
+  return withEndingOptions(new Command('write-off'))
+    .description('Have the borrowed seats of a lost machine back at once, as many as the license allows.')
+    .option('--reason <text>', 'what became of the machine', '')
+    .addHelpText(
+      'after',
+      '\nExample:\n  trefoil write-off 3fa9 --admin-key admin.key.pem --reason "laptop stolen on the train"',
+    )
+    .action(async (prefix: string, options: EndingOptions) => {
+      const { json, group } = await endSession('write-off', prefix, options);
+      group.close();
+      if (options.json) printJson(json);
+      else print('written off; its seats are free');
+    });
+}
+
+/** What an admin says of a session, and what came of it; the group is open yet. */
+async function endSession(
+  kind: 'evict' | 'write-off',
+  prefix: string,
+  options: EndingOptions,
+): Promise<{ outcome: Outcome & { kind: 'evicted' }; json: object; group: Group }> {
+  const fault = nameFault(options.reason, LIMITS.reasonBytes);
+  if (fault !== undefined) throw new CliError(EXIT.usage, `--reason ${fault}`);
+  const key = await readKey(options.adminKey, options.passphraseFile);
+  const group = await findGroup(options);
+  try {
+    const session = await findSession(group, prefix);
+    const unsigned = {
+      admin: keyIdBytes(group.crypto, key.publicKey),
+      nonce: systemRandom.bytes(16),
+      atLogTime: await group.certifiedLogTime(),
+      ...{ session, reason: options.reason },
+    };
+    const { set } = group.configuration;
+    const command =
+      kind === 'evict'
+        ? signCommand<EvictCommand>(set, { kind, ...unsigned }, key)
+        : signCommand<WriteOffCommand>(set, { kind, ...unsigned }, key);
+    const outcome = await submitOutside(group, encodeCommand(command), PATIENCE_MS);
+    const json = { ...outcome, session: Buffer.from(session).toString('hex') };
+    if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason, json);
+    if (outcome.kind !== 'evicted') throw new CliError(EXIT.denied, `refused: ${refusalOf(outcome)}`, json);
+    return { outcome, json, group };
+  } catch (error) {
+    group.close();
+    throw error;
+  }
 }
 
 function refusalOf(outcome: Outcome): string {
   if (outcome.kind !== 'refused') return outcome.kind;
-  return outcome.code === 'unknown-admin' ? "this key is not an admin's of this group (unknown-admin)" : outcome.code;
+  if (outcome.code === 'unknown-admin') return "this key is not an admin's of this group (unknown-admin)";
+  return outcome.detail === '' ? outcome.code : `${printable(outcome.detail)} (${outcome.code})`;
 }
 
 function quantityOf(quantity: number): string {

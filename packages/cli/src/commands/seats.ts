@@ -8,7 +8,6 @@ import {
   type Client,
   ClientError,
   type ConnectOptions,
-  type Denied,
   resume,
   type SavedClient,
   type Seat,
@@ -18,6 +17,8 @@ import { COUNTING_MODES, GRANT_FLAGS, LIMITS } from '@trefoil/license';
 import { Command } from 'commander';
 import { type ClientOptions, connectClient, trust, withClientOptions } from '../connection.ts';
 import { refuseExisting } from '../files.ts';
+import { refusal, sentenceOf } from '../refusals.ts';
+import { borrowedSeat } from './borrow.ts';
 import {
   CliError,
   date,
@@ -52,7 +53,9 @@ function withSeatOptions(command: Command): Command {
 
 export function runCommand(): Command {
   return withSeatOptions(new Command('run'))
-    .description('Run a command that needs a seat: taken before, held as long as it runs, given back after.')
+    .description(
+      'Run a command that needs a seat: taken before, held as long as it runs, given back after; or one that this machine has borrowed.',
+    )
     .requiredOption('--product <code>', 'the product')
     .argument('<command...>', 'after --: the command and its arguments')
     .addHelpText(
@@ -64,6 +67,12 @@ export function runCommand(): Command {
     )
     .action(async (words: string[], options: SeatOptions & { product: string }) => {
       const signals = new PassedSignals();
+      await using borrowed = await borrowedSeat(options, options.product, options);
+      if (borrowed !== undefined) {
+        borrowed.over.addEventListener('abort', () => note(printable(`trefoil: ${reasonOf(borrowed.over)}`)));
+        process.exitCode = await runChild(words, signals);
+        return;
+      }
       let client: Client;
       try {
         client = await connectClient(options, words[0] ?? 'run');
@@ -78,6 +87,10 @@ export function runCommand(): Command {
       tellWhatHappens(connected);
       process.exitCode = await runChild(words, signals);
     });
+}
+
+function reasonOf({ reason }: AbortSignal): string {
+  return reason instanceof Error ? reason.message : String(reason);
 }
 
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
@@ -305,25 +318,4 @@ const FLAG_WORDS: Readonly<Record<Flag, string>> = {
 
 function flagNames(flags: number): Flag[] {
   return (Object.keys(GRANT_FLAGS) as Flag[]).filter((name) => (flags & GRANT_FLAGS[name]) !== 0);
-}
-
-type NotDone =
-  | Denied
-  | { readonly kind: 'refused'; readonly code: string; readonly detail: string }
-  | { readonly kind: 'unknown'; readonly reason: string };
-
-function refusal(result: NotDone): CliError {
-  const code = result.kind === 'denied' ? EXIT.denied : result.kind === 'unknown' ? EXIT.notReachable : EXIT.failure;
-  return new CliError(code, sentenceOf(result), result);
-}
-
-function sentenceOf(result: NotDone): string {
-  switch (result.kind) {
-    case 'denied':
-      return printable(result.sentence);
-    case 'refused':
-      return printable(`refused: ${result.code}${result.detail === '' ? '' : ` (${result.detail})`}`);
-    case 'unknown':
-      return `no answer that counts: ${result.reason}; try again, nothing is counted twice`;
-  }
 }

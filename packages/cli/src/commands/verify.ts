@@ -3,7 +3,7 @@ import { decodeGrantBundle, type Grant, LicenseError, type VerifiedGrant, verify
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { Command } from 'commander';
 import { readTrimmed } from '../files.ts';
-import { CliError, EXIT, print, printable, printJson, time } from '../terminal.ts';
+import { CliError, duration, EXIT, print, printable, printJson, time } from '../terminal.ts';
 
 export function verifyCommand(): Command {
   return new Command('verify')
@@ -50,5 +50,5 @@ function sentenceOf(grant: Grant, { accept, validUntilUtc }: VerifiedGrant): str
   const what = `valid: ${seats} of ${product} for ${user} on ${host}, license ${license} version ${version}`;
   // Valid when it was issued: what a proof is for. Whoever asks about today should not take that for an answer.
   const over = validUntilUtc <= Date.now() ? `; its time ended ${time(validUntilUtc)}` : '';
-  return `${what}, issued ${time(issuedUtc)} for ${lifeMs / 1_000} s; certified as entry ${accept.index}${over}`;
+  return `${what}, issued ${time(issuedUtc)} for ${duration(lifeMs)}; certified as entry ${accept.index}${over}`;
 }

@@ -1,5 +1,6 @@
 import {
   create,
+  type Holding,
   type InstalledLicense,
   ListLicensesReplySchema,
   ListLicensesRequestSchema,
@@ -118,7 +119,7 @@ export function licensesCommand(): Command {
           one.product,
           one.name,
           one.quantity === 0n ? 'not counted' : String(one.quantity),
-          one.used > one.quantity && one.quantity > 0n ? `${one.used} (overdraft)` : String(one.used),
+          usedOf(one),
           one.waiting,
           unitsOf(one),
           time(one.notAfter),
@@ -136,9 +137,23 @@ export function licensesCommand(): Command {
     });
 }
 
+function usedOf({ used, quantity, borrowed }: InstalledLicense): string {
+  const remarks = [
+    ...(used > quantity && quantity > 0n ? ['overdraft'] : []),
+    ...(borrowed > 0n ? [`${borrowed} borrowed`] : []),
+  ];
+  return remarks.length === 0 ? String(used) : `${used} (${remarks.join(', ')})`;
+}
+
 function unitsOf({ metering, hasUnits, unitsUsed, unitsLeft }: InstalledLicense): string {
   if (!hasUnits) return '–';
   return metering === 'postpaid' ? `${unitsUsed} used` : `${unitsLeft} left`;
+}
+
+function holdingOf({ seats, product, feature, lingering, borrowedUntilUtc }: Holding): string {
+  const what = `${seats} × ${product}${feature === '' ? '' : `/${feature}`}`;
+  if (borrowedUntilUtc > 0n) return `${what} (borrowed until ${time(borrowedUntilUtc)})`;
+  return lingering ? `${what} (lingering)` : what;
 }
 
 export function sessionsCommand(): Command {
@@ -164,12 +179,7 @@ export function sessionsCommand(): Command {
           one.host,
           one.program,
           time(one.openedUtc),
-          one.holdings
-            .map(
-              (held) =>
-                `${held.seats} × ${held.product}${held.feature === '' ? '' : `/${held.feature}`}${held.lingering ? ' (lingering)' : ''}`,
-            )
-            .join(', ') || '–',
+          one.holdings.map(holdingOf).join(', ') || '–',
           one.waiting.map((wait) => `${wait.seats} × ${wait.product} (place ${wait.place})`).join(', ') || '–',
           one.idleMs < 60_000n ? '–' : duration(one.idleMs),
           one.evicted === '' ? `kept ${duration(one.remainingMs)} if silent` : `evicted: ${one.evicted}`,
