@@ -124,6 +124,7 @@ const VALID: Readonly<Record<string, Valid>> = {
     (14 * DAY) / SECOND,
     'renewed',
   ],
+  'returned-shown-later': ['renewed before the update', { quantity: 5, returned: true }, {}, 60, 'renewed'],
   overdraft: ['one seat beyond the quantity', overdrawn, { seats: 6, flags: OVERDRAFT }],
   'overdraft-in-percent': [
     'a tenth of five seats is one',
@@ -239,6 +240,7 @@ const INVALID: Readonly<Record<string, Invalid>> = {
     { ...usage, notAfter: '2026-11-03T00:00:00Z' },
     { notAfter: GRANTED_UTC + DAY + 1 },
   ],
+  returned: ['of a license that was taken back', { quantity: 5, returned: true }, {}],
   'borrowed-for-too-long': ['longer than allowed', borrowable, { flags: BORROWED, lifeMs: 14 * DAY + 1 }],
   'borrowed-too-many': ['three, and two may leave', borrowable, { seats: 3, flags: BORROWED, lifeMs: DAY }],
   'borrowed-of-none': ['none may leave', { quantity: 5 }, { flags: BORROWED, lifeMs: DAY }],

@@ -48,7 +48,12 @@ function outcomes(): Record<string, Outcome> {
     updated: {
       ...head,
       kind: 'updated',
-      licenses: [{ license: 'cad-1', version: 2, product: 'cad', quantity: 6 }],
+      licenses: [
+        {
+          ...{ license: 'cad-1', version: 2, product: 'cad', quantity: 6 },
+          ...{ used: 3, borrowed: 1, unitsUsed: 250, firstUseUtc: GRANTED_UTC },
+        },
+      ],
     },
     expired: { ...head, kind: 'expired', hold: 2 },
     ended: { ...head, kind: 'ended', why: 'silent' },

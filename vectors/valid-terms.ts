@@ -33,6 +33,7 @@ const everything = {
   minimum: { server: 2, client: 2 },
   standby: 'hot',
   transfer: { moves: 2, returns: 0, splits: false, wait: 'P7D' },
+  returned: true,
   texts: { en: { title: 'CAD, floating', 'support.phone': '+43 1 234' }, 'de-AT': { title: 'CAD für das Büro' } },
   customer: { name: 'Büro Ångström', order: '工-4711' },
   vendorData: toBase64url(Uint8Array.of(0, 1, 2, 0xff)),

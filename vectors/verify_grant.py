@@ -407,6 +407,7 @@ OPTIONS = {  # version 2
     "minimum": record([], server=whole_number(1, 65535), client=whole_number(1, 65535)),
     "standby": one_of("cold", "hot"),
     "transfer": record([], moves=whole_number(0, 1000), returns=whole_number(0, 1000), splits=flag, wait=duration(0, 3650 * DAY)),
+    "returned": flag,
     "texts": in_languages,
     "customer": texts(128),
     "vendorData": vendor_data,
@@ -583,6 +584,7 @@ def check_grant(grant, lic, config, accept, session_key, fresh):
         need(conditions["usagePeriod"] is None or grant["end"] != 0, "wrong-license")
     if not fresh:
         return
+    need(not conditions["returned"], "wrong-license")
     mode = MODES[grant["mode"]]
     away = conditions["borrowing"] or {"longest": 0, "seats": 0}
     life = away["longest"] * 1000 if flags & 8 else conditions["lifeMs"]

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createLoopbackGroup, GroupHands, type LoopbackGroup, ServerProcess } from '@trefoil/cli';
+import { createLoopbackGroup, GroupHands, type LoopbackGroup, type LoopbackOptions, ServerProcess } from '@trefoil/cli';
 import { type Client, connect } from '@trefoil/client';
 
 /** Five real processes on loopback, with a fresh vendor; stopped and removed at the end. */
@@ -22,8 +22,7 @@ export class RunningGroup implements AsyncDisposable {
     options: {
       prepare?: (group: LoopbackGroup) => Promise<void>;
       beforeRemoval?: () => void;
-      virtualContainers?: number;
-    } = {},
+    } & LoopbackOptions = {},
   ): Promise<RunningGroup> {
     const stack = new AsyncDisposableStack();
     try {

@@ -25,6 +25,8 @@ export function denialSentence(denied: Denied): string {
     case 'not-yet':
       return `The license for ${what} is not valid before ${minute(at)}.`;
     case 'expired':
+      if (detail === 'returned')
+        return `The license for ${what} was taken back by the vendor; ask for the one in its place.`;
       return `The license for ${what} expired on ${minute(at)}; the vendor can renew it.`;
     case 'configuration-expired':
       return `The container set's configuration has expired: the vendor has to renew it.`;

@@ -196,6 +196,7 @@ export function excess(
   grant: Pick<Grant, 'feature' | 'mode' | 'lifeMs' | 'seats' | 'flags' | 'issuedUtc'>,
 ): string | undefined {
   const scope = scopeOf(terms, grant.feature);
+  if (terms.returned) return 'was taken back';
   if (scope === undefined) return `has no feature ${quoted(grant.feature)}`;
   if (!terms.counting.includes(grant.mode)) return `does not allow counting by ${grant.mode}`;
   const longestMs = isBorrowed(grant) ? (terms.borrowing?.longestMs ?? 0) : terms.offlineGraceMs;

@@ -22,5 +22,6 @@ export * from './limits.ts';
 export * from './merkle.ts';
 export * from './outcome-codes.ts';
 export * from './outcomes.ts';
+export * from './receipt.ts';
 export * from './statements.ts';
 export * from './terms/index.ts';

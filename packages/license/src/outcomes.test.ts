@@ -26,7 +26,8 @@ const holder = fc.record({ user: text, host: text, sinceUtc: u64, seats: u32, id
 const place = fc.integer({ min: 1, max: 0xffff_ffff });
 const waiting = fc.array(fc.record({ hold: u64, place }), { maxLength: 3 });
 const part = fc.record({ item, license: text, version: u32, units: u64, left: u64 });
-const installed = fc.record({ license: text, version: u32, product: text, quantity: u64 });
+const counters = { used: u64, borrowed: u64, unitsUsed: u64, firstUseUtc: u64 };
+const installed = fc.record({ license: text, version: u32, product: text, quantity: u64, ...counters });
 
 const answers: { readonly [K in Outcome['kind']]: fc.Arbitrary<object> } = {
   opened: fc.record({ logTime: u64, utc: u64, timeoutMs: u32 }),

@@ -125,6 +125,12 @@ export interface InstalledLicense {
   readonly version: number;
   readonly product: string;
   readonly quantity: number;
+  /** As the group has it at that moment: for whoever takes a license back, or issues it anew. */
+  readonly used: number;
+  readonly borrowed: number;
+  readonly unitsUsed: number;
+  /** 0 = no usage period has begun. */
+  readonly firstUseUtc: number;
 }
 
 const KINDS = [
@@ -212,7 +218,10 @@ function writeAnswer(writer: Writer, answer: Answer): void {
       return;
     case 'updated':
       writer.u16(answer.licenses.length);
-      for (const one of answer.licenses) writer.text(one.license).u32(one.version).text(one.product).u64(one.quantity);
+      for (const one of answer.licenses) {
+        writer.text(one.license).u32(one.version).text(one.product).u64(one.quantity);
+        writer.u64(one.used).u64(one.borrowed).u64(one.unitsUsed).u64(one.firstUseUtc);
+      }
       return;
     case 'ended':
       writer.u8(answer.why === 'silent' ? 0 : 1);
@@ -342,6 +351,10 @@ function readInstalled(reader: Reader): InstalledLicense {
     version: reader.u32(),
     product: reader.text(LIMITS.codeBytes),
     quantity: reader.u64(),
+    used: reader.u64(),
+    borrowed: reader.u64(),
+    unitsUsed: reader.u64(),
+    firstUseUtc: reader.u64(),
   };
 }
 

@@ -9,5 +9,6 @@ export {
   makeUpdate,
 } from './issue.ts';
 export { createKey, keyFromPem, publicPem, type VendorKey } from './keys.ts';
+export { reissued, returnedVersion } from './move.ts';
 export { type Preset, presetNamed, PRESETS } from './presets.ts';
 export { containerRequest } from './request.ts';

@@ -2,6 +2,7 @@ import { create, ListSessionsReplySchema, ListSessionsRequestSchema } from '@tre
 import type { Group } from '@trefoil/client';
 import {
   encodeCommand,
+  encodeReceipt,
   type EvictCommand,
   keyIdBytes,
   LIMITS,
@@ -10,10 +11,10 @@ import {
   signCommand,
   type WriteOffCommand,
 } from '@trefoil/license';
-import { systemRandom } from '@trefoil/host';
+import { systemRandom, writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
 import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
-import { readKey, readTrimmed } from '../files.ts';
+import { readKey, readTrimmed, refuseExisting } from '../files.ts';
 import { CliError, duration, EXIT, print, printable, printJson } from '../terminal.ts';
 import { applyUpdate, submitOutside } from './apply-update.ts';
 
@@ -23,8 +24,13 @@ export function updateCommand(): Command {
   return withClientOptions(new Command('update'))
     .description('Put an update file of the vendor into service. Nobody has to stop working.')
     .argument('<file>')
-    .addHelpText('after', '\nExample:\n  trefoil update cad-2026-0042.update')
-    .action(async (file: string, options: ClientOptions) => {
+    .option(
+      '--receipt <file>',
+      'write what proves to the vendor that it was installed, and what was left of each license',
+    )
+    .addHelpText('after', '\nExample:\n  trefoil update cad-2026-0042.update --receipt cad.receipt.json')
+    .action(async (file: string, options: ClientOptions & { receipt?: string }) => {
+      if (options.receipt !== undefined) await refuseExisting(options.receipt);
       const document = await readTrimmed(file, LIMITS.updateBytes);
       const group = await findGroup(options);
       try {
@@ -37,7 +43,10 @@ export function updateCommand(): Command {
           );
         if (result.kind === 'refused')
           throw new CliError(EXIT.denied, `refused (${result.code}): ${printable(result.detail)}`, result);
-        if (options.json) printJson(result);
+        const { receipt, ...outcome } = result;
+        if (options.receipt !== undefined)
+          await writeFileAtomically(options.receipt, `${encodeReceipt(receipt)}\n`, { mode: 0o644 });
+        if (options.json) printJson(outcome);
         else
           for (const one of result.licenses)
             print(`installed: ${one.license} version ${one.version}, ${quantityOf(one.quantity)} ${one.product}`);

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { makeDirectory } from '@trefoil/host';
 import { type JsonObject, parseStrictJson, toBase64url, verifyConfiguration } from '@trefoil/license';
@@ -7,16 +6,16 @@ import {
   certifyIssuingKey,
   configure,
   createKey,
-  type Issuer,
   issueLicense,
-  issuerOf,
   makeUpdate,
   type Preset,
   presetNamed,
   PRESETS,
 } from '@trefoil/vendor';
 import { Command } from 'commander';
-import { readKey, readPassphrase, readTrimmed, writeResult } from '../files.ts';
+import { readPassphrase, readTrimmed, writeResult } from '../files.ts';
+import { type Folder, readIssuer, tmrIdOf, withFolder } from './vendor-folder.ts';
+import { reissueCommand, returnCommand } from './vendor-move.ts';
 import { CliError, EXIT, note, print, printable, printJson, table, wholeNumber } from '../terminal.ts';
 
 const DAY_MS = 86_400_000;
@@ -30,18 +29,9 @@ export function vendorCommand(): Command {
     .addCommand(initRootCommand())
     .addCommand(configureCommand())
     .addCommand(issueCommand())
+    .addCommand(returnCommand())
+    .addCommand(reissueCommand())
     .addCommand(presetsCommand());
-}
-
-interface Folder {
-  readonly directory: string;
-  readonly passphraseFile?: string;
-}
-
-function withFolder(command: Command): Command {
-  return command
-    .option('--directory <path>', "folder with the vendor's keys", 'vendor')
-    .option('--passphrase-file <file>', 'encrypts the keys, or opens them');
 }
 
 function initRootCommand(): Command {
@@ -164,11 +154,6 @@ function issueCommand(): Command {
     });
 }
 
-/** Two licenses of one vendor need different numbers, and nobody should have to count. */
-function tmrIdOf(license: string): number {
-  return 1 + (createHash('sha256').update(license).digest().readUInt32BE(0) >>> 1);
-}
-
 async function readTerms(options: IssueOptions): Promise<JsonObject> {
   const terms = withPreset(options, options.terms === undefined ? {} : await readTermsFile(options.terms));
   if (options.quantity === undefined) {
@@ -227,16 +212,6 @@ async function readTermsFile(file: string): Promise<JsonObject> {
   if (terms === null || typeof terms !== 'object' || Array.isArray(terms))
     throw new CliError(EXIT.failure, `${file}: the terms are not a JSON object`);
   return terms as JsonObject;
-}
-
-async function readIssuer(options: Folder): Promise<Issuer> {
-  const { directory } = options;
-  const key = await readKey(join(directory, 'issuing.key.pem'), options.passphraseFile);
-  const root = {
-    alg: 'ed25519',
-    bytes: Buffer.from(await readTrimmed(join(directory, 'root.pub')), 'base64url'),
-  } as const;
-  return issuerOf(root, await readTrimmed(join(directory, 'issuing-key.jws')), key);
 }
 
 function days(text: string): number {

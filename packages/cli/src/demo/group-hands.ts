@@ -21,6 +21,8 @@ export interface Sale {
   readonly terms?: JsonObject;
   readonly license?: string;
   readonly product?: string;
+  /** 0 = not for a group of three. */
+  readonly tmrId?: number;
 }
 
 const POLL_MS = 50;
@@ -92,7 +94,7 @@ export class GroupHands implements AsyncDisposable {
   }
 
   /** The update file that the vendor would send. */
-  updateFor({ version, quantity, terms, license = 'cad-1', product = 'cad' }: Sale): string {
+  updateFor({ version, quantity, terms, license = 'cad-1', product = 'cad', tmrId }: Sale): string {
     const { issuer, root } = this.group;
     const { configuration } = this.#virtualContainer;
     const issuedAt = Date.now();
@@ -101,7 +103,7 @@ export class GroupHands implements AsyncDisposable {
       version,
       product,
       name: 'CAD Professional',
-      tmrId: 1,
+      tmrId: tmrId ?? (configuration.threshold === 2 ? 1 : 0),
       terms: { quantity, ...terms },
       issuedAt,
     });

@@ -18,7 +18,7 @@ import {
 } from '@trefoil/vendor';
 import { stringify } from 'yaml';
 
-/** A whole group on this machine's loopback: five servers' folders, and the vendor who sells to it. */
+/** A whole group on this machine's loopback: its servers' folders, and the vendor who sells to it. */
 export interface LoopbackGroup {
   readonly directory: string;
   readonly root: VendorKey;
@@ -47,22 +47,29 @@ const HOST = '127.0.0.1';
 const DAY_MS = 86_400_000;
 const CERTIFICATE_DAYS = 30;
 
-/** Makes everything that five hosts and a vendor would make, in one folder. Nothing is started. */
-export async function createLoopbackGroup(
-  directory: string,
-  options: { virtualContainers?: number } = {},
-): Promise<LoopbackGroup> {
+export interface LoopbackOptions {
+  readonly virtualContainers?: number;
+  /** The form for small customers: one license server, one TMR server. Default: five. */
+  readonly single?: boolean;
+  /** Who sells to it; default: a new vendor. */
+  readonly vendor?: Vendor;
+}
+
+/** Makes everything that the hosts and a vendor would make, in one folder. Nothing is started. */
+export async function createLoopbackGroup(directory: string, options: LoopbackOptions = {}): Promise<LoopbackGroup> {
   const count = options.virtualContainers ?? 1;
+  const names = options.single === true ? SINGLE : SERVERS;
   const ports = await freePorts(10);
   const place = (name: string): string => join(directory, name);
-  for (const name of ['vendor', 'admin', ...SERVERS]) await mkdir(place(name), { recursive: true, mode: 0o700 });
-  const vendor = await createVendor(place('vendor'));
+  for (const name of ['vendor', 'admin', ...names]) await mkdir(place(name), { recursive: true, mode: 0o700 });
+  const vendor = options.vendor ?? (await createVendor(place('vendor')));
   const configurations: Configuration[] = [];
-  for (let n = 1; n <= count; n++) configurations.push(await createSet(directory, vendor.issuer, n));
+  for (let n = 1; n <= count; n++)
+    configurations.push(await createSet(directory, vendor.issuer, { n, members: membersOf(names) }));
   const tmrKeys = { A: generateEd25519(), B: generateEd25519() };
   const admin = createKey();
   await writeSecret(join(place('admin'), 'admin.key.pem'), admin.toPem());
-  const groupDocument = sealEnvelope(nodeCrypto(), 'trefoil-group', groupJson(ports, tmrKeys, admin), admin);
+  const groupDocument = sealEnvelope(nodeCrypto(), 'trefoil-group', groupJson(names, ports, tmrKeys, admin), admin);
   const documents = {
     'vendor-root.pub': `${vendor.vendorRoot}\n`,
     'issuing-key.jws': vendor.issuer.document.text,
@@ -72,8 +79,17 @@ export async function createLoopbackGroup(
   const link = await createAuthority({ name: 'Trefoil demo link authority' });
   const client = await createAuthority({ name: 'Trefoil demo client authority' });
   const servers = await Promise.all(
-    SERVERS.map((name, i) =>
-      createServerFolder(place(name), { name, documents, link, client, ports, i, tmrKeys, count }),
+    names.map((name) =>
+      createServerFolder(place(name), {
+        name,
+        documents,
+        link,
+        client,
+        ports,
+        i: SERVERS.indexOf(name),
+        tmrKeys,
+        count,
+      }),
     ),
   );
   const virtualContainers = await Promise.all(
@@ -82,7 +98,7 @@ export async function createLoopbackGroup(
       const text = encodeClientFile({
         group: 'demo',
         ...(count > 1 && { set: toBase64url(configuration.set) }),
-        addresses: [`${HOST}:${ports[3]}`, `${HOST}:${ports[4]}`],
+        addresses: tmrServersOf(names).map((id) => `${HOST}:${ports[PORT_OF[id]]}`),
         authority: client.certificatePem,
         vendorRoot: vendor.vendorRoot,
       });
@@ -94,7 +110,9 @@ export async function createLoopbackGroup(
   const [first] = virtualContainers as [(typeof virtualContainers)[0]];
   return {
     directory,
-    ...vendor,
+    root: vendor.root,
+    vendorRoot: vendor.vendorRoot,
+    issuer: vendor.issuer,
     ...first,
     virtualContainers,
     adminKeyFile: join(place('admin'), 'admin.key.pem'),
@@ -103,8 +121,22 @@ export async function createLoopbackGroup(
 }
 
 const SERVERS = ['license-server-1', 'license-server-2', 'license-server-3', 'tmr-server-A', 'tmr-server-B'] as const;
+type ServerName = (typeof SERVERS)[number];
+const SINGLE: readonly ServerName[] = ['license-server-1', 'tmr-server-A'];
+const PORT_OF = { A: 3, B: 4 } as const;
 
-async function createVendor(directory: string): Promise<{ root: VendorKey; vendorRoot: string; issuer: Issuer }> {
+function membersOf(names: readonly ServerName[]): number[] {
+  return [1, 2, 3].filter((member) => names.some((name) => name === `license-server-${member}`));
+}
+
+function tmrServersOf(names: readonly ServerName[]): ('A' | 'B')[] {
+  return (['A', 'B'] as const).filter((id) => names.includes(`tmr-server-${id}`));
+}
+
+/** Who sells: root and issuing key. */
+export type Vendor = Pick<LoopbackGroup, 'root' | 'vendorRoot' | 'issuer'>;
+
+async function createVendor(directory: string): Promise<Vendor> {
   const root = createKey();
   const issuing = createKey();
   const now = Date.now();
@@ -121,10 +153,14 @@ async function createVendor(directory: string): Promise<{ root: VendorKey; vendo
   return { root, vendorRoot: toBase64url(root.publicKey.bytes), issuer: issuerOf(root.publicKey, document, issuing) };
 }
 
-/** Three containers, each in its server's folder; their requests; the vendor's configuration. */
-async function createSet(directory: string, issuer: Issuer, n: number): Promise<Configuration> {
+/** The containers, each in its server's folder; their requests; the vendor's configuration. */
+async function createSet(
+  directory: string,
+  issuer: Issuer,
+  { n, members }: { n: number; members: readonly number[] },
+): Promise<Configuration> {
   const requests: string[] = [];
-  for (const member of [1, 2, 3]) {
+  for (const member of members) {
     const file = join(directory, `license-server-${member}`, numbered('container.tfc', n));
     const { container } = await createSoftwareContainer({ file });
     requests.push(await containerRequest(container, `demo license server ${member}`));
@@ -143,18 +179,18 @@ async function createSet(directory: string, issuer: Issuer, n: number): Promise<
 
 type TmrKeys = Record<'A' | 'B', ReturnType<typeof generateEd25519>>;
 
-function groupJson(ports: readonly number[], tmrKeys: TmrKeys, admin: VendorKey) {
+function groupJson(names: readonly ServerName[], ports: readonly number[], tmrKeys: TmrKeys, admin: VendorKey) {
   return {
     format: 1,
     group: 'demo',
     version: 1,
-    tmrServers: (['A', 'B'] as const).map((id, i) => ({
+    tmrServers: tmrServersOf(names).map((id) => ({
       id,
       alg: 'ed25519',
       key: toBase64url(tmrKeys[id].key.publicKey.bytes),
-      address: `${HOST}:${ports[3 + i]}`,
+      address: `${HOST}:${ports[PORT_OF[id]]}`,
     })),
-    licenseServers: [1, 2, 3].map((member) => ({ member, address: `${HOST}:${ports[member - 1]}` })),
+    licenseServers: membersOf(names).map((member) => ({ member, address: `${HOST}:${ports[member - 1]}` })),
     admins: [{ name: 'demo admin', alg: 'ed25519', key: toBase64url(admin.publicKey.bytes) }],
   };
 }
@@ -162,7 +198,7 @@ function groupJson(ports: readonly number[], tmrKeys: TmrKeys, admin: VendorKey)
 async function createServerFolder(
   folder: string,
   parts: {
-    name: (typeof SERVERS)[number];
+    name: ServerName;
     documents: Readonly<Record<string, string>>;
     link: Identity;
     client: Identity;

@@ -23,6 +23,7 @@ describe('terms', () => {
       queue: true,
       minimum: { server: 0, client: 0 },
       transfer: { splits: true, waitMs: 0 },
+      returned: false,
     });
   });
 
@@ -72,8 +73,10 @@ describe('terms', () => {
       texts: { en: { denied: 'Call us.' }, 'de-AT': { denied: 'Rufen Sie an.' } },
       customer: { order: '4711' },
       vendorData: 'AAAA',
+      returned: true,
     };
     const read = parseTerms(terms(full));
+    assert.equal(read.returned, true);
     assert.equal(read.overdraft, 2); // of five seats, rounded up
     assert.deepEqual([read.graceMs, read.usagePeriodMs, read.downgrade], [14 * DAY, 30 * DAY, true]);
     assert.deepEqual([read.metering, read.units, read.queue, read.standby], ['postpaid', undefined, false, 'hot']);

@@ -62,6 +62,8 @@ export interface Terms {
   readonly minimum: Minimum;
   readonly standby?: 'cold' | 'hot';
   readonly transfer: Transfer;
+  /** The vendor has taken it back: nothing is granted any more, and what is left is certified (PROTOCOL §5.10). */
+  readonly returned: boolean;
 }
 
 /**
@@ -92,6 +94,7 @@ export function parseTerms(value: Json | undefined): Terms {
     minimum: minimum(fields),
     ...optional('standby', fields.has('standby') ? fields.oneOf('standby', ['cold', 'hot']) : undefined),
     transfer: transfer(fields),
+    returned: fields.has('returned') && fields.flag('returned'),
     downgrade: fields.has('downgrade') && fields.flag('downgrade'),
   };
   checkInformation(fields);
@@ -269,6 +272,7 @@ const TERMS_OF_VERSION_2: ReadonlySet<string> = new Set([
   'minimum',
   'standby',
   'transfer',
+  'returned',
   'texts',
   'customer',
   'vendorData',

@@ -40,7 +40,8 @@ export function endOf({ ledger, state, scope }: Ask): number {
 
 /** When it is granted no more. */
 export function lastOf(ask: Ask): number {
-  return endOf(ask) + ask.state.license.terms.graceMs;
+  const { terms } = ask.state.license;
+  return terms.returned ? 0 : endOf(ask) + terms.graceMs;
 }
 
 export function modeOf({ state, item }: Ask): CountingMode {

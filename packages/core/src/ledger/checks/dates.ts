@@ -7,7 +7,8 @@ export function checkBegin({ ledger, scope }: Ask): Denial | undefined {
 
 export function checkEnd(ask: Ask): Denial | undefined {
   const last = lastOf(ask);
-  return ask.ledger.utc >= last ? { code: 'expired', at: last } : undefined;
+  const detail = ask.state.license.terms.returned ? 'returned' : '';
+  return ask.ledger.utc >= last ? { code: 'expired', at: last, detail } : undefined;
 }
 
 export function checkConfiguration({ ledger }: Ask): Denial | undefined {

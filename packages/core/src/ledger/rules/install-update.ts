@@ -39,12 +39,11 @@ export function installUpdate(ledger: Ledger, command: UpdateCommand): Answer {
   for (const license of update.licenses) install(ledger, update, license);
   return {
     kind: 'updated',
-    licenses: update.licenses.map((license) => ({
-      license: license.id,
-      version: license.version,
-      product: license.product,
-      quantity: license.terms.quantity,
-    })),
+    licenses: update.licenses.map(({ id, version, product, terms }) => {
+      const { used, borrowed, consumed, firstUseUtc } = ledger.licenses.get(id) as LicenseState;
+      const counters = { used, borrowed, unitsUsed: consumed, firstUseUtc };
+      return { license: id, version, product, quantity: terms.quantity, ...counters };
+    }),
   };
 }
 

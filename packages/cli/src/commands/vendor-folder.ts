@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { type Issuer, issuerOf } from '@trefoil/vendor';
+import type { Command } from 'commander';
+import { readKey, readTrimmed } from '../files.ts';
+
+/** Where a vendor's keys are. */
+export interface Folder {
+  readonly directory: string;
+  readonly passphraseFile?: string;
+}
+
+export function withFolder(command: Command): Command {
+  return command
+    .option('--directory <path>', "folder with the vendor's keys", 'vendor')
+    .option('--passphrase-file <file>', 'encrypts the keys, or opens them');
+}
+
+/** Two licenses of one vendor need different numbers, and nobody should have to count. */
+export function tmrIdOf(license: string): number {
+  return 1 + (createHash('sha256').update(license).digest().readUInt32BE(0) >>> 1);
+}
+
+export async function readIssuer(options: Folder): Promise<Issuer> {
+  const { directory } = options;
+  const key = await readKey(join(directory, 'issuing.key.pem'), options.passphraseFile);
+  const root = {
+    alg: 'ed25519',
+    bytes: Buffer.from(await readTrimmed(join(directory, 'root.pub')), 'base64url'),
+  } as const;
+  return issuerOf(root, await readTrimmed(join(directory, 'issuing-key.jws')), key);
+}
