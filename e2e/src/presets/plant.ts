@@ -27,10 +27,15 @@ export class Plant implements AsyncDisposable {
   /** The preset as a real signed file, put into service; with other terms where the story needs them. Again = an update. */
   async sell(preset: string, other: JsonObject = {}, license = preset): Promise<void> {
     const { terms } = presetNamed(preset) ?? assert.fail(`no preset ${preset}`);
-    const { quantity, ...rest } = { ...terms, ...other };
+    await this.sellTerms(preset, { ...terms, ...other }, license);
+  }
+
+  /** Without a preset. */
+  async sellTerms(product: string, terms: JsonObject, license = product): Promise<void> {
+    const { quantity, ...rest } = terms;
     const version = (this.#versions.get(license) ?? 0) + 1;
     this.#versions.set(license, version);
-    await this.running.hands.sell({ version, quantity: Number(quantity), terms: rest, license, product: preset });
+    await this.running.hands.sell({ version, quantity: Number(quantity), terms: rest, license, product });
   }
 
   /** Somebody at a machine; the same name is the same person at another one. */
@@ -40,13 +45,15 @@ export class Plant implements AsyncDisposable {
     return new Person(this.#stack.use(client));
   }
 
-  /** The TMR server that leads is killed; the other one takes over, and the first comes back. */
+  /** The TMR server that leads is killed; the other one takes over, and the first comes back. Where it is the only one, it alone does. */
   async takeover(): Promise<void> {
     const { hands } = this.running;
     const active = await hands.waitForLeader();
     await active.kill();
+    const single = hands.servers.size === 2;
+    if (single) await active.start();
     await hands.waitForLeader();
-    await active.start();
+    if (!single) await active.start();
   }
 
   /** On somebody's machine. */
