@@ -26,10 +26,10 @@ export interface Entry {
 
 /**
  * 2: a renewal has a nonce, a session two windows of requests (decisions 12 and 13). 3: what clients make the group remember has
- * bounds (decision 14). 4: terms of version 2, waits, the customer's rules. 5: borrowing. No program of versions 1 and 2 was ever
- * given away.
+ * bounds (decision 14). 4: terms of version 2, waits, the customer's rules. 5: borrowing. 6: it is counted what is used of each
+ * license. No program of versions 1 and 2 was ever given away.
  */
-export const RULES_VERSION = 5;
+export const RULES_VERSION = 6;
 
 /** Made by another version of the program: no damage, and nothing that could be executed here. */
 export class OtherRules extends LicenseError {

@@ -51,6 +51,8 @@ export const LIMITS = {
   replacedLicenses: 4,
   /** The smallest of what may be remembered counts as 200 bytes; and some licenses. */
   ledgerRecords: 1_100_000,
+  /** For so many days is it known what was used: a month, and some days to fetch it. */
+  usageDays: 35,
   /** What the commands of one entry may bring about: executing and hashing it stays far below takeoverAfterMs. */
   outcomeBytes: 2 * 1024 * 1024,
   /** Who waited and is served at the end of one entry: their outcomes come on top of those of its commands. */

@@ -28,6 +28,7 @@ import { unname } from './rules/unname.ts';
 import { writeOff } from './rules/write-off.ts';
 import { forgetAnswer, remember, rememberAnswer } from './size.ts';
 import { type Answered, type Ledger, type RequestWindow, type Session, touchSession } from './state.ts';
+import { beginDays } from './usage.ts';
 
 /** The outcomes of an entry are longer than they may be in one (PROTOCOL §5.1); so many commands of it fit. */
 export class TooMuchSaid extends LicenseError {
@@ -47,7 +48,7 @@ export class TooMuchSaid extends LicenseError {
 export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
   const commands = entry.commands.map(decodeCommand);
   const { journal } = ledger;
-  const previousLogTime = ledger.logTime;
+  const before = { logTime: ledger.logTime, utc: ledger.utc };
   if (ledger.index > 0) {
     const lead = entry.utc - ledger.utc - (entry.logTime - ledger.logTime);
     journal.set(ledger, 'utcLead', ledger.utcLead + lead);
@@ -55,8 +56,9 @@ export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
   journal.set(ledger, 'index', entry.index);
   journal.set(ledger, 'logTime', entry.logTime);
   journal.set(ledger, 'utc', entry.utc);
+  beginDays(ledger, before);
   const derived = expire(ledger);
-  if (isNextSecond(ledger, previousLogTime)) {
+  if (isNextSecond(ledger, before.logTime)) {
     forget(ledger);
     // A license may have begun, or a rule's hours: nothing in the log says when.
     for (const product of ledger.queues.keys()) journal.add(ledger.stirred, product);

@@ -1,6 +1,7 @@
 import { type Answer, type Holder, LIMITS as FORMAT } from '@trefoil/license';
 import type { Denial } from './checks/ask.ts';
 import type { HolderRef, Ledger, LicenseState } from './state.ts';
+import { countDenial } from './usage.ts';
 
 /** What a client is told beside the reason: who has the seats and since when, so that whoever waits knows whom to ask. */
 export function denied(
@@ -13,6 +14,7 @@ export function denied(
 ): Answer {
   const { code, item, asked, seats, at = 0, detail = '' } = denial;
   const isSeats = code === 'seats';
+  countDenial(ledger, { code, asked, product: item.product });
   return {
     kind: 'denied',
     code,

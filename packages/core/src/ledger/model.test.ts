@@ -9,6 +9,7 @@ import { LedgerRoot } from './root.ts';
 import { sizeOf } from './size.ts';
 import type { Ledger } from './state.ts';
 import { TestLedger, TestSession } from './test-ledger.ts';
+import { UsageModel } from './usage-model.ts';
 
 /** What the ledger should do, said again as simply as possible: one license of seats, one of units. */
 class Model {
@@ -25,8 +26,11 @@ class Model {
     kept: number;
   }[] = [];
 
+  readonly usage: UsageModel;
+
   constructor(timeoutMs: number) {
     this.timeoutMs = timeoutMs;
+    this.usage = new UsageModel(() => this.used);
   }
 
   get borrowable(): number {
@@ -68,6 +72,7 @@ class Model {
       const until = freeAt(now, this.timeoutMs);
       session.holds.set(hold, { seats, freeAt: until });
       session.deadline = Math.max(session.deadline, until);
+      this.usage.count('granted');
       return false;
     });
   }
@@ -82,6 +87,9 @@ class Model {
     const session = this.sessions.get(action.name);
     if (session === undefined) return 'refused';
     const kind = this.#inSession(session, action, now);
+    // An extension is no new grant.
+    if (action.kind !== 'extend' || kind === 'denied')
+      this.usage.count(kind, action.kind === 'consume' ? action.units : 0);
     if (!['granted', 'queued', 'released', 'renewed', 'evicted'].includes(kind)) return kind;
     const living = session.over ? now : freeAt(now, LIMITS.sessionTimeoutMs);
     session.deadline = Math.max(living, ...[...session.holds.values()].map((one) => one.freeAt));
@@ -203,10 +211,12 @@ const step = fc.record({
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 const TIMEOUT_S = 10;
+/** The log begins so long before midnight: runs go over it. */
+const BEFORE_MIDNIGHT_MS = 70_000;
 
 /** One run: the ledger, the model, and a second ledger that was restored from a snapshot and goes on with the same entries. */
 class Run {
-  readonly one = new TestLedger();
+  readonly one = new TestLedger(undefined, Date.UTC(2026, 10, 24) - BEFORE_MIDNIGHT_MS);
   readonly model = new Model(TIMEOUT_S * 1_000);
   readonly sessions = new Map<string, TestSession>();
   sent: { bytes: Command; outcome: Uint8Array; session: string | undefined }[] = [];
@@ -224,6 +234,7 @@ class Run {
       again === undefined ? this.#fresh(action as Exclude<Step['action'], { kind: 'again' | 'sell' }>) : undefined;
     const command = again?.bytes ?? fresh?.command;
     if (command === undefined) return;
+    this.#pass(afterMs);
     const outcome = this.#apply(command, afterMs, undoFirst);
     this.model.expire(now);
     this.#compare({ again, fresh, command, outcome }, now);
@@ -234,6 +245,7 @@ class Run {
     assert.equal(this.one.ledger.licenses.get('sim-1')?.consumed ?? 0, this.model.consumed);
     assert.equal(this.one.ledger.queues.get('cad')?.length ?? 0, this.model.waits.length);
     assert.equal(this.one.ledger.stirred.size, 0);
+    this.model.usage.compare(this.one.ledger);
     if (snapshot) this.#snapshot();
   }
 
@@ -266,6 +278,10 @@ class Run {
     }
   }
 
+  #pass(afterMs: number): void {
+    this.model.usage.pass(afterMs, BEFORE_MIDNIGHT_MS - this.one.ledger.logTime);
+  }
+
   #sell(quantity: number, afterMs: number): void {
     const version = ++this.version;
     const { fixture } = this.one;
@@ -275,6 +291,7 @@ class Run {
       fixture.license({ version, terms }),
       fixture.license({ id: 'sim-1', product: 'sim', version, terms: { quantity: 0, units: 100 * version } }),
     ];
+    this.#pass(afterMs);
     this.#apply({ kind: 'update', document: fixture.update(licenses, version) }, afterMs, true);
     this.model.expire(this.one.ledger.logTime);
     this.model.quantity = quantity;
@@ -363,21 +380,8 @@ function undoneFirst(ledger: Ledger, apply: () => Uint8Array[]): Uint8Array[] {
   return outcomes;
 }
 
-const KINDS = [
-  'opened',
-  'granted',
-  'renewed',
-  'released',
-  'consumed',
-  'closed',
-  'denied',
-  'refused',
-  'evicted',
-  'updated',
-  'expired',
-  'ended',
-  'queued',
-];
+const KINDS =
+  'opened granted renewed released consumed closed denied refused evicted updated expired ended queued'.split(' ');
 const kindOf = (outcome: Uint8Array): string => KINDS[(outcome[0] as number) - 1] as string;
 
 test('random commands do what a simple model says, with undo and through snapshots', () => {

@@ -16,6 +16,7 @@ import { enqueue } from './queue.ts';
 import { countHold } from './seats.ts';
 import { encodeSession, readSession } from './session-record.ts';
 import { sizeOf } from './size.ts';
+import { encodeUsageRecord, restoreUsageRecord, usageRecordNames } from './usage-records.ts';
 import {
   addLicense,
   emptyLedger,
@@ -63,7 +64,7 @@ export function encodeRecord(ledger: Ledger, name: string): Uint8Array | undefin
         : new Writer().raw(one.commandHash).bytes(one.outcome).u64(one.forgetAt).done();
     }
     default:
-      throw new RangeError('no such record');
+      return encodeUsageRecord(ledger, name);
   }
 }
 
@@ -76,6 +77,7 @@ export function recordNames(ledger: Ledger): string[] {
     ...(ledger.policy === undefined ? [] : [recordName.policy]),
     ...[...ledger.ended.keys()].map(recordName.ended),
     ...[...ledger.remembered.keys()].map(recordName.remembered),
+    ...usageRecordNames(ledger),
   ].sort(); // UTF-16 units: one a byte for binary keys, ASCII for codes
 }
 
@@ -144,7 +146,7 @@ export function ledgerFromRecords(context: LedgerContext, records: ReadonlyMap<s
 }
 
 /** In the order in which they stand on each other: counters come to licenses. */
-const KINDS = 'MLCNPSER';
+const KINDS = 'MLCNPSERDUH';
 
 function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
   const key = name.slice(1);
@@ -192,7 +194,7 @@ function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
       break;
     }
     default:
-      throw malformed('unknown record');
+      restoreUsageRecord(ledger, name, reader);
   }
   reader.end();
 }

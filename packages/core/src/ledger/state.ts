@@ -13,6 +13,7 @@ import { freeAt, LIMITS } from '../limits.ts';
 import { Journal } from '../journal.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Policy } from './policy.ts';
+import { type DayStart, type DayUsage, NO_USAGE, type Usage } from './usage-records.ts';
 
 /** What the rules need to know besides the log: the same for the whole life of a replica. */
 export interface LedgerContext {
@@ -50,6 +51,8 @@ export interface Ledger {
   readonly together: Map<string, number>;
   /** Products of which something may have become free; empty between entries, unless more can be served than fits one. */
   readonly stirred: Set<string>;
+  /** When UTC days began, as far back as usage is known; the last is today. */
+  days: readonly DayStart[];
   /** The customer's own rules; undefined = there are none. */
   policy: Policy | undefined;
   /** Derived: how large it is by what clients asked for; see size.ts. */
@@ -77,6 +80,9 @@ export interface LicenseState {
   writeOffs: readonly WriteOff[];
   /** Derived: seats of holders that left the group. */
   borrowed: number;
+  /** Of the day of the last change; and of those before, oldest first (PROTOCOL §5.19). */
+  usage: Usage;
+  usageBefore: readonly DayUsage[];
   /** Derived: Σ seats of holders, shared seats once. used ≤ quantity at the time of each grant. */
   used: number;
   readonly usedByFeature: Map<string, number>;
@@ -233,6 +239,7 @@ export function emptyLedger(context: LedgerContext): Ledger {
     queues: new Map(),
     together: new Map(),
     stirred: new Set(),
+    days: [],
     policy: undefined,
     bytes: 0,
     dirty: new Set(),
@@ -273,6 +280,8 @@ export function newLicense(
     nameChanges: [],
     writeOffs: [],
     borrowed: 0,
+    usage: NO_USAGE,
+    usageBefore: [],
     used: 0,
     usedByFeature: new Map(),
     shares: new Map(),
@@ -286,6 +295,9 @@ export const recordName = {
   counters: (id: string): string => `C${id}`,
   names: (id: string): string => `N${id}`,
   policy: 'P',
+  days: 'D',
+  usage: (id: string): string => `U${id}`,
+  usageBefore: (id: string): string => `H${id}`,
   ended: (key: string): string => `E${key}`,
   remembered: (key: string): string => `R${key}`,
 } as const;

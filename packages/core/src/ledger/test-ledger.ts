@@ -35,12 +35,13 @@ type Extra = Partial<{ requestId: number; lowestUnanswered: number }>;
 export class TestLedger {
   readonly fixture: Fixture = shared;
   readonly ledger: Ledger;
-  utc = Date.UTC(2026, 10, 24);
+  readonly utc: number;
 
-  constructor(ledger?: Ledger) {
+  /** `utc`: when its log begins. */
+  constructor(ledger?: Ledger, utc = Date.UTC(2026, 10, 24)) {
     this.ledger = ledger ?? emptyLedger(this.context);
-    if (ledger !== undefined) this.utc = ledger.utc;
-    else this.apply([]); // the first entry sets the clock
+    this.utc = ledger?.utc ?? utc;
+    if (ledger === undefined) this.apply([]); // the first entry sets the clock
   }
 
   get context(): LedgerContext {

@@ -2,6 +2,7 @@ import { askOf } from './checks/ask.ts';
 import { nameOf } from './checks/names.ts';
 import { seatTimeUnits } from './checks/units.ts';
 import { addName } from './size.ts';
+import { countUnits } from './usage.ts';
 import { type HeldItem, type Ledger, type LicenseState, recordName, type Session } from './state.ts';
 
 /** What else is taken with a seat: the first use begins, a name is given away, the first of its time is paid for. */
@@ -27,5 +28,6 @@ export function beginUse(ledger: Ledger, state: LicenseState, session: Session):
 /** The counter itself. */
 export function consume(ledger: Ledger, state: LicenseState, units: number): void {
   ledger.journal.set(state, 'consumed', state.consumed + units);
+  countUnits(ledger, state, units);
   ledger.dirty.add(recordName.counters(state.license.id));
 }

@@ -2,6 +2,7 @@ import { type Answer, bytesKey } from '@trefoil/license';
 import { LIMITS } from '../../limits.ts';
 import { forgetEnded, forgetRemembered, remember, removeSession } from '../size.ts';
 import { type Ledger, type Session, touchSession } from '../state.ts';
+import { countWait } from '../usage.ts';
 import { freeHold } from './release-seats.ts';
 import { endWait } from './serve-waiting.ts';
 
@@ -24,6 +25,7 @@ export function expire(ledger: Ledger): Derived[] {
     } else if (wait !== undefined) {
       if (session.waits.get(wait.id) !== wait) continue;
       endWait(ledger, wait);
+      countWait(ledger, wait, 'unserved');
       touchSession(ledger, session);
       derived.push({ session, answer: { kind: 'unserved', hold: wait.id } });
     } else {

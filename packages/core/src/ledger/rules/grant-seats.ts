@@ -9,6 +9,7 @@ import { itemsHeld } from '../state.ts';
 import { countHold } from '../seats.ts';
 import { addHold, addWait } from '../size.ts';
 import { type Hold, type Ledger, licensesOf, scheduleSession, type Session, type Wait } from '../state.ts';
+import { countGrants, countWait } from '../usage.ts';
 import { useLicense } from '../use.ts';
 import { refused } from './refused.ts';
 
@@ -56,6 +57,7 @@ function waits(
   };
   addWait(ledger, session, wait);
   enqueue(ledger, wait);
+  countWait(ledger, wait, 'queued');
   scheduleSession(ledger, session);
   return {
     kind: 'queued',
@@ -70,6 +72,7 @@ export function takeSeats(ledger: Ledger, session: Session, hold: Hold): void {
   addHold(ledger, session, hold);
   countHold(ledger, session, hold, 'take');
   for (const item of hold.items) useLicense(ledger, session, item);
+  countGrants(ledger, hold);
 }
 
 export function newHold(

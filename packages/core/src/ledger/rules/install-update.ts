@@ -12,6 +12,7 @@ import {
 import { RULES_VERSION } from '../../entry.ts';
 import { LIMITS } from '../../limits.ts';
 import { addLicense, type Ledger, type LicenseState, newLicense, recordName, stir } from '../state.ts';
+import { countQuantity } from '../usage.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.10: the vendor's update; all of it or nothing. Sessions live on, also where the quantity falls below use. */
@@ -119,6 +120,7 @@ function install(ledger: Ledger, update: Update, license: License): void {
     const before = { digest: standing.licenseDigest, text: standing.license.text };
     journal.set(standing, 'replaced', [...standing.replaced, before].slice(-LIMITS.replacedLicenses));
     for (const key of Object.keys(fields) as (keyof typeof fields)[]) journal.set(standing, key, fields[key]);
+    countQuantity(ledger, standing);
   }
   ledger.dirty.add(recordName.license(license.id));
   if (standing === undefined) ledger.dirty.add(recordName.counters(license.id));

@@ -4,6 +4,7 @@ import { removeHold } from '../size.ts';
 import { chargeSeatTime } from './charge-seat-time.ts';
 import { endWait } from './serve-waiting.ts';
 import { type Hold, type Ledger, scheduleSession, type Session } from '../state.ts';
+import { countFreed } from '../usage.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.5: whoever shows the secret gives the seat back; a lying TMR server doesn't have it. */
@@ -50,5 +51,6 @@ function giveBack(ledger: Ledger, session: Session, hold: Hold): void {
 export function freeHold(ledger: Ledger, session: Session, hold: Hold): void {
   chargeSeatTime(ledger, session, hold);
   countHold(ledger, session, hold, 'free');
+  countFreed(ledger, hold);
   removeHold(ledger, session, hold);
 }

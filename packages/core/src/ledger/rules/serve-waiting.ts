@@ -5,6 +5,7 @@ import { hopelessWaits } from '../hopeless.ts';
 import { dependsOnSession, dequeue, nextServed } from '../queue.ts';
 import { removeWait } from '../size.ts';
 import { keepWith, type Ledger, type Session, touchSession, type Wait } from '../state.ts';
+import { countWait } from '../usage.ts';
 import { newHold, takeSeats } from './grant-seats.ts';
 
 /** What became of a wait, by the log alone. */
@@ -39,6 +40,7 @@ export function endHopeless(ledger: Ledger, commands: readonly Command[]): { ses
   return hopelessWaits(ledger, products, dependsOnSession(ledger, products)).map((wait) => {
     const { session } = wait;
     endWait(ledger, wait);
+    countWait(ledger, wait, 'unserved');
     touchSession(ledger, session);
     return { session, answer: { kind: 'unserved', hold: wait.id } };
   });
