@@ -17,6 +17,7 @@ export const METHODS = [
   'awaitTurn',
   'getRules',
   'tryRules',
+  'getUsage',
 ] as const;
 export type Method = (typeof METHODS)[number];
 

@@ -12,6 +12,7 @@ import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
 import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
+import { usageCommand } from './commands/usage.ts';
 import { vendorCommand } from './commands/vendor.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { licensesCommand, sessionsCommand, statusCommand } from './commands/views.ts';
@@ -30,7 +31,7 @@ function program(): Command {
     ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
     ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
     ...[borrowCommand(), borrowedCommand(), extendCommand(), giveBackCommand()],
-    ...[rulesCommand(), unnameCommand(), writeOffCommand()],
+    ...[rulesCommand(), unnameCommand(), writeOffCommand(), usageCommand()],
     ...[
       clientCommand(),
       requestCommand(),

@@ -9,6 +9,8 @@ export type { Hold, Ledger, LedgerContext, LicenseState, Session } from './ledge
 export { LedgerRoot } from './ledger/root.ts';
 export { emptyLedger } from './ledger/state.ts';
 export { tryRules } from './ledger/try-rules.ts';
+export { DAY_MS, usageOf } from './ledger/usage.ts';
+export type { DayUsage } from './ledger/usage-records.ts';
 export * from './limits.ts';
 export * from './messages.ts';
 export * from './proposer/state.ts';

@@ -22,6 +22,8 @@ import {
   SubmitReplySchema,
   SubmitRequestSchema,
   toBinary,
+  GetUsageReplySchema,
+  GetUsageRequestSchema,
   TryRulesReplySchema,
   TryRulesRequestSchema,
   WatchEventSchema,
@@ -184,6 +186,8 @@ function read(service: Service, { method, body }: CallFrame): Uint8Array {
       return toBinary(ListSessionsReplySchema, service.listSessions(parse(ListSessionsRequestSchema, body)));
     case 'getRules':
       return toBinary(GetRulesReplySchema, service.getRules(parse(GetRulesRequestSchema, body)));
+    case 'getUsage':
+      return toBinary(GetUsageReplySchema, service.getUsage(parse(GetUsageRequestSchema, body)));
     case 'tryRules':
       return toBinary(TryRulesReplySchema, service.tryRules(parse(TryRulesRequestSchema, body)));
     case 'submit':

@@ -34,6 +34,7 @@ export function serveHttp(service: Service): HttpHandler {
           guarded(() => service.submit(request, (answer) => resolve(submitReply(answer)))),
         ),
       getRules: (request) => guarded(() => service.getRules(request)),
+      getUsage: (request) => guarded(() => service.getUsage(request)),
       tryRules: (request) => guarded(() => service.tryRules(request)),
       awaitTurn: (request, context) => awaitTurn(service, request, context.signal),
       watch: (request, context) => watch(service, request, context.signal),

@@ -9,6 +9,8 @@ import {
   type GetRulesReply,
   GetRulesReplySchema,
   GetLicenseReplySchema,
+  type GetUsageReply,
+  type GetUsageRequest,
   type ListLicensesReply,
   type ListSessionsReply,
   type StatusReply,
@@ -24,6 +26,7 @@ import { type Priority, tryRules } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
 import { bytesKey, type Command, copyBytes, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
+import { getUsage } from './usage-view.ts';
 import { describe, listLicenses, listSessions, status, TooMany } from './views.ts';
 
 /** A request that can't be served as it is; the message is for the one who sent it. */
@@ -106,6 +109,10 @@ export class Service {
     if (policy === undefined) return create(GetRulesReplySchema);
     const { text, version, admin, sinceUtc } = policy;
     return create(GetRulesReplySchema, { document: text, version, admin, sinceUtc: BigInt(sinceUtc) });
+  }
+
+  getUsage(request: GetUsageRequest): GetUsageReply {
+    return getUsage(this.#runtime(request.set), request);
   }
 
   tryRules(request: { set: Uint8Array; document: string }): TryRulesReply {

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file trefoil/v1/trefoil.proto.
  */
 export const file_trefoil_v1_trefoil: GenFile = /*@__PURE__*/
-  fileDesc("Chh0cmVmb2lsL3YxL3RyZWZvaWwucHJvdG8SCnRyZWZvaWwudjEiHgoPRGVzY3JpYmVSZXF1ZXN0EgsKA3NldBgBIAEoDCLoAQoNRGVzY3JpYmVSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZzZXJ2ZXIYBCABKAkSDgoGYWN0aXZlGAUgASgIEhYKDmFjdGl2ZV9hZGRyZXNzGAYgASgJEhEKCWFkZHJlc3NlcxgHIAMoCRITCgtpc3N1aW5nX2tleRgIIAEoCRIVCg1jb25maWd1cmF0aW9uGAkgASgJEhMKC2NlcnRpZmljYXRlGAogASgMEhAKCGxvZ190aW1lGAsgASgEEg8KB3NlcnZlcnMYDCADKAkiUQoNU3VibWl0UmVxdWVzdBILCgNzZXQYASABKAwSDwoHY29tbWFuZBgCIAEoDBITCgtwYXRpZW5jZV9tcxgDIAEoDRINCgVzdHVjaxgEIAEoCCKdAQoLU3VibWl0UmVwbHkSKgoJY2VydGlmaWVkGAEgASgLMhUudHJlZm9pbC52MS5DZXJ0aWZpZWRIABIoCghyZWRpcmVjdBgCIAEoCzIULnRyZWZvaWwudjEuUmVkaXJlY3RIABIuCgt1bmF2YWlsYWJsZRgDIAEoCzIXLnRyZWZvaWwudjEuVW5hdmFpbGFibGVIAEIICgZyZXN1bHQiUwoJQ2VydGlmaWVkEg8KB291dGNvbWUYASABKAwSEgoKbGVhZl9pbmRleBgCIAEoDRIMCgRwYXRoGAMgAygMEhMKC2NlcnRpZmljYXRlGAQgASgMIisKCFJlZGlyZWN0Eg8KB2FkZHJlc3MYASABKAkSDgoGc2VydmVyGAIgASgJIjUKC1VuYXZhaWxhYmxlEg4KBnJlYXNvbhgBIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIwChFHZXRMaWNlbnNlUmVxdWVzdBILCgNzZXQYASABKAwSDgoGZGlnZXN0GAIgASgMIiIKD0dldExpY2Vuc2VSZXBseRIPCgdsaWNlbnNlGAEgASgJIhwKDVN0YXR1c1JlcXVlc3QSCwoDc2V0GAEgASgMIoIDCgtTdGF0dXNSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZ2ZW5kb3IYBCABKAkSDgoGc2VydmVyGAUgASgJEgwKBHJvbGUYBiABKAkSDQoFZXBvY2gYByABKAQSDQoFaW5kZXgYCCABKAQSEAoIbG9nX3RpbWUYCSABKAQSCwoDdXRjGAogASgEEjgKD2xpY2Vuc2Vfc2VydmVycxgLIAMoCzIfLnRyZWZvaWwudjEuTGljZW5zZVNlcnZlclN0YXR1cxIwCgt0bXJfc2VydmVycxgMIAMoCzIbLnRyZWZvaWwudjEuVG1yU2VydmVyU3RhdHVzEhIKCnJlZHVuZGFuY3kYDSABKAUSDgoGYWxhcm1zGA4gAygJEhAKCHNlc3Npb25zGA8gASgNEh0KFWNvbmZpZ3VyYXRpb25fdmVyc2lvbhgQIAEoBBIdChVjb25maWd1cmF0aW9uX2V4cGlyZXMYESABKAQi2QEKE0xpY2Vuc2VTZXJ2ZXJTdGF0dXMSDgoGbWVtYmVyGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEQoJY29ubmVjdGVkGAMgASgIEg4KBnZvdGluZxgEIAEoCBITCgt3aXRoaG9sZGluZxgFIAEoCRISCgp1bmFuY2hvcmVkGAYgASgIEhcKD2NlcnRpZmllZF9pbmRleBgHIAEoBBILCgNsYWcYCCABKAQSFwoPY2xvY2tfb2Zmc2V0X21zGAkgASgDEhYKDnByb21pc2VkX2Vwb2NoGAogASgEIkIKD1RtclNlcnZlclN0YXR1cxIOCgZzZXJ2ZXIYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIOCgZhY3RpdmUYAyABKAgiIgoTTGlzdExpY2Vuc2VzUmVxdWVzdBILCgNzZXQYASABKAwiXwoRTGlzdExpY2Vuc2VzUmVwbHkSDQoFaW5kZXgYASABKAQSCwoDdXRjGAIgASgEEi4KCGxpY2Vuc2VzGAMgAygLMhwudHJlZm9pbC52MS5JbnN0YWxsZWRMaWNlbnNlIogDChBJbnN0YWxsZWRMaWNlbnNlEg8KB2xpY2Vuc2UYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwcm9kdWN0GAMgASgJEgwKBG5hbWUYBCABKAkSDgoGdG1yX2lkGAUgASgEEhAKCHF1YW50aXR5GAYgASgEEgwKBHVzZWQYByABKAQSEgoKbm90X2JlZm9yZRgIIAEoBBIRCglub3RfYWZ0ZXIYCSABKAQSEQoJaGFzX3VuaXRzGAogASgIEhIKCnVuaXRzX2xlZnQYCyABKAQSKAoIZmVhdHVyZXMYDCADKAsyFi50cmVmb2lsLnYxLkZlYXR1cmVVc2USEAoIY291bnRpbmcYDSADKAkSDgoGZGlnZXN0GA4gASgMEhEKCW92ZXJkcmFmdBgPIAEoBBIPCgd3YWl0aW5nGBAgASgNEhAKCG1ldGVyaW5nGBEgASgJEhIKCnVuaXRzX3VzZWQYEiABKAQSDQoFbmFtZXMYEyADKAkSEAoIYm9ycm93ZWQYFCABKAQiSwoKRmVhdHVyZVVzZRIMCgRuYW1lGAEgASgJEhAKCHF1YW50aXR5GAIgASgEEgwKBHVzZWQYAyABKAQSDwoHY291bnRlZBgEIAEoCCIiChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EgsKA3NldBgBIAEoDCJWChFMaXN0U2Vzc2lvbnNSZXBseRINCgVpbmRleBgBIAEoBBILCgN1dGMYAiABKAQSJQoIc2Vzc2lvbnMYAyADKAsyEy50cmVmb2lsLnYxLlNlc3Npb24i7AEKB1Nlc3Npb24SCgoCaWQYASABKAwSDAoEdXNlchgCIAEoCRIMCgRob3N0GAMgASgJEg8KB3Byb2dyYW0YBCABKAkSEgoKb3BlbmVkX3V0YxgFIAEoBBIUCgxyZW1haW5pbmdfbXMYBiABKAQSDwoHZXZpY3RlZBgHIAEoCRIlCghob2xkaW5ncxgIIAMoCzITLnRyZWZvaWwudjEuSG9sZGluZxIkCgd3YWl0aW5nGAkgAygLMhMudHJlZm9pbC52MS5XYWl0aW5nEg8KB2lkbGVfbXMYCiABKAQSDwoHYWRkcmVzcxgLIAEoCSKuAQoHSG9sZGluZxIMCgRob2xkGAEgASgEEg8KB3Byb2R1Y3QYAiABKAkSDwoHZmVhdHVyZRgDIAEoCRIPCgdsaWNlbnNlGAQgASgJEg0KBXNlYXRzGAUgASgNEhEKCXNpbmNlX3V0YxgGIAEoBBIRCglsaW5nZXJpbmcYByABKAgSEQoJb3ZlcmRyYWZ0GAggASgIEhoKEmJvcnJvd2VkX3VudGlsX3V0YxgJIAEoBCJtCgdXYWl0aW5nEgwKBGhvbGQYASABKAQSDwoHcHJvZHVjdBgCIAEoCRIPCgdmZWF0dXJlGAMgASgJEg0KBXNlYXRzGAQgASgNEg0KBXBsYWNlGAUgASgNEhQKDHJlbWFpbmluZ19tcxgGIAEoBCIeCg9HZXRSdWxlc1JlcXVlc3QSCwoDc2V0GAEgASgMIlQKDUdldFJ1bGVzUmVwbHkSEAoIZG9jdW1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVhZG1pbhgDIAEoCRIRCglzaW5jZV91dGMYBCABKAQiMAoPVHJ5UnVsZXNSZXF1ZXN0EgsKA3NldBgBIAEoDBIQCghkb2N1bWVudBgCIAEoCSJaCg1UcnlSdWxlc1JlcGx5Eg0KBWluZGV4GAEgASgEEikKBmRlbmllZBgCIAMoCzIZLnRyZWZvaWwudjEuV291bGRCZURlbmllZBIPCgdyZW1hcmtzGAMgAygJImoKDVdvdWxkQmVEZW5pZWQSDAoEdXNlchgBIAEoCRIMCgRob3N0GAIgASgJEg8KB3Byb2R1Y3QYAyABKAkSDwoHZmVhdHVyZRgEIAEoCRINCgVzZWF0cxgFIAEoDRIMCgRydWxlGAYgASgJIlMKEEF3YWl0VHVyblJlcXVlc3QSCwoDc2V0GAEgASgMEg8KB3Nlc3Npb24YAiABKAwSDAoEaG9sZBgDIAEoBBITCgtwYXRpZW5jZV9tcxgEIAEoDSIhCg5Bd2FpdFR1cm5SZXBseRIPCgd3YWl0aW5nGAEgASgIIhsKDFdhdGNoUmVxdWVzdBILCgNzZXQYASABKAwibAoKV2F0Y2hFdmVudBINCgVpbmRleBgBIAEoBBILCgN1dGMYAiABKAQSEAoIb3V0Y29tZXMYAyADKAwSEwoLY2VydGlmaWNhdGUYBCABKAwSDAoEcm9sZRgFIAEoCRINCgVlcG9jaBgGIAEoBDLIBQoQVmlydHVhbENvbnRhaW5lchJCCghEZXNjcmliZRIbLnRyZWZvaWwudjEuRGVzY3JpYmVSZXF1ZXN0GhkudHJlZm9pbC52MS5EZXNjcmliZVJlcGx5EjwKBlN1Ym1pdBIZLnRyZWZvaWwudjEuU3VibWl0UmVxdWVzdBoXLnRyZWZvaWwudjEuU3VibWl0UmVwbHkSSAoKR2V0TGljZW5zZRIdLnRyZWZvaWwudjEuR2V0TGljZW5zZVJlcXVlc3QaGy50cmVmb2lsLnYxLkdldExpY2Vuc2VSZXBseRI8CgZTdGF0dXMSGS50cmVmb2lsLnYxLlN0YXR1c1JlcXVlc3QaFy50cmVmb2lsLnYxLlN0YXR1c1JlcGx5Ek4KDExpc3RMaWNlbnNlcxIfLnRyZWZvaWwudjEuTGlzdExpY2Vuc2VzUmVxdWVzdBodLnRyZWZvaWwudjEuTGlzdExpY2Vuc2VzUmVwbHkSTgoMTGlzdFNlc3Npb25zEh8udHJlZm9pbC52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0Gh0udHJlZm9pbC52MS5MaXN0U2Vzc2lvbnNSZXBseRI7CgVXYXRjaBIYLnRyZWZvaWwudjEuV2F0Y2hSZXF1ZXN0GhYudHJlZm9pbC52MS5XYXRjaEV2ZW50MAESQgoIR2V0UnVsZXMSGy50cmVmb2lsLnYxLkdldFJ1bGVzUmVxdWVzdBoZLnRyZWZvaWwudjEuR2V0UnVsZXNSZXBseRJCCghUcnlSdWxlcxIbLnRyZWZvaWwudjEuVHJ5UnVsZXNSZXF1ZXN0GhkudHJlZm9pbC52MS5UcnlSdWxlc1JlcGx5EkUKCUF3YWl0VHVybhIcLnRyZWZvaWwudjEuQXdhaXRUdXJuUmVxdWVzdBoaLnRyZWZvaWwudjEuQXdhaXRUdXJuUmVwbHliBnByb3RvMw");
+  fileDesc("Chh0cmVmb2lsL3YxL3RyZWZvaWwucHJvdG8SCnRyZWZvaWwudjEiHgoPRGVzY3JpYmVSZXF1ZXN0EgsKA3NldBgBIAEoDCLoAQoNRGVzY3JpYmVSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZzZXJ2ZXIYBCABKAkSDgoGYWN0aXZlGAUgASgIEhYKDmFjdGl2ZV9hZGRyZXNzGAYgASgJEhEKCWFkZHJlc3NlcxgHIAMoCRITCgtpc3N1aW5nX2tleRgIIAEoCRIVCg1jb25maWd1cmF0aW9uGAkgASgJEhMKC2NlcnRpZmljYXRlGAogASgMEhAKCGxvZ190aW1lGAsgASgEEg8KB3NlcnZlcnMYDCADKAkiUQoNU3VibWl0UmVxdWVzdBILCgNzZXQYASABKAwSDwoHY29tbWFuZBgCIAEoDBITCgtwYXRpZW5jZV9tcxgDIAEoDRINCgVzdHVjaxgEIAEoCCKdAQoLU3VibWl0UmVwbHkSKgoJY2VydGlmaWVkGAEgASgLMhUudHJlZm9pbC52MS5DZXJ0aWZpZWRIABIoCghyZWRpcmVjdBgCIAEoCzIULnRyZWZvaWwudjEuUmVkaXJlY3RIABIuCgt1bmF2YWlsYWJsZRgDIAEoCzIXLnRyZWZvaWwudjEuVW5hdmFpbGFibGVIAEIICgZyZXN1bHQiUwoJQ2VydGlmaWVkEg8KB291dGNvbWUYASABKAwSEgoKbGVhZl9pbmRleBgCIAEoDRIMCgRwYXRoGAMgAygMEhMKC2NlcnRpZmljYXRlGAQgASgMIisKCFJlZGlyZWN0Eg8KB2FkZHJlc3MYASABKAkSDgoGc2VydmVyGAIgASgJIjUKC1VuYXZhaWxhYmxlEg4KBnJlYXNvbhgBIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDSIwChFHZXRMaWNlbnNlUmVxdWVzdBILCgNzZXQYASABKAwSDgoGZGlnZXN0GAIgASgMIiIKD0dldExpY2Vuc2VSZXBseRIPCgdsaWNlbnNlGAEgASgJIhwKDVN0YXR1c1JlcXVlc3QSCwoDc2V0GAEgASgMIoIDCgtTdGF0dXNSZXBseRILCgNzZXQYASABKAwSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCRIOCgZ2ZW5kb3IYBCABKAkSDgoGc2VydmVyGAUgASgJEgwKBHJvbGUYBiABKAkSDQoFZXBvY2gYByABKAQSDQoFaW5kZXgYCCABKAQSEAoIbG9nX3RpbWUYCSABKAQSCwoDdXRjGAogASgEEjgKD2xpY2Vuc2Vfc2VydmVycxgLIAMoCzIfLnRyZWZvaWwudjEuTGljZW5zZVNlcnZlclN0YXR1cxIwCgt0bXJfc2VydmVycxgMIAMoCzIbLnRyZWZvaWwudjEuVG1yU2VydmVyU3RhdHVzEhIKCnJlZHVuZGFuY3kYDSABKAUSDgoGYWxhcm1zGA4gAygJEhAKCHNlc3Npb25zGA8gASgNEh0KFWNvbmZpZ3VyYXRpb25fdmVyc2lvbhgQIAEoBBIdChVjb25maWd1cmF0aW9uX2V4cGlyZXMYESABKAQi2QEKE0xpY2Vuc2VTZXJ2ZXJTdGF0dXMSDgoGbWVtYmVyGAEgASgNEg8KB2FkZHJlc3MYAiABKAkSEQoJY29ubmVjdGVkGAMgASgIEg4KBnZvdGluZxgEIAEoCBITCgt3aXRoaG9sZGluZxgFIAEoCRISCgp1bmFuY2hvcmVkGAYgASgIEhcKD2NlcnRpZmllZF9pbmRleBgHIAEoBBILCgNsYWcYCCABKAQSFwoPY2xvY2tfb2Zmc2V0X21zGAkgASgDEhYKDnByb21pc2VkX2Vwb2NoGAogASgEIkIKD1RtclNlcnZlclN0YXR1cxIOCgZzZXJ2ZXIYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIOCgZhY3RpdmUYAyABKAgiIgoTTGlzdExpY2Vuc2VzUmVxdWVzdBILCgNzZXQYASABKAwiXwoRTGlzdExpY2Vuc2VzUmVwbHkSDQoFaW5kZXgYASABKAQSCwoDdXRjGAIgASgEEi4KCGxpY2Vuc2VzGAMgAygLMhwudHJlZm9pbC52MS5JbnN0YWxsZWRMaWNlbnNlIogDChBJbnN0YWxsZWRMaWNlbnNlEg8KB2xpY2Vuc2UYASABKAkSDwoHdmVyc2lvbhgCIAEoDRIPCgdwcm9kdWN0GAMgASgJEgwKBG5hbWUYBCABKAkSDgoGdG1yX2lkGAUgASgEEhAKCHF1YW50aXR5GAYgASgEEgwKBHVzZWQYByABKAQSEgoKbm90X2JlZm9yZRgIIAEoBBIRCglub3RfYWZ0ZXIYCSABKAQSEQoJaGFzX3VuaXRzGAogASgIEhIKCnVuaXRzX2xlZnQYCyABKAQSKAoIZmVhdHVyZXMYDCADKAsyFi50cmVmb2lsLnYxLkZlYXR1cmVVc2USEAoIY291bnRpbmcYDSADKAkSDgoGZGlnZXN0GA4gASgMEhEKCW92ZXJkcmFmdBgPIAEoBBIPCgd3YWl0aW5nGBAgASgNEhAKCG1ldGVyaW5nGBEgASgJEhIKCnVuaXRzX3VzZWQYEiABKAQSDQoFbmFtZXMYEyADKAkSEAoIYm9ycm93ZWQYFCABKAQiSwoKRmVhdHVyZVVzZRIMCgRuYW1lGAEgASgJEhAKCHF1YW50aXR5GAIgASgEEgwKBHVzZWQYAyABKAQSDwoHY291bnRlZBgEIAEoCCIiChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EgsKA3NldBgBIAEoDCJWChFMaXN0U2Vzc2lvbnNSZXBseRINCgVpbmRleBgBIAEoBBILCgN1dGMYAiABKAQSJQoIc2Vzc2lvbnMYAyADKAsyEy50cmVmb2lsLnYxLlNlc3Npb24i7AEKB1Nlc3Npb24SCgoCaWQYASABKAwSDAoEdXNlchgCIAEoCRIMCgRob3N0GAMgASgJEg8KB3Byb2dyYW0YBCABKAkSEgoKb3BlbmVkX3V0YxgFIAEoBBIUCgxyZW1haW5pbmdfbXMYBiABKAQSDwoHZXZpY3RlZBgHIAEoCRIlCghob2xkaW5ncxgIIAMoCzITLnRyZWZvaWwudjEuSG9sZGluZxIkCgd3YWl0aW5nGAkgAygLMhMudHJlZm9pbC52MS5XYWl0aW5nEg8KB2lkbGVfbXMYCiABKAQSDwoHYWRkcmVzcxgLIAEoCSKuAQoHSG9sZGluZxIMCgRob2xkGAEgASgEEg8KB3Byb2R1Y3QYAiABKAkSDwoHZmVhdHVyZRgDIAEoCRIPCgdsaWNlbnNlGAQgASgJEg0KBXNlYXRzGAUgASgNEhEKCXNpbmNlX3V0YxgGIAEoBBIRCglsaW5nZXJpbmcYByABKAgSEQoJb3ZlcmRyYWZ0GAggASgIEhoKEmJvcnJvd2VkX3VudGlsX3V0YxgJIAEoBCJtCgdXYWl0aW5nEgwKBGhvbGQYASABKAQSDwoHcHJvZHVjdBgCIAEoCRIPCgdmZWF0dXJlGAMgASgJEg0KBXNlYXRzGAQgASgNEg0KBXBsYWNlGAUgASgNEhQKDHJlbWFpbmluZ19tcxgGIAEoBCIeCg9HZXRSdWxlc1JlcXVlc3QSCwoDc2V0GAEgASgMIlQKDUdldFJ1bGVzUmVwbHkSEAoIZG9jdW1lbnQYASABKAkSDwoHdmVyc2lvbhgCIAEoDRINCgVhZG1pbhgDIAEoCRIRCglzaW5jZV91dGMYBCABKAQiMAoPVHJ5UnVsZXNSZXF1ZXN0EgsKA3NldBgBIAEoDBIQCghkb2N1bWVudBgCIAEoCSJaCg1UcnlSdWxlc1JlcGx5Eg0KBWluZGV4GAEgASgEEikKBmRlbmllZBgCIAMoCzIZLnRyZWZvaWwudjEuV291bGRCZURlbmllZBIPCgdyZW1hcmtzGAMgAygJImoKDVdvdWxkQmVEZW5pZWQSDAoEdXNlchgBIAEoCRIMCgRob3N0GAIgASgJEg8KB3Byb2R1Y3QYAyABKAkSDwoHZmVhdHVyZRgEIAEoCRINCgVzZWF0cxgFIAEoDRIMCgRydWxlGAYgASgJIlMKEEF3YWl0VHVyblJlcXVlc3QSCwoDc2V0GAEgASgMEg8KB3Nlc3Npb24YAiABKAwSDAoEaG9sZBgDIAEoBBITCgtwYXRpZW5jZV9tcxgEIAEoDSIhCg5Bd2FpdFR1cm5SZXBseRIPCgd3YWl0aW5nGAEgASgIInEKD0dldFVzYWdlUmVxdWVzdBILCgNzZXQYASABKAwSEAoIZnJvbV9kYXkYAiABKA0SDgoGdG9fZGF5GAMgASgNEg8KB2xpY2Vuc2UYBCABKAkSDwoHcHJvZHVjdBgFIAEoCRINCgVhZnRlchgGIAEoCSJlCg1HZXRVc2FnZVJlcGx5Eg0KBWluZGV4GAEgASgEEgsKA3V0YxgCIAEoBBIkCgRkYXlzGAMgAygLMhYudHJlZm9pbC52MS5Vc2FnZU9mRGF5EhIKCm1vcmVfYWZ0ZXIYBCABKAki6gEKClVzYWdlT2ZEYXkSCwoDZGF5GAEgASgNEg8KB2xpY2Vuc2UYAiABKAkSDwoHcHJvZHVjdBgDIAEoCRIQCghxdWFudGl0eRgEIAEoBBIMCgRwZWFrGAUgASgEEhEKCW92ZXJkcmFmdBgGIAEoBBIPCgdzZWF0X21zGAcgASgEEg4KBmdyYW50cxgIIAEoBBIOCgZxdWV1ZWQYCSABKAQSEAoIdW5zZXJ2ZWQYCiABKAQSDQoFdW5pdHMYCyABKAQSKAoHZGVuaWFscxgMIAMoCzIXLnRyZWZvaWwudjEuRGVuaWFsQ291bnQiKgoLRGVuaWFsQ291bnQSDAoEY29kZRgBIAEoCRINCgVjb3VudBgCIAEoBCIbCgxXYXRjaFJlcXVlc3QSCwoDc2V0GAEgASgMImwKCldhdGNoRXZlbnQSDQoFaW5kZXgYASABKAQSCwoDdXRjGAIgASgEEhAKCG91dGNvbWVzGAMgAygMEhMKC2NlcnRpZmljYXRlGAQgASgMEgwKBHJvbGUYBSABKAkSDQoFZXBvY2gYBiABKAQyjAYKEFZpcnR1YWxDb250YWluZXISQgoIRGVzY3JpYmUSGy50cmVmb2lsLnYxLkRlc2NyaWJlUmVxdWVzdBoZLnRyZWZvaWwudjEuRGVzY3JpYmVSZXBseRI8CgZTdWJtaXQSGS50cmVmb2lsLnYxLlN1Ym1pdFJlcXVlc3QaFy50cmVmb2lsLnYxLlN1Ym1pdFJlcGx5EkgKCkdldExpY2Vuc2USHS50cmVmb2lsLnYxLkdldExpY2Vuc2VSZXF1ZXN0GhsudHJlZm9pbC52MS5HZXRMaWNlbnNlUmVwbHkSPAoGU3RhdHVzEhkudHJlZm9pbC52MS5TdGF0dXNSZXF1ZXN0GhcudHJlZm9pbC52MS5TdGF0dXNSZXBseRJOCgxMaXN0TGljZW5zZXMSHy50cmVmb2lsLnYxLkxpc3RMaWNlbnNlc1JlcXVlc3QaHS50cmVmb2lsLnYxLkxpc3RMaWNlbnNlc1JlcGx5Ek4KDExpc3RTZXNzaW9ucxIfLnRyZWZvaWwudjEuTGlzdFNlc3Npb25zUmVxdWVzdBodLnRyZWZvaWwudjEuTGlzdFNlc3Npb25zUmVwbHkSOwoFV2F0Y2gSGC50cmVmb2lsLnYxLldhdGNoUmVxdWVzdBoWLnRyZWZvaWwudjEuV2F0Y2hFdmVudDABEkIKCEdldFJ1bGVzEhsudHJlZm9pbC52MS5HZXRSdWxlc1JlcXVlc3QaGS50cmVmb2lsLnYxLkdldFJ1bGVzUmVwbHkSQgoIVHJ5UnVsZXMSGy50cmVmb2lsLnYxLlRyeVJ1bGVzUmVxdWVzdBoZLnRyZWZvaWwudjEuVHJ5UnVsZXNSZXBseRJCCghHZXRVc2FnZRIbLnRyZWZvaWwudjEuR2V0VXNhZ2VSZXF1ZXN0GhkudHJlZm9pbC52MS5HZXRVc2FnZVJlcGx5EkUKCUF3YWl0VHVybhIcLnRyZWZvaWwudjEuQXdhaXRUdXJuUmVxdWVzdBoaLnRyZWZvaWwudjEuQXdhaXRUdXJuUmVwbHliBnByb3RvMw");
 
 /**
  * @generated from message trefoil.v1.DescribeRequest
@@ -1158,6 +1158,192 @@ export const AwaitTurnReplySchema: GenMessage<AwaitTurnReply> = /*@__PURE__*/
   messageDesc(file_trefoil_v1_trefoil, 28);
 
 /**
+ * @generated from message trefoil.v1.GetUsageRequest
+ */
+export type GetUsageRequest = Message<"trefoil.v1.GetUsageRequest"> & {
+  /**
+   * @generated from field: bytes set = 1;
+   */
+  set: Uint8Array;
+
+  /**
+   * Since 1970-01-01, both included; 0 = as far as is known.
+   *
+   * @generated from field: uint32 from_day = 2;
+   */
+  fromDay: number;
+
+  /**
+   * @generated from field: uint32 to_day = 3;
+   */
+  toDay: number;
+
+  /**
+   * Of this license, or of this product; empty = of all.
+   *
+   * @generated from field: string license = 4;
+   */
+  license: string;
+
+  /**
+   * @generated from field: string product = 5;
+   */
+  product: string;
+
+  /**
+   * Licenses behind this id only: what an earlier reply has left out.
+   *
+   * @generated from field: string after = 6;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message trefoil.v1.GetUsageRequest.
+ * Use `create(GetUsageRequestSchema)` to create a new message.
+ */
+export const GetUsageRequestSchema: GenMessage<GetUsageRequest> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 29);
+
+/**
+ * @generated from message trefoil.v1.GetUsageReply
+ */
+export type GetUsageReply = Message<"trefoil.v1.GetUsageReply"> & {
+  /**
+   * @generated from field: uint64 index = 1;
+   */
+  index: bigint;
+
+  /**
+   * @generated from field: uint64 utc = 2;
+   */
+  utc: bigint;
+
+  /**
+   * By license, then by day; days in which nothing happened are left out.
+   *
+   * @generated from field: repeated trefoil.v1.UsageOfDay days = 3;
+   */
+  days: UsageOfDay[];
+
+  /**
+   * Not empty: there is more, after this license.
+   *
+   * @generated from field: string more_after = 4;
+   */
+  moreAfter: string;
+};
+
+/**
+ * Describes the message trefoil.v1.GetUsageReply.
+ * Use `create(GetUsageReplySchema)` to create a new message.
+ */
+export const GetUsageReplySchema: GenMessage<GetUsageReply> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 30);
+
+/**
+ * @generated from message trefoil.v1.UsageOfDay
+ */
+export type UsageOfDay = Message<"trefoil.v1.UsageOfDay"> & {
+  /**
+   * @generated from field: uint32 day = 1;
+   */
+  day: number;
+
+  /**
+   * @generated from field: string license = 2;
+   */
+  license: string;
+
+  /**
+   * @generated from field: string product = 3;
+   */
+  product: string;
+
+  /**
+   * As it was last in this day; 0 = not limited.
+   *
+   * @generated from field: uint64 quantity = 4;
+   */
+  quantity: bigint;
+
+  /**
+   * Most seats in use at once, and most of them beyond the quantity.
+   *
+   * @generated from field: uint64 peak = 5;
+   */
+  peak: bigint;
+
+  /**
+   * @generated from field: uint64 overdraft = 6;
+   */
+  overdraft: bigint;
+
+  /**
+   * Seats times milliseconds.
+   *
+   * @generated from field: uint64 seat_ms = 7;
+   */
+  seatMs: bigint;
+
+  /**
+   * @generated from field: uint64 grants = 8;
+   */
+  grants: bigint;
+
+  /**
+   * @generated from field: uint64 queued = 9;
+   */
+  queued: bigint;
+
+  /**
+   * @generated from field: uint64 unserved = 10;
+   */
+  unserved: bigint;
+
+  /**
+   * @generated from field: uint64 units = 11;
+   */
+  units: bigint;
+
+  /**
+   * @generated from field: repeated trefoil.v1.DenialCount denials = 12;
+   */
+  denials: DenialCount[];
+};
+
+/**
+ * Describes the message trefoil.v1.UsageOfDay.
+ * Use `create(UsageOfDaySchema)` to create a new message.
+ */
+export const UsageOfDaySchema: GenMessage<UsageOfDay> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 31);
+
+/**
+ * @generated from message trefoil.v1.DenialCount
+ */
+export type DenialCount = Message<"trefoil.v1.DenialCount"> & {
+  /**
+   * FORMATS §5.2.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message trefoil.v1.DenialCount.
+ * Use `create(DenialCountSchema)` to create a new message.
+ */
+export const DenialCountSchema: GenMessage<DenialCount> = /*@__PURE__*/
+  messageDesc(file_trefoil_v1_trefoil, 32);
+
+/**
  * @generated from message trefoil.v1.WatchRequest
  */
 export type WatchRequest = Message<"trefoil.v1.WatchRequest"> & {
@@ -1172,7 +1358,7 @@ export type WatchRequest = Message<"trefoil.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_trefoil_v1_trefoil, 29);
+  messageDesc(file_trefoil_v1_trefoil, 33);
 
 /**
  * @generated from message trefoil.v1.WatchEvent
@@ -1218,7 +1404,7 @@ export type WatchEvent = Message<"trefoil.v1.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_trefoil_v1_trefoil, 30);
+  messageDesc(file_trefoil_v1_trefoil, 34);
 
 /**
  * One virtual container. `set` (16 bytes) names it; it may be left out where the group has one only.
@@ -1311,6 +1497,16 @@ export const VirtualContainer: GenService<{
     methodKind: "unary";
     input: typeof TryRulesRequestSchema;
     output: typeof TryRulesReplySchema;
+  },
+  /**
+   * What was used of each license, by UTC days (PROTOCOL §5.18).
+   *
+   * @generated from rpc trefoil.v1.VirtualContainer.GetUsage
+   */
+  getUsage: {
+    methodKind: "unary";
+    input: typeof GetUsageRequestSchema;
+    output: typeof GetUsageReplySchema;
   },
   /**
    * Answers when a wait has ended: served, over, or not known here. A hint to renew, and to be believed no more than that.
