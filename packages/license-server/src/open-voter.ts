@@ -16,6 +16,8 @@ import {
 } from '@trefoil/core';
 import { type Clock, fileInvalid, type Log } from '@trefoil/host';
 import { equalBytes, type Member, toBase64url } from '@trefoil/license';
+import { Archive } from './archive.ts';
+import { ARCHIVE_FOLDER, keepDocuments, snapshotName } from './data-directory.ts';
 import { type Disk, type LogStore, NodeDisk, openLogStore } from './log-store/index.ts';
 
 export interface OpenedVoter {
@@ -23,6 +25,7 @@ export interface OpenedVoter {
   readonly container: Container;
   readonly store: LogStore;
   readonly disk: Disk;
+  readonly archive: Archive;
   /** Why it has to re-join before it votes. */
   readonly rejoin: string;
 }
@@ -30,10 +33,6 @@ export interface OpenedVoter {
 /** Of a suspicion, UTF-16 units; what a record takes at three bytes each. */
 const MAX_REASON = 300;
 const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
-
-export function snapshotName(index: number): string {
-  return `snapshot-${index}`;
-}
 
 export interface OpenVoterOptions {
   readonly context: LedgerContext;
@@ -66,12 +65,19 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
     const instead = `${directory}.new`;
     // Died between the two renames below.
     if (!existsSync(directory) && existsSync(instead)) await rename(instead, directory);
-    const open = async () =>
-      openLog(options, container, await NodeDisk.at(directory)).catch((error: unknown) => {
+    const open = async () => {
+      const disk = await NodeDisk.at(directory);
+      const opened = await openLog(options, container, disk).catch((error: unknown) => {
         throw error instanceof OtherRules ? fileInvalid(directory, error.message) : error;
       });
+      if (opened.suspect === undefined) await keepDocuments(disk, context);
+      return opened;
+    };
     const first = await open();
-    if (first.suspect === undefined) return { ...first.opened, container, rejoin: first.rejoin };
+    const archive = async () =>
+      new Archive({ log: await NodeDisk.at(directory), archive: await NodeDisk.at(join(directory, ARCHIVE_FOLDER)) });
+    if (first.suspect === undefined)
+      return { ...first.opened, archive: await archive(), container, rejoin: first.rejoin };
     const aside = `${directory}.suspect-${options.clock.wallMs()}`;
     await rm(instead, { recursive: true, force: true });
     await beginSuspectLog(container, await NodeDisk.at(instead), first.suspect);
@@ -80,7 +86,7 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
     log.error({ reason: first.suspect, kept: aside }, 'the log is suspect: set aside, re-joining from both peers');
     const second = await open();
     if (second.suspect !== undefined) throw fileInvalid(directory, second.suspect);
-    return { ...second.opened, container, rejoin: first.suspect };
+    return { ...second.opened, archive: await archive(), container, rejoin: first.suspect };
   } catch (error) {
     await container[Symbol.asyncDispose]();
     throw error;

@@ -12,9 +12,10 @@ import {
 import type { Clock, Log, Random } from '@trefoil/host';
 import { concatBytes, INCARNATION_BYTES, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
+import type { Archive } from './archive.ts';
 import { ConstituentKeeper } from './constituents.ts';
 import type { Disk, LogStore } from './log-store/index.ts';
-import { snapshotName } from './open-voter.ts';
+import { snapshotName } from './data-directory.ts';
 
 /** How often the container is compared with the ledger, and the log file looked for. */
 const LOOK_AT_FILES_MS = 1_000;
@@ -26,6 +27,8 @@ export interface VoterParts {
   readonly container: Container;
   readonly store: LogStore;
   readonly disk: Disk;
+  /** Takes in the log files that are no longer needed, before they go. */
+  readonly archive: Pick<Archive, 'keep'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -163,13 +166,16 @@ export class VoterRuntime implements AsyncDisposable {
 
   /** The store keeps its calls in order, so what is appended from here on goes behind these records in the new file. */
   #rotate(snapshotIndex: number, records: readonly Uint8Array[]): void {
-    const { store, disk } = this.parts;
+    const { store, disk, archive } = this.parts;
     const begun = store.startSegment();
     const durable = Promise.all([begun, store.append(records)]);
     // At once: what is before it in the order of the disk may take long, and what nobody hears of ends the process without a word.
     durable.catch((error: unknown) => this.#diskFailed(error));
     this.#inOrder(async () => {
       const [segment] = await durable;
+      const { mayGo, alarms } = await archive.keep({ segmentsBefore: segment, snapshotsBefore: snapshotIndex });
+      for (const detail of alarms) this.#effect({ kind: 'alarm', alarm: 'archive', detail });
+      if (!mayGo) return;
       await store.dropSegmentsBefore(segment);
       for (const name of await disk.list()) {
         const index = /^snapshot-(\d+)$/.exec(name)?.[1];

@@ -50,6 +50,8 @@ export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
 }
 
 function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
+  // Without commands: so it can be shown to whoever must not see who asked for what (FORMATS §9.4).
+  if (isRootDue(proposer)) return proposeCommands(proposer, [], now);
   const batch = takeBatch(proposer, now);
   try {
     return proposeCommands(proposer, batch, now);
@@ -61,11 +63,15 @@ function proposeBatch(proposer: Proposer, now: Now): ProposerEffect[] {
   }
 }
 
+function isRootDue({ replica, snapshotEveryEntries, bytesSinceRoot }: Proposer): boolean {
+  return (replica.certifiedIndex + 1) % snapshotEveryEntries === 0 || bytesSinceRoot > LIMITS.snapshotEveryBytes;
+}
+
 function proposeCommands(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): ProposerEffect[] {
   const { replica, configuration } = proposer;
   const index = replica.certifiedIndex + 1;
   const logTime = nextLogTime(proposer, now);
-  const rootDue = index % proposer.snapshotEveryEntries === 0 || proposer.bytesSinceRoot > LIMITS.snapshotEveryBytes;
+  const rootDue = isRootDue(proposer);
   const bytes = encodeEntry({
     set: configuration.set,
     index,

@@ -1,0 +1,33 @@
+import type { LedgerContext } from '@trefoil/core';
+import { encodeUtf8, equalBytes } from '@trefoil/license';
+import type { Disk } from './log-store/index.ts';
+
+/** What lies in the folder of one virtual container beside the segments of its log. */
+export function snapshotName(index: number): string {
+  return `snapshot-${index}`;
+}
+
+/** What is no longer needed to go on, but by an auditor. */
+export const ARCHIVE_FOLDER = 'archive';
+
+export function archivedName(name: string): string {
+  return `${name}.zst`;
+}
+
+/** Copies of the documents that the log stands on: so that whoever has the folder can check it. */
+export const KEPT_DOCUMENTS = {
+  issuingKey: 'issuing-key.jws',
+  configuration: 'configuration.jws',
+  group: 'group.jws',
+} as const;
+
+const MAX_DOCUMENT_BYTES = 512 * 1024;
+
+export async function keepDocuments(disk: Disk, { issuingKey, configuration, group }: LedgerContext): Promise<void> {
+  const texts = { issuingKey, configuration: configuration.text, group: group.text };
+  for (const [document, name] of Object.entries(KEPT_DOCUMENTS) as [keyof typeof texts, string][]) {
+    const bytes = encodeUtf8(texts[document]);
+    const there = await disk.readWhole(name, MAX_DOCUMENT_BYTES);
+    if (there === undefined || !equalBytes(there, bytes)) await disk.writeWhole(name, bytes);
+  }
+}
