@@ -7,6 +7,7 @@ import { VendorError } from '@trefoil/vendor';
 import { Command, CommanderError } from 'commander';
 import { evictCommand, updateCommand, writeOffCommand } from './commands/admin.ts';
 import { borrowCommand, borrowedCommand, extendCommand, giveBackCommand } from './commands/borrow.ts';
+import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
 import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
@@ -31,7 +32,7 @@ function program(): Command {
     ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
     ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
     ...[borrowCommand(), borrowedCommand(), extendCommand(), giveBackCommand()],
-    ...[rulesCommand(), unnameCommand(), writeOffCommand(), usageCommand()],
+    ...[rulesCommand(), unnameCommand(), writeOffCommand(), usageCommand(), auditCommand()],
     ...[
       clientCommand(),
       requestCommand(),

@@ -23,6 +23,21 @@ export function readContext(
   crypto: Crypto,
   texts: ContextTexts,
 ): { context: LedgerContext } | { faulty: keyof ContextTexts; fault: LicenseError } {
+  const vendors = readVendorsTexts(crypto, texts);
+  if ('faulty' in vendors) return vendors;
+  try {
+    return { context: { ...vendors.context, group: verifyGroupDocument(crypto, texts.group.trim()) } };
+  } catch (error) {
+    if (error instanceof LicenseError) return { faulty: 'group', fault: error };
+    throw error;
+  }
+}
+
+/** Those that the vendor has signed: all that an auditor needs who must not see whose group it is. */
+export function readVendorsTexts(
+  crypto: Crypto,
+  texts: Omit<ContextTexts, 'group'>,
+): { context: Omit<LedgerContext, 'group'> } | { faulty: keyof ContextTexts; fault: LicenseError } {
   let reading: keyof ContextTexts = 'vendorRoot';
   try {
     const vendorRoot = { alg: 'ed25519', bytes: fromBase64url(texts.vendorRoot.trim()) } as const;
@@ -32,9 +47,7 @@ export function readContext(
     const issuing = verifyIssuingKey(crypto, vendorRoot, texts.issuingKey.trim());
     reading = 'configuration';
     const configuration = verifyConfiguration(crypto, issuing, texts.configuration.trim());
-    reading = 'group';
-    const group = verifyGroupDocument(crypto, texts.group.trim());
-    return { context: { crypto, vendorRoot, configuration, group, issuingKey: issuing.text } };
+    return { context: { crypto, vendorRoot, configuration, issuingKey: issuing.text } };
   } catch (error) {
     if (error instanceof LicenseError) return { faulty: reading, fault: error };
     throw error;

@@ -76,15 +76,21 @@ export function decodeEntry(bytes: Uint8Array): Entry {
 
 /** head(i) = H(tag ‖ head(i−1) ‖ H(entry bytes as received)) (PROTOCOL §2.2). */
 export function headAfter(crypto: Crypto, previous: Uint8Array, entryBytes: Uint8Array): Uint8Array {
-  return taggedHash(crypto, TAGS.head, previous, crypto.sha256(entryBytes));
+  return headAfterHash(crypto, previous, crypto.sha256(entryBytes));
 }
 
-/** head(0) ties the log to the set, its first configuration and the group document. */
+/** The same, where the entry itself must not be seen. */
+export function headAfterHash(crypto: Crypto, previous: Uint8Array, entryHash: Uint8Array): Uint8Array {
+  return taggedHash(crypto, TAGS.head, previous, entryHash);
+}
+
+/** head(0) ties the log to the set, its first configuration and the group document (or what is known of it: its hash). */
 export function genesisHead(
   crypto: Crypto,
-  genesis: { set: Uint8Array; configuration: string; group: string },
+  genesis: { set: Uint8Array; configuration: string; group: string | Uint8Array },
 ): Uint8Array {
-  const digest = (text: string): Uint8Array => crypto.sha256(new TextEncoder().encode(text));
+  const digest = (text: string | Uint8Array): Uint8Array =>
+    text instanceof Uint8Array ? text : crypto.sha256(new TextEncoder().encode(text));
   return taggedHash(
     crypto,
     TAGS.genesis,

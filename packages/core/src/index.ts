@@ -1,3 +1,7 @@
+export * from './audit/audit.ts';
+export * from './audit/audit-summary.ts';
+export { encodeUsageProof, openUsageProof } from './audit/record-proof.ts';
+export * from './audit/use-by-user.ts';
 export * from './base.ts';
 export * from './context.ts';
 export * from './entry.ts';

@@ -1,3 +1,6 @@
+export { Archive } from './archive.ts';
+export * from './audit-trail.ts';
+export { keepDocuments } from './data-directory.ts';
 export * from './log-store/index.ts';
 export { runLicenseServer } from './run.ts';
 export { beginSuspectLog, openLog, type OpenedLog } from './open-voter.ts';

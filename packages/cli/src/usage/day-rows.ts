@@ -49,11 +49,11 @@ export function dayRow(day: number, counted: Counted, utc: number): DayRow {
   };
 }
 
-function dayName(day: number): string {
+export function dayName(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
-function rounded(value: number): number {
+export function rounded(value: number): number {
   return Number(value.toFixed(3));
 }
 

@@ -2,7 +2,7 @@ import { concatBytes, type Crypto, Writer } from '@trefoil/license';
 import { encodeRecord, META, recordNames } from './records.ts';
 import type { Ledger } from './state.ts';
 
-const BUCKETS = 256;
+export const BUCKETS = 256;
 const NOTHING = new Uint8Array(32);
 
 interface Record {
@@ -108,7 +108,7 @@ export class LedgerRoot {
 }
 
 /** In ascending order of the names' hashes. */
-function hashBucket(crypto: Crypto, records: readonly (readonly [string, Uint8Array])[]): Uint8Array {
+export function hashBucket(crypto: Crypto, records: readonly (readonly [string, Uint8Array])[]): Uint8Array {
   if (records.length === 0) return NOTHING;
   const writer = new Writer();
   for (const [order, valueHash] of records) writer.raw(nameBytes(order)).raw(valueHash);
@@ -132,7 +132,7 @@ export function rootOfRecords(crypto: Crypto, records: ReadonlyMap<string, Uint8
 }
 
 /** Names hold one byte a UTF-16 unit. */
-function nameBytes(name: string): Uint8Array {
+export function nameBytes(name: string): Uint8Array {
   const bytes = new Uint8Array(name.length);
   for (let i = 0; i < name.length; i++) bytes[i] = name.charCodeAt(i);
   return bytes;

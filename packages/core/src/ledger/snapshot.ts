@@ -102,6 +102,11 @@ export function peekSnapshot(bytes: Uint8Array): Snapshot {
   return readParts(bytes, Number.MAX_SAFE_INTEGER);
 }
 
+/** Its records by their names, as they stand there. @throws LicenseError */
+export function recordsOfSnapshot(bytes: Uint8Array): Map<string, Uint8Array> {
+  return readRecords(new Reader(peekSnapshot(bytes).records));
+}
+
 function readParts(bytes: Uint8Array, maxBytes: number): Snapshot {
   const reader = new Reader(bytes);
   reader.expect(TAG, 'tag');

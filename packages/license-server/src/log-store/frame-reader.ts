@@ -25,7 +25,7 @@ export function isFrame(step: Frame | EndOfFrames): step is Frame {
 
 /** Reads one segment frame by frame, never more of it in memory than a window or one frame. */
 export class FrameReader {
-  readonly #file: DiskFile;
+  readonly #file: Pick<DiskFile, 'read'>;
   readonly #name: string;
   readonly #decoder = new FrameDecoder();
   #window: SectorBuffer;
@@ -38,7 +38,7 @@ export class FrameReader {
   /** Hash of the frame before `position`. */
   chain: Buffer = START_OF_CHAIN;
 
-  constructor(file: DiskFile, name: string, limit: number) {
+  constructor(file: Pick<DiskFile, 'read'>, name: string, limit: number) {
     this.#file = file;
     this.#name = name;
     this.limit = limit;
