@@ -6,11 +6,13 @@ import {
   encodeEntry,
   encodeRecord,
   encodeSnapshot,
+  encodeUsageProof,
   type LedgerContext,
   RULES_VERSION,
 } from '@trefoil/core';
 import {
   type AcquireCommand,
+  bytesKey,
   CLIENT_VERSION,
   type Command,
   decodeAccept,
@@ -21,6 +23,7 @@ import {
   type EvictCommand,
   keyIdBytes,
   type OpenCommand,
+  Reader,
   sessionHandleOf,
   sessionIdOf,
   signCommand,
@@ -170,6 +173,18 @@ export class TestDirectory {
       ...{ atLogTime: this.ledger.logTime, session: sessionHandleOf(crypto, session), reason: 'needed' },
     } as const;
     return signCommand<EvictCommand>(set, unsigned, admin);
+  }
+
+  /** Of the ledger as it stands. */
+  usageProof(): { proof: Uint8Array; root: Uint8Array } {
+    const { root, ledger } = this.#replica;
+    const current = root.current(ledger);
+    const records = new Map<string, Uint8Array>();
+    for (const bytes of root.records()) {
+      const reader = new Reader(bytes);
+      records.set(bytesKey(reader.bytes(256)), reader.bytes(bytes.length));
+    }
+    return { proof: encodeUsageProof(this.fixture.crypto, records), root: current };
   }
 
   close(): Promise<void> {
