@@ -85,7 +85,7 @@ export class UseByUser implements AuditObserver {
     const before = this.#before;
     this.#before = { logTime, utc };
     if (before === undefined) return;
-    // UTC follows log time from the entry before (PROTOCOL §5.18).
+    // UTC follows log time from the entry before (PROTOCOL §5.19).
     const end = Math.min(before.utc + logTime - before.logTime, this.#endUtc);
     this.#passedMs += Math.max(0, end - Math.max(before.utc, this.#firstUtc));
   }

@@ -1499,7 +1499,7 @@ export const VirtualContainer: GenService<{
     output: typeof TryRulesReplySchema;
   },
   /**
-   * What was used of each license, by UTC days (PROTOCOL §5.18).
+   * What was used of each license, by UTC days (PROTOCOL §5.19).
    *
    * @generated from rpc trefoil.v1.VirtualContainer.GetUsage
    */
