@@ -21,7 +21,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   web: ['api', 'license'],
   sim: ['core', 'license', 'client', 'license-server', 'tmr-server', 'container', 'host', 'link', 'api'], // what it replaces or runs
   e2e: ['cli', 'client', 'vendor', 'link', 'api', 'license'], // link and api: strangers who speak to a port without the SDK
-  bench: ['cli', 'client', 'core', 'license'], // core and license: the ledger alone, as large as it may become
+  bench: ['cli', 'client', 'core', 'license', 'license-server'], // the latter: the ledger alone, as large as it may become, and its disk
   // Checks as the simulator does, and reads the stores that the servers have left.
   nemesis: ['cli', 'client', 'sim', 'link', 'api', 'license', 'license-server', 'core'],
   fuzz: ['sim'], // how options are read

@@ -80,5 +80,5 @@ function ratiosOf(trefoil: readonly TrefoilRow[], peers: readonly PeerRow[]): Re
 }
 
 if (values.help) process.stdout.write(`${HELP}\n`);
-else if (values.large) measureLarge((text) => void process.stdout.write(`${text}\n`));
+else if (values.large) await measureLarge((text) => void process.stdout.write(`${text}\n`));
 else await main();

@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from '@trefoil/license-server/log-store';
+import type { Content, Disk, DiskFile } from '@trefoil/license-server/log-store';
 import type { MemoryDisk } from '@trefoil/license-server/log-store/memory-disk';
 import type { Agenda } from './agenda.ts';
 import type { Random } from './random.ts';
@@ -44,8 +44,8 @@ export class SlowDisk implements Disk {
     return this.#take(0.3, () => this.#memory.remove(name));
   }
 
-  writeWhole(name: string, bytes: Uint8Array): Promise<void> {
-    return this.#take(1.5, () => this.#memory.writeWhole(name, bytes));
+  writeWhole(name: string, content: Content): Promise<void> {
+    return this.#take(1.5, () => this.#memory.writeWhole(name, content));
   }
 
   readWhole(name: string, maxBytes: number): Promise<Uint8Array | undefined> {

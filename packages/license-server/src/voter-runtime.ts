@@ -121,7 +121,7 @@ export class VoterRuntime implements AsyncDisposable {
         return;
       case 'writeSnapshot':
         this.#inOrder(async () => {
-          await this.parts.disk.writeWhole(snapshotName(effect.index), effect.bytes);
+          await this.parts.disk.writeWhole(snapshotName(effect.index), effect.parts);
           this.handle({ kind: 'snapshotWritten', index: effect.index });
         });
         return;

@@ -5,7 +5,7 @@ import {
   emptyReplica,
   encodeEntry,
   encodeRecord,
-  encodeSnapshot,
+  snapshotParts,
   encodeUsageProof,
   type LedgerContext,
   RULES_VERSION,
@@ -99,7 +99,7 @@ export class TestDirectory {
         encodeRecord,
       ),
     );
-    if (isRoot) await this.#rotate(ledger.index, encodeSnapshot({ head, entry: bytes, certificate, records }));
+    if (isRoot) await this.#rotate(ledger.index, snapshotParts({ head, entry: bytes, certificate, records }));
   }
 
   #signed(): { statement: Uint8Array; certificate: Uint8Array } {
@@ -116,7 +116,7 @@ export class TestDirectory {
     return { statement, certificate: encodeCertificate({ statement, votes }) };
   }
 
-  async #rotate(index: number, snapshot: Uint8Array): Promise<void> {
+  async #rotate(index: number, snapshot: readonly Uint8Array[]): Promise<void> {
     await this.#disk.writeWhole(`snapshot-${index}`, snapshot);
     const segment = await this.#store.startSegment();
     await this.#store.append([encodeRecord({ kind: 'snapshot', index, logEpoch: 2 })]);

@@ -34,11 +34,11 @@ export function encodeRecords(ledger: Ledger): Uint8Array {
 }
 
 function writtenRecords(records: readonly Uint8Array[]): Uint8Array {
-  return concatAll([new Writer().u32(records.length).done(), ...records]);
+  return joinedParts([new Writer().u32(records.length).done(), ...records]);
 }
 
 /** Of one copy: a snapshot may be as large as a frame. */
-function concatAll(parts: readonly Uint8Array[]): Uint8Array {
+export function joinedParts(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -48,18 +48,27 @@ function concatAll(parts: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
-/** `records`: their bytes, or each of them (LedgerRoot.records), taken at the moment before the root entry. */
-export function encodeSnapshot({
-  head,
-  entry,
-  certificate,
+/**
+ * What a snapshot consists of, one after the other, and no copy of it: a hundred thousand records could not be copied without a pause that
+ * everybody feels. `records`: each of them (LedgerRoot.records), taken at the moment before the root entry.
+ */
+export function snapshotParts({
   records,
-}: Omit<Snapshot, 'records'> & { readonly records: Uint8Array | readonly Uint8Array[] }): Uint8Array {
-  const writer = new Writer().raw(TAG).raw(head).bytes(entry).bytes(certificate);
-  if (records instanceof Uint8Array) return writer.bytes(records).done();
+  ...rest
+}: SnapshotHead & { readonly records: readonly Uint8Array[] }): readonly Uint8Array[] {
   const count = new Writer().u32(records.length).done();
   const length = records.reduce((sum, record) => sum + record.length, count.length);
-  return concatAll([writer.u32(length).done(), count, ...records]);
+  return [writtenHead(rest).u32(length).done(), count, ...records];
+}
+
+export function encodeSnapshot({ records, ...rest }: Snapshot): Uint8Array {
+  return writtenHead(rest).bytes(records).done();
+}
+
+type SnapshotHead = Omit<Snapshot, 'records'>;
+
+function writtenHead({ head, entry, certificate }: SnapshotHead): Writer {
+  return new Writer().raw(TAG).raw(head).bytes(entry).bytes(certificate);
 }
 
 export interface Installed {

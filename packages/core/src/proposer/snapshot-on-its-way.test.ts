@@ -17,7 +17,7 @@ test('a license server with an empty store comes back; its snapshot takes 5 s on
   const big = new Uint8Array(64 * 1024 * 1024);
   for (const { voter } of [l1, l2]) {
     voter.recent.reset(at + 1);
-    voter.snapshot = { index: at, bytes: big };
+    voter.snapshot = { index: at, parts: [big] };
   }
   bench.proposer.recent.reset(at + 1);
   let asked = 0;

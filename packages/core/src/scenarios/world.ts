@@ -26,6 +26,7 @@ import {
 } from '../index.ts';
 import type { Reply } from './clients.ts';
 import { Clockwork } from './clockwork.ts';
+import { joinedParts } from '../ledger/snapshot.ts';
 import { Witness } from './witness.ts';
 
 export type NodeName = TmrServer | 'L1' | 'L2' | 'L3';
@@ -277,7 +278,7 @@ export class World {
       }
       case 'writeSnapshot':
         this.#answer(member, PERSIST_MS, () => {
-          node.store.snapshots.set(effect.index, effect.bytes);
+          node.store.snapshots.set(effect.index, joinedParts(effect.parts));
           return { kind: 'snapshotWritten', index: effect.index };
         });
         return;

@@ -7,7 +7,7 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { applyFeed, checkCertificate, checkFeed, type Chunk } from '../feed.ts';
-import { encodeSnapshot, openSnapshot, peekSnapshot } from '../ledger/snapshot.ts';
+import { joinedParts, openSnapshot, peekSnapshot, snapshotParts } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
 import { clockCertified } from '../log-clock.ts';
 import type { EntriesMessage } from '../messages.ts';
@@ -147,7 +147,7 @@ export function installSnapshot(voter: Voter, received: Uint8Array, now: Now): b
   voter.promised = Math.max(voter.promised, accept.epoch);
   voter.pendingSnapshot = undefined;
   voter.recent.reset(accept.index + 1);
-  voter.snapshot = { index: accept.index, bytes };
+  voter.snapshot = { index: accept.index, parts: [bytes] };
   voter.lastCertificateAt = now.monotonicMs;
   clockCertified(voter.clock, accept.logTime, now.monotonicMs, hasVoted(voter, accept));
   return true;
@@ -157,9 +157,9 @@ function snapshotIfDue(voter: Voter, certificate: Uint8Array): VoterEffect[] {
   const pending = voter.pendingSnapshot;
   if (pending === undefined || pending.index !== voter.replica.certifiedIndex) return [];
   voter.pendingSnapshot = undefined;
-  const bytes = encodeSnapshot({ head: pending.head, entry: pending.entry, certificate, records: pending.records });
-  voter.snapshot = { index: pending.index, bytes };
-  return [{ kind: 'writeSnapshot', index: pending.index, bytes }];
+  const { index, ...rest } = pending;
+  voter.snapshot = { index, parts: snapshotParts({ ...rest, certificate }) };
+  return [{ kind: 'writeSnapshot', ...voter.snapshot }];
 }
 
 /** The snapshot is durable: a new log file may begin, with what still counts. */
@@ -222,7 +222,7 @@ function answerFetches(voter: Voter): VoterEffect[] {
     const chunk = voter.recent.chunk(from, LIMITS.feedBytes);
     if (chunk !== undefined) effects.push({ kind: 'send', to, message: { kind: 'entries', from, ...chunk } });
     else if (voter.snapshot !== undefined && voter.snapshot.index >= from)
-      effects.push({ kind: 'send', to, message: { kind: 'snapshot', bytes: voter.snapshot.bytes } });
+      effects.push({ kind: 'send', to, message: { kind: 'snapshot', bytes: joinedParts(voter.snapshot.parts) } });
     else continue;
     peer.waitingFetch = undefined;
   }

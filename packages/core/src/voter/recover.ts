@@ -154,7 +154,7 @@ function replaySnapshot(
     if (bytes === undefined) throw new Error('the snapshot that the log begins with is missing');
     if (!installSnapshot(voter, bytes, now) || voter.replica.certifiedIndex !== record.index)
       throw new Error('the snapshot is another than the log begins with');
-  } else if (bytes !== undefined) voter.snapshot = { index: record.index, bytes };
+  } else if (bytes !== undefined) voter.snapshot = { index: record.index, parts: [bytes] };
   raise(voter, record.logEpoch, record.logEpoch);
 }
 

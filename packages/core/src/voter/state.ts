@@ -46,8 +46,8 @@ export type VoterEffect =
       readonly mark: { readonly epoch: number; readonly index: number } | undefined;
     }
   | { readonly kind: 'send'; readonly to: TmrServer; readonly message: ToProposer }
-  /** Make it durable, whole or not at all; answer with `snapshotWritten`. The log goes on meanwhile. */
-  | { readonly kind: 'writeSnapshot'; readonly index: number; readonly bytes: Uint8Array }
+  /** Make it durable, its parts one after the other, whole or not at all; answer with `snapshotWritten`. The log goes on meanwhile. */
+  | { readonly kind: 'writeSnapshot'; readonly index: number; readonly parts: readonly Uint8Array[] }
   /** Begin a new log file with these records; when they are durable, drop the older files and snapshots. */
   | { readonly kind: 'rotate'; readonly snapshotIndex: number; readonly records: readonly LogRecord[] }
   /** Draw 128 random bits and call `startRejoin`. */
@@ -117,7 +117,8 @@ export interface Voter {
   reluctance: { since: number | undefined; askedAt: number; notBefore: number; pauseMs: number };
   /** Records of the ledger before a root entry, until that entry is certified. */
   pendingSnapshot: { index: number; head: Uint8Array; entry: Uint8Array; records: readonly Uint8Array[] } | undefined;
-  snapshot: { index: number; bytes: Uint8Array } | undefined;
+  /** The newest; what its parts are one after the other. */
+  snapshot: { index: number; parts: readonly Uint8Array[] } | undefined;
   /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
   installing: boolean;
   nextStatusAt: number;

@@ -1,3 +1,6 @@
+/** Bytes, or parts of them. */
+export type Content = Uint8Array | readonly Uint8Array[];
+
 /**
  * The port between the log and a real or simulated disk. All offsets and lengths in bytes.
  * Every method rejects with a `StoreError` and with nothing else.
@@ -9,8 +12,11 @@ export interface Disk {
   open(name: string): Promise<DiskFile>;
   /** Durable on return. A missing file is no error. */
   remove(name: string): Promise<void>;
-  /** All or nothing, also across a power loss: temporary file, fsync, rename, fsync of the directory. */
-  writeWhole(name: string, bytes: Uint8Array): Promise<void>;
+  /**
+   * All or nothing, also across a power loss: temporary file, fsync, rename, fsync of the directory. Many parts are written one after
+   * the other, and the process goes on between them.
+   */
+  writeWhole(name: string, content: Content): Promise<void>;
   /** The whole file, or undefined if there is none. Rejects with `too-large` above `maxBytes`. */
   readWhole(name: string, maxBytes: number): Promise<Uint8Array | undefined>;
 }

@@ -1,4 +1,4 @@
-import { type Disk, type DiskFile, StoreError } from './disk.ts';
+import { type Content, type Disk, type DiskFile, StoreError } from './disk.ts';
 import { SECTOR_BYTES } from './layout.ts';
 
 /** A number in [0, 1). */
@@ -103,10 +103,10 @@ export class MemoryDisk implements Disk {
     this.#files.delete(name);
   }
 
-  async writeWhole(name: string, bytes: Uint8Array): Promise<void> {
+  async writeWhole(name: string, content: Content): Promise<void> {
     const put = (): void => {
-      const content = Buffer.from(bytes);
-      this.#files.set(name, { cache: content, platter: Buffer.from(content), dirty: new Set(), dirtySize: false });
+      const bytes = content instanceof Uint8Array ? Buffer.from(content) : Buffer.concat(content);
+      this.#files.set(name, { cache: bytes, platter: Buffer.from(bytes), dirty: new Set(), dirtySize: false });
     };
     this.#step(name, () => this.#random() < 0.5 && put());
     put();

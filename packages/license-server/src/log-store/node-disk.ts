@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Disk, type DiskFile, StoreError, type StoreErrorCode } from './disk.ts';
+import { type Content, type Disk, type DiskFile, StoreError, type StoreErrorCode } from './disk.ts';
 
 const UNFINISHED = '.tmp';
 /** Only the server's own user may read what it keeps. */
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
+const PIECE_BYTES = 1024 * 1024;
 
 /** A directory of the real file system. Names are plain file names within it. */
 export class NodeDisk implements Disk {
@@ -45,13 +46,17 @@ export class NodeDisk implements Disk {
     await this.#syncDirectory();
   }
 
-  async writeWhole(name: string, bytes: Uint8Array): Promise<void> {
+  async writeWhole(name: string, content: Content): Promise<void> {
     const path = this.#path(name);
     const temporary = path + UNFINISHED;
     await naming(path, 'write', async () => {
       const handle = await open(temporary, 'w', FILE_MODE);
       try {
-        await writeAll(handle, bytes, 0);
+        let at = 0;
+        for (const piece of pieces(content)) {
+          await writeAll(handle, piece, at);
+          at += piece.length;
+        }
         await handle.sync();
       } finally {
         await handle.close();
@@ -132,6 +137,22 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): 
   for (let done = 0; done < bytes.length; ) {
     done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
   }
+}
+
+/** Small parts together, as much as can be copied in a moment. */
+function* pieces(content: Content): Generator<Uint8Array> {
+  if (content instanceof Uint8Array) return yield content;
+  let some: Uint8Array[] = [];
+  let bytes = 0;
+  for (const part of content) {
+    some.push(part);
+    bytes += part.length;
+    if (bytes < PIECE_BYTES) continue;
+    yield some.length === 1 ? part : Buffer.concat(some);
+    some = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(some);
 }
 
 async function readAll(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {

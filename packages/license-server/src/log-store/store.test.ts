@@ -124,6 +124,15 @@ test('errors of the real disk are one sentence that names the file', async (t) =
   await assert.rejects(NodeDisk.at(join(directory, 'big', 'x')), { code: 'missing' });
 });
 
+test('what is written in parts is all of them, in their order, whatever their sizes', async (t) => {
+  const disk = await NodeDisk.at(await temporary(t));
+  for (const sizes of [[], [0, 1, 0], Array.from({ length: 40_000 }, (_, i) => i % 80), [5, 3_000_000, 7, 1_048_576]]) {
+    const parts = sizes.map((size, i) => Buffer.alloc(size, i));
+    await disk.writeWhole('parts', parts);
+    assert.ok(Buffer.concat(parts).equals((await disk.readWhole('parts', 10_000_000)) ?? Buffer.from('none')));
+  }
+});
+
 async function temporary(t: { after(fn: () => Promise<void>): void }): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'trefoil-log-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
