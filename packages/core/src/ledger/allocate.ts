@@ -5,7 +5,7 @@ import { nameOf } from './checks/names.ts';
 import { seatDenial } from './checks/order.ts';
 import { paidSeats, timesAtOnce } from './checks/units.ts';
 import { reservedForOthers, reservedOfFeature } from './policy.ts';
-import { freeCost, freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
+import { freeCost, freeOfFeature, freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
 import { type HeldItem, type Ledger, type LicenseState, licensesOf, type Session } from './state.ts';
 
 /** Seats of one license, for one item of an acquire. */
@@ -79,12 +79,17 @@ function unreserved(ledger: Ledger, session: Session, item: AcquireItem, candida
   const { features } = first.ask.state.license.terms;
   const tokensOf = (feature: string): number => features.get(feature)?.tokens ?? 1;
   const cost = reservedForOthers(ledger, session, item.product, tokensOf);
-  const ofFeature = reservedOfFeature(ledger, session, item.product, features.get(item.feature)?.chain ?? []);
-  if (cost === 0 && ofFeature === 0) return Infinity;
+  if (cost === 0) return Infinity;
   const sum = (of: (ask: Ask) => number): number => candidates.reduce((all, { ask }) => all + Math.max(0, of(ask)), 0);
   const byQuantity = Math.floor((sum(freeCost) - cost) / tokensOf(item.feature));
+  // One of a feature is one of each around it: there, too, has to be room for what is reserved.
+  const chainOf = (name: string): readonly string[] => features.get(name)?.chain ?? [];
+  const byFeature = chainOf(item.feature).map((feature) => {
+    const reserved = reservedOfFeature(ledger, session, { product: item.product, feature }, chainOf);
+    return sum((ask) => freeOfFeature(ask, feature)) - reserved;
+  });
   const own = Math.max(...candidates.map(({ ask }) => standingSeats(ask)));
-  return Math.max(own, Math.min(byQuantity, sum((ask) => freeSeats(ask, true)) - ofFeature));
+  return Math.max(own, Math.min(byQuantity, ...byFeature));
 }
 
 /** Seats that are shared come from one license. */

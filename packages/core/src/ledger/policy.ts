@@ -97,12 +97,17 @@ export function reservedForOthers(
   return cost;
 }
 
-/** The same of seats of this very feature, or of one around it. */
-export function reservedOfFeature({ policy }: Ledger, session: Session, product: string, chain: Chain): number {
-  if (policy === undefined || chain.length === 0) return 0;
+/** The same of a feature's own quantity: reserved seats of it, and of those within it. `chainOf`: of a feature. */
+export function reservedOfFeature(
+  { policy }: Ledger,
+  session: Session,
+  { product, feature }: { readonly product: string; readonly feature: string },
+  chainOf: (feature: string) => Chain,
+): number {
+  if (policy === undefined) return 0;
   let seats = 0;
-  for (const [place, rule] of rulesFor(policy, product, chain))
-    if (rule.kind === 'reserve' && rule.feature !== '' && !means(policy, place, session))
+  for (const [place, rule] of rulesOf(policy, product))
+    if (rule.kind === 'reserve' && !means(policy, place, session) && chainOf(rule.feature).includes(feature))
       seats += Math.max(0, rule.seats - (policy.counts.get(countKey(place, rule, session)) ?? 0));
   return seats;
 }

@@ -25,17 +25,23 @@ export function freeSeats(ask: Ask, beyond: boolean): number {
   if (quantity !== 0 && mode === 'exclusive' && shared !== undefined) return 0;
   const standing = largest(shared?.values() ?? []);
   let free = Infinity;
-  for (const name of features.get(item.feature)?.chain ?? []) {
-    const own = features.get(name)?.quantity;
-    if (own !== undefined)
-      free = Math.min(free, own - (state.usedByFeature.get(name) ?? 0) + largest(shared?.values() ?? [], name).seats);
-  }
+  for (const name of features.get(item.feature)?.chain ?? []) free = Math.min(free, freeOfFeature(ask, name));
   if (quantity !== 0) {
     const limit = quantity + (beyond ? overdraft : 0);
     free = Math.min(free, Math.floor((limit - state.used + standing.cost) / (scope?.tokens ?? 1)));
   }
   // What the station or user has is his whatever became of the quantity; not for more of it than he has.
   return Math.max(free, Math.min(standing.seats, Math.floor(standing.cost / (scope?.tokens ?? 1))));
+}
+
+/** Of the quantity that the feature itself has, with what the station or user has of it; Infinity = it has none. */
+export function freeOfFeature(ask: Ask, name: string): number {
+  const { state, session, item } = ask;
+  const own = state.license.terms.features.get(name)?.quantity;
+  if (own === undefined) return Infinity;
+  const key = shareKey(modeOf(ask), session, item.feature);
+  const shared = key === undefined ? undefined : state.shares.get(key);
+  return own - (state.usedByFeature.get(name) ?? 0) + largest(shared?.values() ?? [], name).seats;
 }
 
 /** Those that the station or user has already, and that one more hold would share. */

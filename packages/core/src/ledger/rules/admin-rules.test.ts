@@ -106,6 +106,30 @@ describe("the customer's own rules (PROTOCOL §5.16)", () => {
     assert.equal(plant.asks('boss-3'), 'denied seats');
   });
 
+  test('a reserved seat of a feature takes its place in those around it', () => {
+    const features = [
+      { name: 'mill', quantity: 2 },
+      { name: 'five-axes', within: 'mill' },
+    ];
+    const reserve = { rule: 'reserve', product: 'cad', feature: 'five-axes', seats: 1, for: { users: ['boss'] } };
+    const plant = new Plant({ quantity: 9, features }, reserve);
+    assert.equal(plant.asks('ada', { feature: 'mill' }), 'granted');
+    assert.equal(plant.asks('ben', { feature: 'mill' }), 'denied seats');
+    assert.equal(plant.asks('boss', { feature: 'five-axes' }), 'granted');
+  });
+
+  test('a seat that is reserved of a feature keeps nobody from another one of what is within it', () => {
+    const features = [
+      { name: 'mill', quantity: 2 },
+      { name: 'five-axes', within: 'mill', quantity: 1 },
+    ];
+    const reserve = { rule: 'reserve', product: 'cad', feature: 'mill', seats: 1, for: { users: ['boss'] } };
+    const plant = new Plant({ quantity: 9, features }, reserve);
+    assert.equal(plant.asks('ada', { feature: 'five-axes' }), 'granted');
+    assert.equal(plant.asks('ben', { feature: 'mill' }), 'denied seats');
+    assert.equal(plant.asks('boss', { feature: 'mill' }), 'granted');
+  });
+
   test('who waits does not get what is reserved for others, and those do not wait for him', () => {
     const plant = new Plant({ quantity: 2 }, { rule: 'reserve', product: 'cad', seats: 1, for: { users: ['boss'] } });
     assert.equal(plant.asks('ada'), 'granted');
