@@ -1,5 +1,6 @@
 import { type AcquireResult, type Client, ClientError, connect, type ConsumeResult, type Seat } from '@trefoil/client';
 import { LIMITS } from '@trefoil/core';
+import type { ConsumeItem } from '@trefoil/license';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import type { Random } from './random.ts';
@@ -21,14 +22,16 @@ export class Application {
   #left: Seat[] = [];
   /** How to ask once more. */
   #unanswered: (() => Promise<void>)[] = [];
-  /** Units that it was told it has consumed, and those of which it knows nothing: never answered, or by nobody any more. */
-  unitsTold = 0;
-  unitsOpen = 0;
+  /** By product: units that it was told it has consumed; and at most those of which nobody told it, or nobody can any more. */
+  readonly unitsTold = new Map<string, number>();
+  readonly unitsOpen = new Map<string, number>();
   answers = 0;
   #verifier: WatchedVerifier | undefined;
   #before = { answers: 0, unknowns: 0 };
   unknowns = 0;
   #waits = 0;
+  /** Of what only some runs sell: a stream of its own, so that the others are what they would be without. */
+  readonly #taste: Random | undefined;
   waitingSince: number | undefined;
   /** Called once, when it asks for something. */
   onceAsking: (() => void) | undefined;
@@ -38,13 +41,16 @@ export class Application {
     this.#random = random;
     this.name = `client-${number}`;
     this.machine = new Machine(world.agenda, random.between(0, 1e6));
+    this.#taste = world.assortment?.random.fork();
     this.machine.runAtRate(1 + random.between(-1, 1) * (LIMITS.clockRate / 2));
   }
 
   /** By this machine's clocks, at this true moment. */
   seatsInUse(): { license: string; seats: number }[] {
     return this.heldSeats().flatMap((seat) =>
-      seat.grants.map(({ license, seats: count }) => ({ license, seats: count })),
+      seat.grants.map(({ license, product, feature, seats: count }) => {
+        return { license, seats: count * (this.#world.assortment?.tokensOf(product, feature) ?? 1) };
+      }),
     );
   }
 
@@ -137,17 +143,30 @@ export class Application {
     const held = [...client.seats];
     const dice = this.#random.unit();
     try {
+      if (this.#taste?.chance(0.4) === true) return await this.#actByTaste(client, held, this.#taste);
       if (dice < 0.1) return await this.#renew(client);
       if (dice < 0.15 && this.#unanswered.length > 0) return await this.#askAgain();
       if (dice < 0.5 && held.length < MOST_SEATS) return await this.#acquire(client);
       if (dice < 0.8 && held.length > 0) return await this.#release(client, this.#random.pick(held));
-      if (dice < 0.92) return await this.#consume(client);
+      if (dice < 0.92)
+        return await this.#consume(client, [{ product: 'units', feature: '', count: 1 + this.#random.below(3) }]);
       if (dice < 0.94) return await this.#close(client);
       if (dice < 0.97) return this.#wait(client);
       if (held.length < MOST_SEATS) await this.#acquire(client);
     } catch (error) {
       this.#mustBeForeseen(error);
     }
+  }
+
+  /** Of the licenses whose terms say more than a quantity. */
+  async #actByTaste(client: Client, held: readonly Seat[], taste: Random): Promise<void> {
+    const { assortment } = this.#world;
+    if (held.length >= MOST_SEATS || taste.chance(0.2 * held.length))
+      return await this.#release(client, taste.pick(held));
+    const [seats, uses] = [assortment?.seats(taste), assortment?.uses(taste)];
+    if (uses !== undefined && (seats === undefined || taste.chance(0.5))) return await this.#consume(client, uses);
+    this.#world.count('command acquire by taste');
+    if (seats !== undefined) this.#acquired(client, await client.acquireAll(seats));
   }
 
   async #renew(client: Client): Promise<void> {
@@ -207,21 +226,29 @@ export class Application {
     this.#heard(client, (await seat.release()).kind !== 'unknown');
   }
 
-  async #consume(client: Client): Promise<void> {
-    this.#world.count('command consume');
-    const units = 1 + this.#random.below(3);
-    this.unitsOpen += units;
-    this.#consumed(client, units, await client.consume('units', units));
+  async #consume(client: Client, items: readonly ConsumeItem[]): Promise<void> {
+    this.#world.count(items.length === 1 ? 'command consume' : 'command consume, several items');
+    for (const item of items) this.#note(this.unitsOpen, item, this.#unitsAtMost(item));
+    this.#consumed(client, items, await client.consumeAll(items));
   }
 
-  #consumed(client: Client, units: number, result: ConsumeResult): void {
+  #consumed(client: Client, items: readonly ConsumeItem[], result: ConsumeResult): void {
     this.#heard(client, result.kind !== 'unknown');
-    if (result.kind === 'unknown')
-      this.#unanswered.push(async () => this.#consumed(client, units, await result.again()));
-    else {
-      this.unitsOpen -= units;
-      if (result.kind === 'consumed') this.unitsTold += units;
+    if (result.kind === 'unknown') {
+      this.#unanswered.push(async () => this.#consumed(client, items, await result.again()));
+      return;
     }
+    for (const item of items) this.#note(this.unitsOpen, item, -this.#unitsAtMost(item));
+    if (result.kind !== 'consumed') return;
+    for (const { item, units } of result.parts) this.#note(this.unitsTold, items[item], units);
+  }
+
+  #unitsAtMost(item: ConsumeItem): number {
+    return this.#world.assortment?.unitsOf(item) ?? item.count;
+  }
+
+  #note(units: Map<string, number>, { product = '' }: Partial<ConsumeItem> = {}, change: number): void {
+    units.set(product, (units.get(product) ?? 0) + change);
   }
 
   async #close(client: Client): Promise<void> {

@@ -1,3 +1,5 @@
+import { LICENSE_BUGS } from './license-bugs.ts';
+
 /**
  * Bugs that a clever person could make, each a change of a few words in the product's text. They are put in when a file is
  * loaded for a run of `sim:bugs`, so the product knows nothing of them; the simulator has to find each (docs/RELIABILITY.md).
@@ -299,42 +301,5 @@ export const BUGS: readonly Bug[] = [
     replace: `    return promise(voter, from, { prepare, signed }, now);
   if (prepare.epoch <= voter.promised)`,
   },
-  {
-    name: 'who asks overtakes who waits',
-    file: 'packages/core/src/ledger/queue.ts',
-    find: 'if (products.size === 0) return allocate(ledger, session, items, wish);',
-    replace: 'if (products.size < 99) return allocate(ledger, session, items, wish);',
-  },
-  {
-    name: 'who waits has no claim on what is there',
-    file: 'packages/core/src/ledger/queue.ts',
-    find: `        claim(wait.session, inVain.unless(wait, claimOf(ledger, wait)));
-      else {`,
-    replace: `        continue;
-      else {`,
-  },
-  {
-    name: 'a seat that is freed wakes nobody who waits',
-    file: 'packages/core/src/ledger/seats.ts',
-    find: `if (direction === 'free' || shareKey`,
-    replace: `if (shareKey`,
-  },
-  {
-    name: 'waits are forgotten in a snapshot',
-    file: 'packages/core/src/ledger/session-record.ts',
-    find: 'writer.u32(session.waits.size);\n  for (const id of ascending(session.waits))',
-    replace: 'writer.u32(0);\n  for (const id of [])',
-  },
-  {
-    name: 'who is served is not put back with his entry',
-    file: 'packages/core/src/ledger/queue.ts',
-    find: 'ledger.journal.onUndo(() => queue.splice(at, 0, wait));',
-    replace: '',
-  },
-  {
-    name: 'an evicted session waits on',
-    file: 'packages/core/src/ledger/rules/evict-session.ts',
-    find: 'for (const wait of [...session.waits.values()]) endWait(ledger, wait);',
-    replace: '',
-  },
+  ...LICENSE_BUGS,
 ];

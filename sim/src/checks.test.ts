@@ -179,8 +179,8 @@ const WRONG: Readonly<Record<string, readonly [says: RegExp, done: (one: Case) =
   'units that an application was told it has not consumed': [
     /^9\.6 2 units are consumed in the ledger of L1; applications know of 0, and perhaps 1/,
     (one) => {
-      one.uses({ unitsTold: 0, unitsOpen: 1 });
-      one.shows('L1', { licenses: new Map([['units-1', { consumed: 2 }]]) });
+      one.uses({ unitsTold: new Map(), unitsOpen: new Map([['units', 1]]) });
+      one.shows('L1', { licenses: new Map([['units-1', { license: { product: 'units' }, consumed: 2 }]]) });
       one.world.checks.atTheEnd();
     },
   ],

@@ -336,18 +336,19 @@ export class Checks {
 
   /** §9.2 and §9.6, as applications see it: consumed is what they were told, and at most what nobody could tell them. */
   #unitsAsTold(newest: ReturnType<World['ledgers']>): void {
-    let told = 0;
-    let open = 0;
-    for (const { unitsTold, unitsOpen } of this.#world.clients) {
-      told += unitsTold;
-      open += unitsOpen;
-    }
-    for (const { name, ledger } of newest) {
-      const consumed = ledger.licenses.get('units-1')?.consumed ?? 0;
-      if (consumed < told || consumed > told + open)
-        this.fault(
-          `9.6 ${consumed} units are consumed in the ledger of ${name}; applications know of ${told}, and perhaps ${open}`,
-        );
+    const { clients } = this.#world;
+    const products = new Set(clients.flatMap(({ unitsOpen }) => [...unitsOpen.keys()]));
+    for (const product of products) {
+      const told = clients.reduce((sum, { unitsTold }) => sum + (unitsTold.get(product) ?? 0), 0);
+      const open = clients.reduce((sum, { unitsOpen }) => sum + (unitsOpen.get(product) ?? 0), 0);
+      for (const { name, ledger } of newest) {
+        const licenses = [...ledger.licenses.values()].filter(({ license }) => license.product === product);
+        const consumed = licenses.reduce((sum, one) => sum + one.consumed, 0);
+        if (consumed < told || consumed > told + open)
+          this.fault(
+            `9.6 ${consumed} ${product} are consumed in the ledger of ${name}; applications know of ${told}, and perhaps ${open}`,
+          );
+      }
     }
   }
 

@@ -122,7 +122,7 @@ test('what an admin ends is told, runs to its end, and is not taken back', async
   const heard: string[] = [];
   client.on('expiring', ({ reason }) => heard.push(`expiring: ${reason}`));
   client.on('lost', ({ reason }) => heard.push(`lost: ${reason}`));
-  hall.world.evict((await client.session()).handle);
+  hall.world.office.evict((await client.session()).handle);
   await hall.pass(5 * SEAT_TIMEOUT_MS);
   assert.deepEqual(heard, ['expiring: evicted: found idle', 'lost: evicted: found idle']);
   assert.equal(seat.valid, false);

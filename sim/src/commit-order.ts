@@ -8,8 +8,11 @@ import {
   decodeCommand,
   decodeOutcome,
   equalBytes,
+  type InstalledLicense,
   type Outcome,
 } from '@trefoil/license';
+import { LicenseBooks } from './books/license-books.ts';
+import { readSold } from './books/sold.ts';
 import { NOT_TOLD_AGAIN, SEAT_TIMEOUT_MS } from './client-history.ts';
 import { QueueOrder } from './queue-order.ts';
 import type { World } from './world.ts';
@@ -50,8 +53,7 @@ function wantedOf({ items }: AcquireCommand): ReadonlyMap<string, number> {
   return wanted;
 }
 
-function evictedBy(bytes: Uint8Array): string {
-  const command = decodeCommand(bytes);
+function evictedBy(command: Command): string {
   return command.kind === 'evict' ? bytesKey(command.session) : '';
 }
 
@@ -84,6 +86,8 @@ export class CommitOrder {
     free: (product) => this.#freeOf(product),
     fault: (what) => this.#fault(`${what} (entry ${this.#index})`),
   });
+  /** Of licenses whose terms say more than a quantity. */
+  readonly #books: LicenseBooks;
   #logTime = 0;
   #utc = 0;
   #utcLead = 0;
@@ -91,6 +95,11 @@ export class CommitOrder {
 
   constructor(world: World) {
     this.#world = world;
+    this.#books = new LicenseBooks({
+      fault: (what) => this.#fault(`${what} (entry ${this.#index})`),
+      count: (what) => world.count(what),
+      configurationEnds: world.fixture.configuration.expires,
+    });
   }
 
   /** Before anybody asked for it, a command can't have been carried out (real time order). */
@@ -154,6 +163,7 @@ export class CommitOrder {
     if (this.#utcLead > UTC_LEAD_MS) this.#fault(`9.12 UTC is ${this.#utcLead} ms ahead of log time at entry ${index}`);
     this.#logTime = logTime;
     this.#utc = utc;
+    this.#books.at(logTime, utc);
     // Outcomes of commands stand first, but what fell due happened before them (§5.1).
     const derived = outcomes.slice(commands.length).map((outcome) => decodeOutcome(outcome));
     const inVain: string[] = [];
@@ -200,6 +210,7 @@ export class CommitOrder {
     if (why === 'due' && hold.freeAt > this.#logTime)
       this.#fault(`5.3 entry ${this.#index} frees seats ${hold.freeAt - this.#logTime} ms early`);
     this.#holds.delete(key);
+    this.#books.freed(key);
     for (const { license, count } of hold.seats) this.#used.set(license, (this.#used.get(license) ?? 0) - count);
   }
 
@@ -214,7 +225,7 @@ export class CommitOrder {
       return;
     }
     // Nothing happened yet, or a renewal did: that happens again.
-    if (outcome.kind === 'refused') return;
+    if (outcome.kind === 'refused') return this.#refused(decodeCommand(command), outcome);
     this.#done.set(key, [...done, bytes]);
     const known = this.#asked.get(key);
     // What carries no authority a liar may ask in anyone's name: it gains him nothing (§5.12).
@@ -227,7 +238,15 @@ export class CommitOrder {
       this.#fault(`5.12 entry ${this.#index}: nobody has asked for this ${outcome.kind}`);
     if (known !== undefined && this.#index <= known)
       this.#fault(`9.6 entry ${this.#index} holds a command that was asked after entry ${known} was answered`);
-    this.#outcome(outcome, command);
+    const asked = decodeCommand(command);
+    if (!this.#isInTheBooks(asked, outcome)) this.#outcome(outcome, asked);
+  }
+
+  /** What an admin is refused for what stands in the books. */
+  #refused(command: Command, { code }: Outcome & { kind: 'refused' }): void {
+    if (command.kind === 'rules' && code === 'older-rules') this.#books.olderRules(command.document);
+    if (command.kind === 'unname' && ['unknown-name', 'in-use', 'too-soon'].includes(code))
+      this.#books.notUnnamed(command.license, command.name, code);
   }
 
   /** §5.11: what carries authority is forgotten only by what carries it. */
@@ -242,10 +261,30 @@ export class CommitOrder {
       this.#acknowledged.set(session, Math.max(acknowledged, command.lowestUnanswered));
   }
 
-  #outcome(outcome: Outcome, command: Uint8Array): void {
+  /** Whether it is of licenses whose terms say more than a quantity, and of nothing else. */
+  #isInTheBooks(command: Command, outcome: Outcome): boolean {
     const session = bytesKey(outcome.session);
-    if (this.#evicted.has(session) && ['granted', 'renewed', 'consumed'].includes(outcome.kind))
-      this.#fault(`5.9 entry ${this.#index}: an evicted session is still ${outcome.kind}`);
+    if (command.kind === 'open') this.#books.opened(session, command);
+    if (outcome.kind === 'renewed') this.#books.renewed(session, outcome);
+    if (command.kind === 'rules') this.#books.ruled(command.document);
+    if (command.kind === 'unname') this.#books.unnamed(command.license, command.name);
+    const isAsked = command.kind === 'acquire' || command.kind === 'consume';
+    if (!isAsked || !command.items.some(({ product }) => this.#books.has(product))) return false;
+    this.#mustNotBeEvicted(session, outcome);
+    if (command.kind === 'consume') this.#books.consumed(session, command, outcome);
+    else this.#books.acquired(session, command, outcome);
+    if (outcome.kind === 'granted') this.#hold(session, outcome, []);
+    return true;
+  }
+
+  #mustNotBeEvicted(session: string, { kind }: Outcome): void {
+    if (this.#evicted.has(session) && ['granted', 'renewed', 'consumed'].includes(kind))
+      this.#fault(`5.9 entry ${this.#index}: an evicted session is still ${kind}`);
+  }
+
+  #outcome(outcome: Outcome, command: Command): void {
+    const session = bytesKey(outcome.session);
+    this.#mustNotBeEvicted(session, outcome);
     switch (outcome.kind) {
       case 'evicted':
         this.#evicted.add(evictedBy(command));
@@ -254,11 +293,9 @@ export class CommitOrder {
       case 'granted':
         this.#mayBeGranted(command);
         return this.#granted(session, outcome);
-      case 'queued': {
-        const asked = decodeCommand(command);
-        if (asked.kind === 'acquire') this.#queue.queued(session, asked, outcome, this.#logTime);
+      case 'queued':
+        if (command.kind === 'acquire') this.#queue.queued(session, command, outcome, this.#logTime);
         return;
-      }
       case 'renewed':
         for (const grant of outcome.grants) this.#renewed(`${session}/${grant.hold}`, grant.issuedLogTime);
         return this.#queue.renewed(
@@ -278,8 +315,7 @@ export class CommitOrder {
         for (const part of outcome.parts) this.#consume(part);
         return;
       case 'updated':
-        for (const { license, quantity, product } of outcome.licenses)
-          this.#quantities.set(license, { quantity, product });
+        for (const one of outcome.licenses) this.#installed(one);
         return;
       case 'denied':
         return this.#denied(outcome, command);
@@ -289,27 +325,35 @@ export class CommitOrder {
   }
 
   /** §5.15: nobody overtakes who waits. */
-  #mayBeGranted(bytes: Uint8Array): void {
-    const command = decodeCommand(bytes);
+  #mayBeGranted(command: Command): void {
     if (command.kind !== 'acquire') return;
     const free = this.#queue.free(command.items.map((item) => item.product));
     for (const [product, seats] of wantedOf(command))
       if (free(product) < seats) this.#fault(`5.15 entry ${this.#index} gives ${product} past those who wait`);
   }
 
-  #granted(session: string, { grants, requestId }: Outcome & { kind: 'granted' }): void {
-    for (const { license, seats, issuedLogTime } of grants) {
+  #installed({ license, version, quantity, product }: InstalledLicense): void {
+    const terms = this.#world.assortment?.terms.get(`${license}/${version}`);
+    if (terms === undefined) this.#quantities.set(license, { quantity, product });
+    else this.#books.installed(readSold(license, product, terms));
+  }
+
+  #granted(session: string, outcome: Outcome & { kind: 'granted' }): void {
+    const { grants } = outcome;
+    for (const { license, seats } of grants) {
       const used = (this.#used.get(license) ?? 0) + seats;
       this.#used.set(license, used);
       const { quantity = 0 } = this.#quantities.get(license) ?? {};
       if (used > quantity) this.#fault(`9.1 entry ${this.#index} gives seat ${used} of ${quantity} of ${license}`);
-      if (issuedLogTime !== this.#logTime) this.#fault(`6.7 a grant in entry ${this.#index} has another time`);
     }
-    this.#holds.set(`${session}/${requestId}`, {
-      session,
-      seats: grants.map(({ license, seats }) => ({ license, count: seats })),
-      freeAt: this.#logTime + FREE_AFTER_MS,
-    });
+    const counted = grants.map(({ license, seats }) => ({ license, count: seats }));
+    this.#hold(session, outcome, counted);
+  }
+
+  #hold(session: string, { grants, requestId }: Outcome & { kind: 'granted' }, seats: Hold['seats']): void {
+    if (grants.some(({ issuedLogTime }) => issuedLogTime !== this.#logTime))
+      this.#fault(`6.7 a grant in entry ${this.#index} has another time`);
+    this.#holds.set(`${session}/${requestId}`, { session, seats, freeAt: this.#logTime + FREE_AFTER_MS });
   }
 
   #renewed(key: string, issuedLogTime: number): void {
@@ -327,8 +371,7 @@ export class CommitOrder {
       this.#fault(`9.2 entry ${this.#index} leaves ${remaining} units of ${license}, not ${sold - consumed}`);
   }
 
-  #denied({ code, product }: Outcome & { kind: 'denied' }, bytes: Uint8Array): void {
-    const command = decodeCommand(bytes);
+  #denied({ code, product }: Outcome & { kind: 'denied' }, command: Command): void {
     if (code !== 'seats' || command.kind !== 'acquire') return;
     const asked = wantedOf(command).get(product) ?? 0;
     const free = this.#queue.free(command.items.map((item) => item.product))(product);

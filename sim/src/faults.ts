@@ -258,7 +258,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   'session evicted': (world, random) => {
     const sessions = world.ledgers().flatMap(({ ledger }) => [...ledger.sessions.values()]);
     if (sessions.length === 0) return false;
-    world.evict(random.pick(sessions).handle);
+    world.office.evict(random.pick(sessions).handle);
     return true;
   },
   'everybody connects anew': (world) => {

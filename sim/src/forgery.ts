@@ -5,8 +5,11 @@ import {
   encodeCommand,
   type EvictCommand,
   keyIdBytes,
+  type RulesCommand,
   signCommand,
+  type SigningKey,
   type TmrServer,
+  type UnnameCommand,
 } from '@trefoil/license';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -24,20 +27,44 @@ export function forged(world: World, id: TmrServer, random: Random): Uint8Array[
   const numbered = { session: victim.id, requestId: lowestUnanswered + 20 + random.below(10), lowestUnanswered };
   const secret = random.bytes(32);
   const unsigned = { kind: 'consume', ...numbered, items: [{ product: 'units', feature: '', count: 1_000 }] } as const;
-  const evict = {
-    ...({ kind: 'evict', session: victim.handle, atLogTime: ledger.logTime, reason: 'forged' } as const),
-    ...{ nonce: random.bytes(16), admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey) },
+  const byAdmin = {
+    ...{ atLogTime: ledger.logTime, nonce: random.bytes(16) },
+    admin: keyIdBytes(world.fixture.crypto, world.fixture.admin.publicKey),
   };
+  const evict = { kind: 'evict', session: victim.handle, reason: 'forged', ...byAdmin } as const;
   const all: Command[] = [
     { kind: 'release', ...numbered, hold, secret },
     { kind: 'close', ...numbered, secret },
     signCommand<ConsumeCommand>(set, unsigned, tmrKeys[id]),
     signCommand<EvictCommand>(set, evict, tmrKeys[id]),
   ];
+  if (world.assortment !== undefined) all.push(...ofTheAdmin(world, tmrKeys[id], byAdmin));
   world.count('command forged');
   const free = inItsName(world, random, victim).map(encodeCommand);
   for (const bytes of free) world.history.forged(bytes);
-  return [...all.map(encodeCommand), ...free];
+  return [...all.map(encodeCommand), ...free, ...oldOfTheAdmin(world)];
+}
+
+/** Rules that let nobody have anything, and somebody's name off his license; not signed by an admin. */
+function ofTheAdmin(
+  { fixture }: World,
+  key: SigningKey,
+  by: Pick<EvictCommand, 'admin' | 'atLogTime' | 'nonce'>,
+): Command[] {
+  const rules = [{ rule: 'deny', product: '*' }];
+  const document = JSON.stringify({ format: 1, version: 4_000_000_000, rules });
+  const unname = { kind: 'unname', license: 'own-1', name: 'client-1', ...by } as const;
+  return [
+    signCommand<RulesCommand>(fixture.set, { kind: 'rules', document, ...by }, key),
+    signCommand<UnnameCommand>(fixture.set, unname, key),
+  ];
+}
+
+/** The very bytes that the admin has sent, once more: of rules that are long replaced, too. */
+function oldOfTheAdmin({ assortment, office }: World): readonly Uint8Array[] {
+  const { sentByAdmin } = office;
+  if (assortment === undefined || sentByAdmin.length === 0) return [];
+  return [assortment.random.pick(sentByAdmin)];
 }
 
 /** What needs no secret and no key: what the victim will ask next, or numbers that make much or all look answered. */

@@ -1,4 +1,12 @@
 import { Group } from '@trefoil/client';
+import {
+  encodeCommand,
+  type EvictCommand,
+  keyIdBytes,
+  type RulesCommand,
+  signCommand,
+  type UnnameCommand,
+} from '@trefoil/license';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import type { Random } from './random.ts';
@@ -11,10 +19,47 @@ export class Office {
   readonly #world: World;
   readonly #process: ClientProcess;
   #group: Promise<Group> | undefined;
+  /** Rules and names that were sent so far: whoever hears them may send them again. */
+  readonly sentByAdmin: Uint8Array[] = [];
 
   constructor(world: World, random: Random) {
     this.#world = world;
     this.#process = new ClientProcess(world, new Machine(world.agenda, 0), random);
+  }
+
+  /** By its handle. */
+  evict(session: Uint8Array): void {
+    const { set, admin } = this.#world.fixture;
+    const unsigned = {
+      kind: 'evict',
+      session,
+      reason: 'found idle',
+      ...this.#byAdmin(this.#world.random.bytes(16)),
+    } as const;
+    void this.submit('evict', encodeCommand(signCommand<EvictCommand>(set, unsigned, admin)));
+  }
+
+  rules(document: string, nonce: Uint8Array): void {
+    const { set, admin } = this.#world.fixture;
+    const unsigned = { kind: 'rules', document, ...this.#byAdmin(nonce) } as const;
+    this.#send('rules', encodeCommand(signCommand<RulesCommand>(set, unsigned, admin)));
+  }
+
+  /** Takes the name off the license. */
+  unname(license: string, name: string, nonce: Uint8Array): void {
+    const { set, admin } = this.#world.fixture;
+    const unsigned = { kind: 'unname', license, name, ...this.#byAdmin(nonce) } as const;
+    this.#send('unname', encodeCommand(signCommand<UnnameCommand>(set, unsigned, admin)));
+  }
+
+  #byAdmin(nonce: Uint8Array): { admin: Uint8Array; nonce: Uint8Array; atLogTime: number } {
+    const { crypto, admin } = this.#world.fixture;
+    return { admin: keyIdBytes(crypto, admin.publicKey), nonce, atLogTime: this.#world.checks.newestLogTime };
+  }
+
+  #send(what: string, bytes: Uint8Array): void {
+    this.sentByAdmin.push(bytes);
+    void this.submit(what, bytes);
   }
 
   async submit(what: string, bytes: Uint8Array): Promise<void> {

@@ -1,7 +1,9 @@
 import { isSuspect, LIMITS } from '@trefoil/core';
+import { Assortment } from './assortment.ts';
 import { bytesKey, type Member, type TmrServer as Id } from '@trefoil/license';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { calm, FAULTS, harm, heal } from './faults.ts';
+import { Random } from './random.ts';
 import { type Burden, BUSY, FIRST_START_MS, SELDOM, World } from './world.ts';
 
 export interface RunResult {
@@ -39,6 +41,9 @@ const QUIET_MS = 4_000;
 const IDLE = 0.5;
 const IDLE_MS = 3 * SEAT_TIMEOUT_MS;
 
+/** From a seed to that of what is sold beside plain seats and units. */
+const ASSORTED = 0x5a1e;
+
 const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
   'a server forgets': ['store put back', 'bit rot'],
   'a server lies': ['license server lies'],
@@ -48,6 +53,7 @@ const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
 /** One world from one seed: a time in which things go wrong, then one in which enough is mended that all must be served. */
 export async function run(seed: number): Promise<RunResult> {
   const world = new World(seed);
+  world.assortment = Assortment.drawn(world, new Random(seed + ASSORTED));
   // An assumption of the product or of this program does not hold: the one would stop its process, the other is a bug here.
   const stopped = (error: unknown): void =>
     world.checks.fault(`stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -71,6 +77,7 @@ async function live(world: World): Promise<void> {
   world.sell('line-1', 'line', 2);
   world.sell('row-1', 'row', 2);
   world.sell('units-1', 'units', 0, 100_000);
+  world.assortment?.open();
   // Mostly when the group is there; but things go wrong on the first day, too.
   const beginsAt = random.chance(0.1) ? 1_000 : FIRST_START_MS;
   await agenda.runUntil(beginsAt);
@@ -83,6 +90,7 @@ async function live(world: World): Promise<void> {
   while (checks.faults.length === 0 && !world.forked && isOn()) {
     harm(world, random.pick(course.faults), random);
     if (random.chance(0.1)) sellAnew(world);
+    world.assortment?.stir();
     await agenda.runUntil(agenda.now + random.between(0.2, 1.8) * course.everyMs);
     if (random.chance(0.04)) await pauseForBreath(world);
     checks.count();
@@ -117,7 +125,7 @@ async function idle(world: World): Promise<void> {
   world.count('nobody wants anything for a while');
   world.idle = true;
   await agenda.runUntil(agenda.now + IDLE_MS);
-  for (const license of ['hot-1', 'cold-1', 'line-1', 'row-1']) {
+  for (const license of world.mostSold.keys()) {
     const held = world.clients.flatMap((client) => client.heldSeats());
     const inUse = seatsOf(
       world,

@@ -38,6 +38,13 @@ const ALARMS = [
   'refused',
 ];
 
+/** Of licenses that say more than a quantity, and of the customer's rules. */
+const ANSWERS = [
+  ...['seats', 'units', 'named', 'rule', 'expired', 'unknown-feature'].map((code) => `denied ${code}`),
+  ...['older-rules', 'unknown-name', 'in-use', 'too-soon'].map((code) => `refused ${code}`),
+  ...['ruled', 'unnamed', 'queued'],
+];
+
 test('some seeds: nothing is found, and everything that can go wrong does', async () => {
   const { failed, counts } = await runMany({
     ...{ from: 1, seeds: SEEDS, workers: availableParallelism() },
@@ -62,6 +69,10 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     'evict',
     'forged',
     'acquire, and wait',
+    'acquire by taste',
+    'consume, several items',
+    'rules',
+    'unname',
   ];
   const expected = [
     ...Object.keys(FAULTS).map((name) => `fault: ${name}`),
@@ -77,6 +88,10 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...['re-joined', 'an unconfirmed write at the end of the log was cut'],
     ...['served after a wait', 'log set aside', 'log replayed in commit order', 'history linearizable'],
     "a client's wall clock was set back before it slept",
+    ...ANSWERS.map((answer) => `outcome ${answer}`),
+    ...['seats beyond the quantity', 'seats kept for others', 'a seat that has ended is not renewed'],
+    ...['units of several licenses at once', 'units of several items at once'],
+    'a seat that is not paid for is not renewed',
   ];
   assert.deepEqual(
     expected.filter((what) => !counts.has(what)),

@@ -5,16 +5,14 @@ import { type Log, type LogFields, silentLog } from '@trefoil/host';
 import {
   bytesKey,
   encodeCommand,
-  type EvictCommand,
   type JsonObject,
-  keyIdBytes,
   type Member,
-  signCommand,
   type SigningKey,
   type TmrServer as Id,
 } from '@trefoil/license';
 import { type Fixture, fixture, seedKey } from '@trefoil/license/fixtures';
 import { Agenda } from './agenda.ts';
+import type { Assortment } from './assortment.ts';
 import { Checks } from './checks.ts';
 import { Application } from './application.ts';
 import { quickFixture, quickKey } from './crypto.ts';
@@ -71,6 +69,8 @@ export class World {
   readonly sold = new Map<string, { version: number; quantity: number; product: string; units: number | undefined }>();
   /** The highest quantity so far: who has a seat keeps it when fewer are sold. */
   readonly mostSold = new Map<string, number>();
+  /** Licenses whose terms say more than that; undefined = none in this run. */
+  assortment: Assortment | undefined;
   readonly counts = new Map<string, number>();
   readonly notes: string[] = [];
   /** Who has signed what it should not have. */
@@ -176,28 +176,21 @@ export class World {
   sell(license: string, product: string, quantity: number, units?: number, more: JsonObject = {}): void {
     const version = (this.sold.get(license)?.version ?? 0) + 1;
     this.sold.set(license, { version, quantity, product, units });
-    const terms = {
-      quantity,
-      sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000,
-      ...(units !== undefined && { units }),
-      ...more,
-    };
-    const text = this.fixture.license({ id: license, product, version, terms });
-    const document = this.fixture.update([text], ++this.#serial);
-    const command = encodeCommand({ kind: 'update', document });
-    this.mostSold.set(license, Math.max(quantity, this.mostSold.get(license) ?? 0));
+    const terms = { quantity, ...(units !== undefined && { units }), ...more };
+    const command = this.offer({ license, product, version, terms, most: quantity });
     this.history.sold(command, { license, quantity, units });
-    void this.office.submit('update', command);
   }
 
-  /** By its handle. */
-  evict(session: Uint8Array): void {
-    const { set, admin, crypto } = this.fixture;
-    const unsigned = {
-      ...({ kind: 'evict', session, reason: 'found idle', nonce: this.random.bytes(16) } as const),
-      ...{ admin: keyIdBytes(crypto, admin.publicKey), atLogTime: this.checks.newestLogTime },
-    };
-    void this.office.submit('evict', encodeCommand(signCommand<EvictCommand>(set, unsigned, admin)));
+  /** `most`: seats of it that may be in use at once. */
+  offer(ware: { license: string; product: string; version: number; terms: JsonObject; most: number }): Uint8Array {
+    const { license: id, product, version, most } = ware;
+    const terms = { sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000, ...ware.terms };
+    const text = this.fixture.license({ id, product, version, terms });
+    const document = this.fixture.update([text], ++this.#serial);
+    const command = encodeCommand({ kind: 'update', document });
+    this.mostSold.set(id, Math.max(most, this.mostSold.get(id) ?? 0));
+    void this.office.submit('update', command);
+    return command;
   }
 
   trace(what: string, bytes: Uint8Array): void {
