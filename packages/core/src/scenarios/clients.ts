@@ -112,7 +112,8 @@ export class Client {
     this.request(command, 'open a session');
   }
 
-  acquire(items: readonly { product: string; seats: number }[]): void {
+  /** `waitMs` 0: not at all. */
+  acquire(items: readonly { product: string; seats: number }[], waitMs = 0): void {
     const id = this.requestId + 1;
     const { secret, hash } = secretPair(this.#world.fixture.crypto, `${this.name} ${id}`);
     const products = items.map((one) => one.product);
@@ -120,7 +121,7 @@ export class Client {
       kind: 'acquire',
       ...this.next(),
       releaseHash: hash,
-      waitMs: 0,
+      waitMs,
       items: items.map((one) => ({ ...one, feature: '' })),
     };
     const what = items
@@ -128,10 +129,10 @@ export class Client {
       .join(' and ');
     const sentAt = this.#world.now;
     this.request(command, `acquire ${what}`, (answer) => {
-      if (answer.kind !== 'granted') return;
-      const hold: Hold = { id, products, secret, licenses: [], seats: 0, until: 0 };
-      this.holds.push(hold);
-      this.#believe(answer.grants, sentAt);
+      // Of one that waits, a renewal tells when it has its seats.
+      if (answer.kind !== 'granted' && answer.kind !== 'queued') return;
+      this.holds.push({ id, products, secret, licenses: [], seats: 0, until: 0 });
+      if (answer.kind === 'granted') this.#believe(answer.grants, sentAt);
     });
   }
 
@@ -150,10 +151,11 @@ export class Client {
     this.request({ kind: 'release', ...this.next(), hold: hold.id, secret: hold.secret }, `release ${product}`);
   }
 
-  consume(product: string, units: number): void {
+  consume(items: readonly { product: string; feature: string; count: number }[]): void {
     const { fixture } = this.#world;
-    const unsigned = { kind: 'consume', ...this.next(), items: [{ product, feature: '', count: units }] } as const;
-    this.request(signCommand<ConsumeCommand>(fixture.set, unsigned, this.key), `consume ${units} of ${product}`);
+    const unsigned = { kind: 'consume', ...this.next(), items } as const;
+    const what = items.map(({ product, feature, count }) => `${count} of ${feature === '' ? product : feature}`);
+    this.request(signCommand<ConsumeCommand>(fixture.set, unsigned, this.key), `consume ${what.join(' and ')}`);
   }
 
   close(): void {
@@ -176,7 +178,7 @@ export class Client {
   /** Renews what it holds at half of its life, until told otherwise. */
   keepRenewing(): void {
     this.renewing = true;
-    const lives = this.holds.map((one) => one.until - this.#world.now);
+    const lives = this.holds.flatMap(({ until }) => (until === 0 ? [] : [until - this.#world.now]));
     const pause = Math.max(1_000, Math.min(LIMITS.sessionTimeoutMs, ...lives) / 2);
     this.#world.clockwork.later(pause, () => {
       if (!this.renewing) return;

@@ -2,6 +2,7 @@ import {
   type Command,
   type EvictCommand,
   keyIdBytes,
+  type RulesCommand,
   sessionHandleOf,
   signCommand,
   type SigningKey,
@@ -28,26 +29,47 @@ export function vendorSells(scenario: Scenario, license: string, text: string): 
     else if (/^lingering \d+ s$/.test(part)) put('lingerSeconds', Number(word(/(\d+)/)));
     else if (/^counted by \w+$/.test(part)) put('counting', [word(/by (\w+)$/)]);
     else if (/^until \S+$/.test(part)) put('notAfter', word(/until (\S+)$/));
+    else if (/^\S+ weighs \d+$/.test(part)) put('features', [{ name: word(/^(\S+)/), weight: Number(word(/(\d+)$/)) }]);
     else if (!part.startsWith('version')) throw new RangeError(`no such term: ${part}`);
   }
   scenario.install(fixture.update([fixture.license({ id: license, version, product, terms })], ++scenario.serial));
   scenario.settle();
 }
 
+function byAdmin({ world }: Scenario, what: string): { admin: Uint8Array; nonce: Uint8Array; atLogTime: number } {
+  const { fixture, proposers } = world;
+  return {
+    admin: keyIdBytes(fixture.crypto, fixture.admin.publicKey),
+    nonce: fixture.crypto.sha256(new TextEncoder().encode(what)).subarray(0, 16),
+    atLogTime: (proposers.A ?? proposers.B)?.replica.certified?.logTime ?? 0,
+  };
+}
+
 function eviction(scenario: Scenario, name: string, key: SigningKey): EvictCommand {
-  const { fixture, proposers } = scenario.world;
-  return signCommand<EvictCommand>(
-    fixture.set,
-    {
-      kind: 'evict',
-      admin: keyIdBytes(fixture.crypto, fixture.admin.publicKey),
-      nonce: fixture.crypto.sha256(new TextEncoder().encode(`evict ${name}`)).subarray(0, 16),
-      atLogTime: (proposers.A ?? proposers.B)?.replica.certified?.logTime ?? 0,
-      session: sessionHandleOf(fixture.crypto, scenario.client(name).session),
-      reason: 'the seat is needed',
-    },
-    key,
-  );
+  const { fixture } = scenario.world;
+  const session = sessionHandleOf(fixture.crypto, scenario.client(name).session);
+  const by = byAdmin(scenario, `evict ${name}`);
+  return signCommand<EvictCommand>(fixture.set, { kind: 'evict', ...by, session, reason: 'the seat is needed' }, key);
+}
+
+/** "reserve 2 seats of cad for carol, limit 1 seat of cad each, deny cad to eve": in place of all that stood before. */
+export function rule(scenario: Scenario, text: string): void {
+  const { set, admin } = scenario.world.fixture;
+  const rules = text.split(', ').map((part) => {
+    const [, kind, seats, product, who] =
+      /^(reserve|limit|deny|allow) (?:(\d+) seats? of )?(\S+?)(?: each| (?:for|to) (\S+))?$/.exec(part) ?? [];
+    if (kind === undefined) throw new RangeError(`no such rule: ${part}`);
+    return {
+      ...{ rule: kind, product },
+      ...(seats !== undefined && { seats: Number(seats) }),
+      ...(part.endsWith(' each') && { each: 'user' }),
+      ...(who !== undefined && { for: { users: [who] } }),
+    };
+  });
+  const document = JSON.stringify({ format: 1, version: ++scenario.rulesVersion, rules });
+  const unsigned = { kind: 'rules', ...byAdmin(scenario, document), document } as const;
+  scenario.admin().request(signCommand<RulesCommand>(set, unsigned, admin), 'put rules into force');
+  scenario.settle();
 }
 
 export function evictBy(scenario: Scenario, name: string): void {

@@ -1,4 +1,4 @@
-import type { Answer, Grant, InstalledLicense } from '@trefoil/license';
+import { type Answer, GRANT_FLAGS, type Grant, type InstalledLicense } from '@trefoil/license';
 
 /** What a client was told, as a sentence without its subject. `startMs` = UTC at the start of the scenario. */
 export function inWords(answer: Answer, startMs: number): string {
@@ -54,5 +54,10 @@ function installed(one: InstalledLicense): string {
 }
 
 function grants(all: readonly Grant[]): string {
-  return all.map((one) => `${one.seats} of ${one.product} (${one.license} version ${one.version})`).join(' and ');
+  return all
+    .map(({ seats, product, license, version, flags }) => {
+      const waited = (flags & GRANT_FLAGS.waited) === 0 ? '' : ', after a wait';
+      return `${seats} of ${product} (${license} version ${version}${waited})`;
+    })
+    .join(' and ');
 }

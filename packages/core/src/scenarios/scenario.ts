@@ -11,6 +11,7 @@ export class Scenario {
   readonly copies = new Map<Member, Uint8Array[]>();
   readonly faults: string[] = [];
   serial = 0;
+  rulesVersion = 0;
   #world: World | undefined;
   #happened: { at: number; text: string; times: number }[] = [];
 
@@ -142,11 +143,22 @@ export class Scenario {
     const newest = this.replicas().sort((a, b) => b.replica.certifiedIndex - a.replica.certifiedIndex)[0];
     if (newest === undefined) return [];
     const { ledger } = newest.replica;
-    return [...ledger.licenses.values()].map(({ license, used, consumed, holders }) => {
+    const waiting = [...ledger.queues].map(([product, waits]) => {
+      const who = waits.map(({ session, items }) => `${session.user} (${seatsOf(items, product)})`);
+      return `waiting for ${product}: ${who.join(', ')}`;
+    });
+    const licenses = [...ledger.licenses.values()].map(({ license, used, consumed, holders }) => {
       const { quantity, units } = license.terms;
       const who = holders.map((one) => `${one.session.user}${one.hold.lingering ? ' (given back)' : ''}`).join(', ');
       const left = units === undefined ? '' : `, ${Math.max(0, units - consumed)} of ${units} units left`;
       return `${license.id}: ${used} of ${quantity} seats taken${who === '' ? '' : ` by ${who}`}${left}`;
     });
+    const rules =
+      ledger.policy === undefined ? [] : [`rules: ${ledger.policy.rules.map(({ words }) => words).join('; ')}`];
+    return [...licenses, ...waiting, ...rules];
   }
+}
+
+function seatsOf(items: readonly { product: string; seats: number }[], product: string): number {
+  return items.reduce((sum, item) => sum + (item.product === product ? item.seats : 0), 0);
 }

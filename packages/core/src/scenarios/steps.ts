@@ -1,5 +1,5 @@
 import type { Member, TmrServer } from '@trefoil/license';
-import { evictBy, forge, forgeEviction, vendorSells } from './commands.ts';
+import { evictBy, forge, forgeEviction, rule, vendorSells } from './commands.ts';
 import { lies } from './lies.ts';
 import type { Scenario } from './scenario.ts';
 import type { NodeName } from './world.ts';
@@ -49,12 +49,22 @@ function each(scenario: Scenario, list: string, wait: string, act: (name: string
   if (wait === '') scenario.settle();
 }
 
-function acquire(scenario: Scenario, who: string, what: string, wait = ''): void {
+function acquire(scenario: Scenario, who: string, what: string, { wait = '', waitMs = 0 }): void {
   const items = what.split(' and ').map((part) => {
     const [, seats = '1', product = part] = /^(\d+) seats? of (\S+)$/.exec(part) ?? [];
     return { product, seats: Number(seats) };
   });
-  each(scenario, who, wait, (name) => scenario.client(name).acquire(items));
+  each(scenario, who, wait, (name) => scenario.client(name).acquire(items, waitMs));
+}
+
+/** "3 units of sim and 2 uses of sim/boost". */
+function consume(scenario: Scenario, who: string, what: string, wait = ''): void {
+  const items = what.split(' and ').map((part) => {
+    const [, count, product = '', feature = ''] = /^(\d+) (?:unit|use)s? of ([^/]+)\/?(\S*)$/.exec(part) ?? [];
+    if (count === undefined) throw new RangeError(`nothing to consume: ${part}`);
+    return { product, feature, count: Number(count) };
+  });
+  each(scenario, who, wait, (name) => scenario.client(name).consume(items));
 }
 
 const HOURS = 3_600_000;
@@ -97,7 +107,11 @@ const steps: readonly (readonly [RegExp, Step])[] = [
   ],
   [
     /^(.+?) acquires? (.+?)(, not waiting)?$/,
-    (scenario, who = '', what = '', wait) => acquire(scenario, who, what, wait),
+    (scenario, who = '', what = '', wait) => acquire(scenario, who, what, { wait }),
+  ],
+  [
+    /^(.+?) waits? up to (\d+) s for (.+)$/,
+    (scenario, who = '', seconds, what = '') => acquire(scenario, who, what, { waitMs: 1_000 * Number(seconds) }),
   ],
   [
     /^(.+?) releases? (\S+?)(, not waiting)?$/,
@@ -105,9 +119,8 @@ const steps: readonly (readonly [RegExp, Step])[] = [
       each(scenario, who, wait ?? '', (name) => scenario.client(name).release(product)),
   ],
   [
-    /^(.+?) consumes? (\d+) units? of (\S+?)(, not waiting)?$/,
-    (scenario, who = '', units, product = '', wait) =>
-      each(scenario, who, wait ?? '', (name) => scenario.client(name).consume(product, Number(units))),
+    /^(.+?) consumes? (\d+ .+?)(, not waiting)?$/,
+    (scenario, who = '', what = '', wait) => consume(scenario, who, what, wait),
   ],
   [
     /^(.+?) keeps? renewing$/,
@@ -126,6 +139,7 @@ const steps: readonly (readonly [RegExp, Step])[] = [
     /^(.+?) closes? the session$/,
     (scenario, who = '') => each(scenario, who, '', (name) => scenario.client(name).close()),
   ],
+  [/^the admin rules: (.+)$/, (scenario, rules = '') => rule(scenario, rules)],
   [/^the admin evicts (\S+)$/, (scenario, name = '') => evictBy(scenario, name)],
   [
     /^(\S+) sends (\d+) commands at once$/,
