@@ -1,6 +1,6 @@
 import { type AcquireResult, type Client, ClientError, connect, type ConsumeResult, type Seat } from '@trefoil/client';
 import { LIMITS } from '@trefoil/core';
-import type { ConsumeItem } from '@trefoil/license';
+import type { AcquireItem, ConsumeItem } from '@trefoil/license';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import type { Random } from './random.ts';
@@ -151,7 +151,7 @@ export class Application {
       if (dice < 0.92)
         return await this.#consume(client, [{ product: 'units', feature: '', count: 1 + this.#random.below(3) }]);
       if (dice < 0.94) return await this.#close(client);
-      if (dice < 0.97) return this.#wait(client);
+      if (dice < 0.97) return this.#waitInLine(client);
       if (held.length < MOST_SEATS) await this.#acquire(client);
     } catch (error) {
       this.#mustBeForeseen(error);
@@ -165,8 +165,10 @@ export class Application {
       return await this.#release(client, taste.pick(held));
     const [seats, uses] = [assortment?.seats(taste), assortment?.uses(taste)];
     if (uses !== undefined && (seats === undefined || taste.chance(0.5))) return await this.#consume(client, uses);
+    if (seats === undefined) return;
+    if (this.#waits < MOST_SEATS && taste.chance(0.3)) return this.#wait(client, seats, taste);
     this.#world.count('command acquire by taste');
-    if (seats !== undefined) this.#acquired(client, await client.acquireAll(seats));
+    this.#acquired(client, await client.acquireAll(seats));
   }
 
   async #renew(client: Client): Promise<void> {
@@ -181,18 +183,20 @@ export class Application {
     this.#acquired(client, await client.acquireAll(products.map((product) => ({ product, feature: '', seats }))));
   }
 
-  /** Behind its back: it goes on with other things, and gives some of the waits up. */
-  #wait(client: Client): void {
+  #waitInLine(client: Client): void {
     if (this.#waits >= MOST_SEATS) return;
-    this.#world.count('command acquire, and wait');
     const products = this.#random.pick([['line'], ['line'], ['row'], ['line', 'row']]);
     const items = products.map((product) => ({ product, feature: '', seats: this.#random.chance(0.3) ? 2 : 1 }));
-    const waitMs = this.#random.pick([200, 5_000, 60_000]);
+    this.#wait(client, items, this.#random);
+  }
+
+  /** Behind its back: it goes on with other things, and gives some of the waits up. */
+  #wait(client: Client, items: readonly AcquireItem[], random: Random): void {
+    this.#world.count('command acquire, and wait');
+    const waitMs = random.pick([200, 5_000, 60_000]);
     const giveUp = new AbortController();
-    if (this.#random.chance(0.2))
-      this.#world.agenda.later(this.#random.between(0, 5_000), () =>
-        giveUp.abort(new ClientError('closed', 'given up')),
-      );
+    if (random.chance(0.2))
+      this.#world.agenda.later(random.between(0, 5_000), () => giveUp.abort(new ClientError('closed', 'given up')));
     void this.#inTheBackground(client, client.acquireAll(items, { waitMs, signal: giveUp.signal }));
   }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
 import {
   type AcquireCommand,
@@ -15,6 +14,7 @@ import { LicenseBooks } from './books/license-books.ts';
 import { readSold } from './books/sold.ts';
 import { NOT_TOLD_AGAIN, SEAT_TIMEOUT_MS } from './client-history.ts';
 import { QueueOrder } from './queue-order.ts';
+import { treeHash } from './tree-hash.ts';
 import type { World } from './world.ts';
 
 /** An entry that a license server has executed and signed. */
@@ -31,26 +31,14 @@ interface Hold {
   freeAt: number;
 }
 
-/** RFC 9162 §2.1, in its own words: what is shared with the product could be wrong in both. */
-function treeHash(leaves: readonly Uint8Array[]): Uint8Array {
-  const [first] = leaves;
-  if (first === undefined) return sha256();
-  if (leaves.length === 1) return sha256(Uint8Array.of(0), first);
-  let split = 1;
-  while (2 * split < leaves.length) split *= 2;
-  return sha256(Uint8Array.of(1), treeHash(leaves.slice(0, split)), treeHash(leaves.slice(split)));
-}
-
-function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-}
-
 function wantedOf({ items }: AcquireCommand): ReadonlyMap<string, number> {
   const wanted = new Map<string, number>();
   for (const { product, seats } of items) wanted.set(product, (wanted.get(product) ?? 0) + seats);
   return wanted;
+}
+
+function kindOf(outcome: Uint8Array | undefined): string {
+  return outcome === undefined ? '' : decodeOutcome(outcome).kind;
 }
 
 function evictedBy(command: Command): string {
@@ -84,6 +72,7 @@ export class CommitOrder {
   readonly #acknowledged = new Map<string, number>();
   readonly #queue = new QueueOrder({
     free: (product) => this.#freeOf(product),
+    isElsewhere: (product) => this.#books.has(product),
     fault: (what) => this.#fault(`${what} (entry ${this.#index})`),
   });
   /** Of licenses whose terms say more than a quantity. */
@@ -176,23 +165,36 @@ export class CommitOrder {
     for (const [key, hold] of this.#holds)
       if (hold.freeAt <= logTime) this.#fault(`5.3 hold ${key} should have been freed before entry ${index}`);
     commands.forEach((command, i) => this.#command(command, outcomes[i] as Uint8Array));
-    for (const key of inVain) this.#queue.inVain(key, (product) => this.#soldOf(product));
+    for (const key of inVain) this.#inVain(key);
     this.#queue.nobodyInVain((product) => this.#soldOf(product));
+    const changed = outcomes.some((_, i) => i < commands.length && ['updated', 'ruled'].includes(kindOf(outcomes[i])));
+    if (changed) this.#books.nobodyInVain(this.#queue.elsewhere);
     this.#served(derived.filter((outcome) => outcome.kind === 'granted'));
+  }
+
+  #inVain(key: string): void {
+    const wait = this.#queue.elsewhere.find((one) => one.key === key);
+    if (wait === undefined) return this.#queue.inVain(key, (product) => this.#soldOf(product));
+    this.#books.inVain(wait);
+    this.#queue.leave((one) => one.key === key);
   }
 
   /** §5.15: those whose turn it is, all of them, and in order; with the seats that they asked for. */
   #served(outcomes: readonly (Outcome & { kind: 'granted' })[]): void {
+    const { elsewhere } = this.#queue;
+    const given = new Map(outcomes.map((one) => [`${bytesKey(one.session)}/${one.requestId}`, one] as const));
+    this.#books.served(elsewhere, given);
+    const keys = [...given.keys()].filter((key) => !elsewhere.some((wait) => wait.key === key));
     const turns = this.#queue.turns();
-    const given = outcomes.map(({ session, requestId }) => `${bytesKey(session)}/${requestId}`);
-    if (given.join() !== turns.join())
-      this.#fault(
-        `5.15 entry ${this.#index} serves ${given.length} who wait; it is the turn of ${turns.length} others`,
-      );
-    for (const outcome of outcomes) {
-      if (this.#evicted.has(bytesKey(outcome.session))) this.#fault(`5.9 entry ${this.#index} serves who was evicted`);
-      this.#granted(bytesKey(outcome.session), outcome);
-      this.#world.count('served after a wait');
+    if (keys.join() !== turns.join())
+      this.#fault(`5.15 entry ${this.#index} serves ${keys.length} who wait; it is the turn of ${turns.length} others`);
+    for (const [key, outcome] of given) {
+      const session = bytesKey(outcome.session);
+      if (this.#evicted.has(session)) this.#fault(`5.9 entry ${this.#index} serves who was evicted`);
+      if (keys.includes(key)) this.#granted(session, outcome);
+      else this.#hold(session, outcome, []);
+      this.#queue.leave((wait) => wait.key === key);
+      this.#world.count(keys.includes(key) ? 'served after a wait' : 'served after a wait, in the books');
     }
   }
 
@@ -272,7 +274,9 @@ export class CommitOrder {
     if (!isAsked || !command.items.some(({ product }) => this.#books.has(product))) return false;
     this.#mustNotBeEvicted(session, outcome);
     if (command.kind === 'consume') this.#books.consumed(session, command, outcome);
-    else this.#books.acquired(session, command, outcome);
+    else this.#books.acquired(session, command, outcome, this.#queue.elsewhere);
+    if (outcome.kind === 'queued' && command.kind === 'acquire')
+      this.#queue.queued(session, command, outcome, this.#logTime);
     if (outcome.kind === 'granted') this.#hold(session, outcome, []);
     return true;
   }

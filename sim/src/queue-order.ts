@@ -1,7 +1,7 @@
 import type { AcquireCommand, Outcome } from '@trefoil/license';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 
-interface Wait {
+export interface Wait {
   /** Session and request. */
   readonly key: string;
   readonly session: string;
@@ -17,6 +17,8 @@ const KEPT_MS = Math.ceil(SEAT_TIMEOUT_MS * 1.01) + 250;
 interface Books {
   /** Seats of the product that nobody holds; below zero after an update that took some away. */
   readonly free: (product: string) => number;
+  /** Its seats are counted in other books, for their terms say more. */
+  readonly isElsewhere: (product: string) => boolean;
   readonly fault: (what: string) => void;
 }
 
@@ -86,7 +88,8 @@ export class QueueOrder {
 
   nobodyInVain(sold: (product: string) => number): void {
     for (const wait of this.#waits)
-      if (isInVain(wait, sold)) this.#books.fault(`5.15 ${wait.key} waits for more than there is`);
+      if (!this.#isElsewhere(wait) && isInVain(wait, sold))
+        this.#books.fault(`5.15 ${wait.key} waits for more than there is`);
   }
 
   unserved(key: string, logTime: number): void {
@@ -108,12 +111,22 @@ export class QueueOrder {
     const left = this.#left();
     const turns: string[] = [];
     this.#waits = this.#waits.filter((wait) => {
+      if (this.#isElsewhere(wait)) return true;
       const fits = [...wantedBy(wait)].every(([product, seats]) => left(product) >= seats);
       claim(left, wait);
       if (fits) turns.push(wait.key);
       return !fits;
     });
     return turns;
+  }
+
+  /** Those whose seats are counted elsewhere, in order. */
+  get elsewhere(): readonly Wait[] {
+    return this.#waits.filter((wait) => this.#isElsewhere(wait));
+  }
+
+  #isElsewhere({ items }: Wait): boolean {
+    return items.some(({ product }) => this.#books.isElsewhere(product));
   }
 
   #left(): Left {

@@ -32,7 +32,7 @@ class Case {
   /** `what`: product or product/feature, and how many. */
   acquires(user: string, hold: number, what: Readonly<Record<string, number>>, answer: Outcome): void {
     const items = Object.entries(what).map(([name, seats]) => ({ ...asked(name), seats }));
-    this.#books.acquired(user, { kind: 'acquire', requestId: hold, items } as unknown as AcquireCommand, answer);
+    this.#books.acquired(user, { kind: 'acquire', requestId: hold, items } as unknown as AcquireCommand, answer, []);
   }
 
   consumes(user: string, what: Readonly<Record<string, number>>, answer: Outcome): void {

@@ -9,9 +9,17 @@ import {
 import { type Asker, type Books, copyOf, emptyBooks, endOf, type Held, licensesOf } from './books.ts';
 import { isNobodyHere, takeOff, whyItStays } from './names.ts';
 import { isAgainstRules, readRules } from './rules.ts';
-import { seatsFrom } from './seats.ts';
+import { asManyAsThereAre, seatsFrom, takeSeat } from './seats.ts';
 import { featureOf, type Sold } from './sold.ts';
 import { isPaid, paidSeats, type Part, payTime, unitsFrom } from './units.ts';
+
+/** An acquire; one that waits, too. */
+interface Wait {
+  /** Session and request. */
+  readonly key: string;
+  readonly session: string;
+  readonly items: readonly Wanted[];
+}
 
 interface Wanted {
   readonly product: string;
@@ -36,6 +44,8 @@ export class LicenseBooks {
   readonly #books: Books;
   readonly #askers = new Map<string, Asker>();
   #rulesVersion = 0;
+  /** Log time at which something was last over, or used up, without anybody's command. */
+  #endedAt = -Infinity;
 
   constructor(told: {
     readonly fault: (what: string) => void;
@@ -50,6 +60,8 @@ export class LicenseBooks {
 
   /** The next entry. */
   at(logTime: number, utc: number): void {
+    const ends = [...this.#books.sold.values()].map((sold) => endOf(this.#books, sold));
+    if (ends.some((end) => this.#books.utc < end && end <= utc)) this.#endedAt = logTime;
     this.#books.logTime = logTime;
     this.#books.utc = utc;
   }
@@ -71,19 +83,70 @@ export class LicenseBooks {
   }
 
   /** Granted or denied. */
-  acquired(session: string, command: AcquireCommand, outcome: Outcome): void {
-    const trial = copyOf(this.#books);
-    const asker = this.#asker(session);
-    const { given, denial } = seatsFor(trial, asker, command);
-    const expected = denial ?? heldInWords(given);
+  acquired(session: string, command: AcquireCommand, outcome: Outcome, waits: readonly Wait[]): void {
+    const { requestId, items, waitMs } = command;
+    const asked = { key: `${session}/${requestId}`, session, items };
+    const trial = this.#behind(waits.filter((wait) => shareProduct(wait, asked)));
+    const { given, denial } = seatsFor(trial, this.#asker(session), asked);
+    const mayWait = denial?.startsWith('denied: seats') === true && waitMs > 0 && this.#couldBeHad(asked);
+    const expected = mayWait ? 'queued' : (denial ?? heldInWords(given));
     const got = outcome.kind === 'granted' ? grantsInWords(outcome.grants) : deniedInWords(outcome);
     if (got !== expected) return this.#differs(outcome, denial, `says ${got}, not ${expected}`);
-    const others = this.#books.rules.filter(({ rule }) => rule !== 'reserve');
-    if (denial === undefined) {
-      Object.assign(this.#books, trial);
-      if (given.some(({ beyond }) => beyond)) this.#count('seats beyond the quantity');
-    } else if (seatsFor({ ...copyOf(this.#books), rules: others }, asker, command).denial === undefined)
-      this.#count('seats kept for others');
+    this.#take(given);
+    if (denial !== undefined && this.#isKeptForOthers(asked)) this.#count('seats kept for others');
+    if (mayWait) this.#count('waits for what the books know');
+  }
+
+  #take(given: readonly Held[]): void {
+    for (const one of given) takeSeat(this.#books, one);
+    if (given.some(({ beyond }) => beyond)) this.#count('seats beyond the quantity');
+  }
+
+  /** PROTOCOL §5.15: as it is when each of these has claimed what there is for him. */
+  #behind(waits: readonly Wait[]): Books {
+    const trial = copyOf(this.#books);
+    for (const wait of waits) claim(trial, this.#asker(wait.session), wait);
+    return trial;
+  }
+
+  #isKeptForOthers(asked: Wait): boolean {
+    const rules = this.#books.rules.filter(({ rule }) => rule !== 'reserve');
+    return seatsFor({ ...copyOf(this.#books), rules }, this.#asker(asked.session), asked).denial === undefined;
+  }
+
+  /** If nobody held or waited. */
+  #couldBeHad(asked: Wait): boolean {
+    return seatsFor({ ...copyOf(this.#books), held: [] }, this.#asker(asked.session), asked).denial === undefined;
+  }
+
+  /** After an update or other rules. */
+  nobodyInVain(waits: readonly Wait[]): void {
+    for (const wait of waits)
+      if (!this.#couldBeHad(wait)) this.#fault(`5.15 hold ${numberOf(wait.key)} waits for what there is not`);
+  }
+
+  inVain(wait: Wait): void {
+    if (this.#couldBeHad(wait)) this.#fault(`5.15 hold ${numberOf(wait.key)} could be served, and waits no more`);
+    this.#count('an end of what is waited for in vain');
+  }
+
+  /**
+   * PROTOCOL §5.15: at the end of an entry, in order, all whose turn it is. Where only time has ended what somebody ahead had a claim
+   * on, they may have to wait for the next second of log time.
+   */
+  served(waits: readonly Wait[], outcomes: ReadonlyMap<string, Outcome & { kind: 'granted' }>): void {
+    const mustBe = Math.floor(this.#endedAt / 1_000) < Math.floor(this.#books.logTime / 1_000);
+    const claims: Wait[] = [];
+    for (const wait of waits) {
+      const { given, denial } = seatsFor(this.#behind(claims), this.#asker(wait.session), wait);
+      const outcome = outcomes.get(wait.key);
+      const got = outcome === undefined ? 'nothing' : grantsInWords(outcome.grants);
+      const expected = denial === undefined ? heldInWords(given) : 'nothing';
+      if (got !== expected && (outcome !== undefined || mustBe))
+        this.#fault(`5.15 serves hold ${numberOf(wait.key)} with ${got}, not ${expected}`);
+      if (outcome === undefined) claims.push(wait);
+      else this.#take(given);
+    }
   }
 
   /** Consumed or denied. */
@@ -117,13 +180,17 @@ export class LicenseBooks {
       const hold = holds.get(key) as readonly Held[];
       const isOver = hold.some((one) => this.#hasEnded(this.#books.sold.get(one.license) as Sold));
       const kept = !isOver && isPaid(this.#books, hold);
-      if (kept) for (const one of hold) payTime(this.#books, one);
+      if (kept) this.#pay(hold);
       else this.#count(isOver ? 'a seat that has ended is not renewed' : 'a seat that is not paid for is not renewed');
       const got = grantsInWords(grants.filter((grant) => grant.hold === numberOf(key)));
       const expected = kept ? heldInWords(hold) : '';
       if (got !== expected)
         this.#fault(`5.4 renews ${got || 'nothing'} of hold ${numberOf(key)}, not ${expected || 'nothing'}`);
     }
+  }
+
+  #pay(hold: readonly Held[]): void {
+    for (const one of hold) if (payTime(this.#books, one)) this.#endedAt = this.#books.logTime;
   }
 
   #hasEnded(sold: Sold): boolean {
@@ -163,13 +230,27 @@ export class LicenseBooks {
   }
 }
 
+function shareProduct(one: Wait, other: Wait): boolean {
+  return one.items.some(({ product }) => other.items.some((item) => item.product === product));
+}
+
+/** As much as he wants, or as there is; nothing where something else than seats stands against one of his items. */
+function claim(books: Books, asker: Asker, { key, items }: Wait): void {
+  const trial = copyOf(books);
+  for (const [item, wanted] of items.entries()) {
+    const { licenses, code } = candidates(trial, asker, wanted);
+    if (code !== undefined) return;
+    asManyAsThereAre(trial, licenses, { key, asker, item, ...wanted });
+  }
+  Object.assign(books, trial);
+}
+
 /** All items or none, each against what the earlier ones left. */
 function seatsFor(
   books: Books,
   asker: Asker,
-  { requestId, items }: AcquireCommand,
+  { key, items }: Wait,
 ): { readonly given: readonly Held[]; readonly denial?: string } {
-  const key = `${asker.session}/${requestId}`;
   const given: Held[] = [];
   for (const [item, wanted] of items.entries()) {
     const { licenses, code } = candidates(books, asker, wanted);

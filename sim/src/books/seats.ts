@@ -11,18 +11,31 @@ interface Wanted {
   readonly seats: number;
 }
 
+/** Seats change hands: with them goes a name, the usage period begins, and the first of their time is paid for. */
+export function takeSeat(books: Books, one: Held): void {
+  const sold = books.sold.get(one.license) as Sold;
+  books.held.push(one);
+  use(books, sold, one.asker);
+  payFirstTime(books, sold, one);
+}
+
 /**
  * PROTOCOL §5.8: of those that pass all checks but that of seats, what costs nothing more before what is metered by time, then what
  * ends soonest, then the lowest id; when all of them are taken, the overdraft, in the same order. Undefined: there are not enough.
  * Takes what it gives.
  */
 export function seatsFrom(books: Books, licenses: readonly Sold[], wanted: Wanted): readonly Held[] | undefined {
+  const taken = asManyAsThereAre(books, licenses, wanted);
+  return taken.reduce((sum, { seats }) => sum + seats, 0) === wanted.seats ? taken : undefined;
+}
+
+/** What somebody who waits has a claim on. */
+export function asManyAsThereAre(books: Books, licenses: readonly Sold[], wanted: Wanted): readonly Held[] {
   const inOrder = [...licenses].sort(
     (a, b) => Number(a.seatTime !== undefined) - Number(b.seatTime !== undefined) || byEnd(books)(a, b),
   );
-  if (wanted.seats > notKept(books, licenses, wanted)) return undefined;
   const taken: Held[] = [];
-  let left = wanted.seats;
+  let left = Math.min(wanted.seats, notKept(books, licenses, wanted));
   for (const beyond of [false, true])
     for (const sold of inOrder) {
       const room = roomOf(books, sold, wanted.feature, beyond);
@@ -30,12 +43,10 @@ export function seatsFrom(books: Books, licenses: readonly Sold[], wanted: Wante
       if (seats <= 0) continue;
       const one = heldOf(books, sold, { ...wanted, seats }, beyond);
       taken.push(one);
-      books.held.push(one);
-      use(books, sold, wanted.asker);
-      payFirstTime(books, sold, one);
+      takeSeat(books, one);
       left -= seats;
     }
-  return left === 0 ? taken : undefined;
+  return taken;
 }
 
 function heldOf(books: Books, sold: Sold, wanted: Wanted, beyond: boolean): Held {

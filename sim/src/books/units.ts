@@ -82,10 +82,11 @@ export function isPaid(books: Books, hold: readonly Held[]): boolean {
   return [...all].every(([sold, units]) => units <= unitsLeft(books, sold));
 }
 
-/** When it is renewed, given back or freed; at the end of the units all that is left. */
-export function payTime(books: Books, one: Held): void {
+/** When it is renewed, given back or freed; at the end of the units all that is left. False: nothing was owed. */
+export function payTime(books: Books, one: Held): boolean {
   const sold = books.sold.get(one.license) as Sold;
   const { units, times } = owed(books, sold, one);
   take(books, sold, Math.min(units, unitsLeft(books, sold)));
   one.times = times;
+  return units > 0;
 }
