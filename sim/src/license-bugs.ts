@@ -136,4 +136,22 @@ export const LICENSE_BUGS: readonly Bug[] = [
     find: 'if (policy.version <= standing)',
     replace: 'if (policy.version < standing)',
   },
+  {
+    name: 'other rules wake nobody who waits',
+    file: `${LEDGER}/rules/install-rules.ts`,
+    find: 'for (const product of ledger.queues.keys()) ledger.journal.add(ledger.stirred, product);',
+    replace: '',
+  },
+  {
+    name: 'what rules keep from one who waits they keep from all behind him',
+    file: `${LEDGER}/queue.ts`,
+    find: 'if (ledger.policy !== undefined) return true;',
+    replace: '',
+  },
+  {
+    name: 'a reserved seat of a feature is taken by those around it',
+    file: `${LEDGER}/policy.ts`,
+    find: '&& chainOf(rule.feature).includes(feature))',
+    replace: '&& rule.feature === feature)',
+  },
 ];

@@ -91,7 +91,8 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...ANSWERS.map((answer) => `outcome ${answer}`),
     ...['seats beyond the quantity', 'seats kept for others', 'a seat that has ended is not renewed'],
     ...['units of several licenses at once', 'units of several items at once'],
-    'a seat that is not paid for is not renewed',
+    ...['a seat that is not paid for is not renewed', 'waits for what the books know'],
+    ...['served after a wait, in the books', 'an end of what is waited for in vain'],
   ];
   assert.deepEqual(
     expected.filter((what) => !counts.has(what)),

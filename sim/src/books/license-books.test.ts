@@ -16,6 +16,7 @@ class Case {
     configurationEnds: Date.UTC(2030, 0, 1),
   });
   #rules = 0;
+  #waits: { key: string; session: string; items: { product: string; feature: string; seats: number }[] }[] = [];
 
   constructor(product: string, ...licenses: readonly JsonObject[]) {
     this.at(0);
@@ -30,9 +31,23 @@ class Case {
   }
 
   /** `what`: product or product/feature, and how many. */
-  acquires(user: string, hold: number, what: Readonly<Record<string, number>>, answer: Outcome): void {
+  acquires(user: string, hold: number, what: Readonly<Record<string, number>>, answer: Outcome, waitMs = 0): void {
     const items = Object.entries(what).map(([name, seats]) => ({ ...asked(name), seats }));
-    this.#books.acquired(user, { kind: 'acquire', requestId: hold, items } as unknown as AcquireCommand, answer, []);
+    const command = { kind: 'acquire', requestId: hold, items, waitMs } as unknown as AcquireCommand;
+    this.#books.acquired(user, command, answer, this.#waits);
+    if (answer.kind === 'queued') this.#waits.push({ key: `${user}/${hold}`, session: user, items });
+  }
+
+  /** At the end of an entry; by user. */
+  serves(answers: Readonly<Record<string, Outcome>>): void {
+    const byKey = Object.entries(answers).map(([user, answer]) => [keyOf(this.#waits, user), answer] as const);
+    this.#books.served(this.#waits, new Map(byKey as [string, Outcome & { kind: 'granted' }][]));
+    this.#waits = this.#waits.filter(({ session }) => answers[session] === undefined);
+  }
+
+  /** An update or other rules have come. */
+  nobodyInVain(): void {
+    this.#books.nobodyInVain(this.#waits);
   }
 
   consumes(user: string, what: Readonly<Record<string, number>>, answer: Outcome): void {
@@ -61,6 +76,12 @@ class Case {
     else this.#books.notUnnamed(license, name, refused);
   }
 }
+
+function keyOf(waits: readonly { key: string; session: string }[], user: string): string {
+  return waits.find(({ session }) => session === user)?.key ?? '';
+}
+
+const QUEUED = { kind: 'queued' } as unknown as Outcome;
 
 function asked(name: string): { readonly product: string; readonly feature: string } {
   const [product = '', feature = ''] = name.split('/');
@@ -336,5 +357,42 @@ describe("the customer's rules (PROTOCOL §5.16)", () => {
     one.rules();
     one.rules();
     one.olderRules(1);
+  });
+});
+
+describe('who waits (PROTOCOL §5.15), with rules', () => {
+  const KEPT = { rule: 'reserve', product: 'cad', seats: 1, for: { users: ['boss'] } };
+
+  course('what is kept for others is not for him, and they do not wait for him', undefined, (make) => {
+    const one = make('cad', { quantity: 2 });
+    one.acquires('ada', 1, { cad: 1 }, granted('1 cad-1'));
+    one.rules(KEPT);
+    one.acquires('ben', 1, { cad: 1 }, QUEUED, 5_000);
+    one.serves({});
+    one.at(1);
+    one.acquires('boss', 1, { cad: 1 }, granted('1 cad-1'));
+    one.serves({});
+    one.frees('ada', 1);
+    one.serves({ ben: granted('1 cad-1') });
+  });
+
+  course(
+    'who comes after one who waits gets what that one wants',
+    /^5\.16 says 0: 1 of cad-1\/, not queued/,
+    (make) => {
+      const one = make('cad', { quantity: 2 });
+      one.acquires('ada', 1, { cad: 1 }, granted('1 cad-1'));
+      one.rules({ ...KEPT, for: { users: ['cem'] } });
+      one.acquires('boss', 1, { cad: 1 }, QUEUED, 5_000);
+      one.rules(KEPT);
+      one.acquires('ben', 1, { cad: 1 }, granted('1 cad-1'), 5_000);
+    },
+  );
+
+  course('nobody is woken by other rules', /^5\.15 serves hold 1 with nothing, not 0: 1 of cad-1/, (make) => {
+    const one = make('cad', { quantity: 1 });
+    one.rules(KEPT);
+    one.acquires('ben', 1, { cad: 1 }, denied('seats', 'cad'), 5_000);
+    one.rules({ ...KEPT, for: { users: ['ada'] } }, { rule: 'limit', product: 'cad', seats: 9 });
   });
 });

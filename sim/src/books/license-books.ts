@@ -44,8 +44,8 @@ export class LicenseBooks {
   readonly #books: Books;
   readonly #askers = new Map<string, Asker>();
   #rulesVersion = 0;
-  /** Log time at which something was last over, or used up, without anybody's command. */
-  #endedAt = -Infinity;
+  /** Log time at which somebody last lost a claim because something was over, used up or taken: that frees nothing, and wakes nobody. */
+  #lostAt = -Infinity;
 
   constructor(told: {
     readonly fault: (what: string) => void;
@@ -61,7 +61,7 @@ export class LicenseBooks {
   /** The next entry. */
   at(logTime: number, utc: number): void {
     const ends = [...this.#books.sold.values()].map((sold) => endOf(this.#books, sold));
-    if (ends.some((end) => this.#books.utc < end && end <= utc)) this.#endedAt = logTime;
+    if (ends.some((end) => this.#books.utc < end && end <= utc)) this.#lostAt = logTime;
     this.#books.logTime = logTime;
     this.#books.utc = utc;
   }
@@ -99,7 +99,15 @@ export class LicenseBooks {
 
   #take(given: readonly Held[]): void {
     for (const one of given) takeSeat(this.#books, one);
+    if (given.some(({ license }) => this.#mayCostClaims(license))) this.#lostAt = this.#books.logTime;
     if (given.some(({ beyond }) => beyond)) this.#count('seats beyond the quantity');
+  }
+
+  /** Names, units, and what is kept for others: what is left of them is not the same for everybody. */
+  #mayCostClaims(license: string): boolean {
+    const sold = this.#books.sold.get(license);
+    const isKept = this.#books.rules.some(({ rule }) => rule === 'reserve' || rule === 'limit');
+    return isKept || sold?.named !== undefined || sold?.seatTime !== undefined;
   }
 
   /** PROTOCOL §5.15: as it is when each of these has claimed what there is for him. */
@@ -131,11 +139,11 @@ export class LicenseBooks {
   }
 
   /**
-   * PROTOCOL §5.15: at the end of an entry, in order, all whose turn it is. Where only time has ended what somebody ahead had a claim
-   * on, they may have to wait for the next second of log time.
+   * PROTOCOL §5.15: at the end of an entry, in order, all whose turn it is. Where nothing was freed, but somebody ahead has lost a
+   * claim, they may have to wait for the next second of log time.
    */
   served(waits: readonly Wait[], outcomes: ReadonlyMap<string, Outcome & { kind: 'granted' }>): void {
-    const mustBe = Math.floor(this.#endedAt / 1_000) < Math.floor(this.#books.logTime / 1_000);
+    const mustBe = Math.floor(this.#lostAt / 1_000) < Math.floor(this.#books.logTime / 1_000);
     const claims: Wait[] = [];
     for (const wait of waits) {
       const { given, denial } = seatsFor(this.#behind(claims), this.#asker(wait.session), wait);
@@ -190,7 +198,7 @@ export class LicenseBooks {
   }
 
   #pay(hold: readonly Held[]): void {
-    for (const one of hold) if (payTime(this.#books, one)) this.#endedAt = this.#books.logTime;
+    for (const one of hold) if (payTime(this.#books, one)) this.#lostAt = this.#books.logTime;
   }
 
   #hasEnded(sold: Sold): boolean {
