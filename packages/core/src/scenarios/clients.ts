@@ -1,6 +1,7 @@
 import {
   CLIENT_VERSION,
   type Answer,
+  type BorrowCommand,
   type Command,
   type ConsumeCommand,
   decodeCertificate,
@@ -8,6 +9,7 @@ import {
   encodeCommand,
   encodeUtf8,
   equalBytes,
+  type ExtendCommand,
   type Grant,
   type OpenCommand,
   type Outcome,
@@ -136,6 +138,31 @@ export class Client {
     });
   }
 
+  /** For a machine that goes away: nobody renews them. */
+  borrow(items: readonly { product: string; seats: number }[], forMs: number): void {
+    const { fixture, now: sentAt } = this.#world;
+    const id = this.requestId + 1;
+    const { secret, hash } = secretPair(fixture.crypto, `${this.name} ${id}`);
+    const asked = items.map((one) => ({ ...one, feature: '' }));
+    const unsigned = { kind: 'borrow', ...this.next(), releaseHash: hash, forMs, items: asked } as const;
+    this.request(signCommand<BorrowCommand>(fixture.set, unsigned, this.key), 'borrow', (answer) => {
+      if (answer.kind !== 'granted') return;
+      const products = items.map((one) => one.product);
+      this.holds.push({ id, products, secret, licenses: [], seats: 0, until: 0 });
+      this.#believe(answer.grants, sentAt);
+    });
+  }
+
+  extend(product: string, forMs: number): void {
+    const { fixture, now: sentAt } = this.#world;
+    const hold = this.holds.find((one) => one.products.includes(product))?.id;
+    if (hold === undefined) throw new RangeError(`${this.name} has borrowed no ${product}`);
+    const unsigned = { kind: 'extend', ...this.next(), hold, forMs } as const;
+    this.request(signCommand<ExtendCommand>(fixture.set, unsigned, this.key), 'extend', (answer) => {
+      if (answer.kind === 'granted') this.#believe(answer.grants, sentAt);
+    });
+  }
+
   renew(): void {
     const sentAt = this.#world.now;
     this.request({ kind: 'renew', ...this.next(), nonce: new Uint8Array(16), idleMs: 0 }, 'renew', (answer) => {
@@ -210,7 +237,9 @@ export class Client {
       if (mine.length === 0) continue;
       hold.licenses = mine.map((one) => one.license);
       hold.seats = Math.max(...mine.map((one) => one.seats));
-      hold.until = sentAt + Math.min(...mine.map((one) => one.lifeMs)) * (1 - LIMITS.clockRate);
+      // What is extended never ends sooner for that.
+      const until = sentAt + Math.min(...mine.map((one) => one.lifeMs)) * (1 - LIMITS.clockRate);
+      hold.until = Math.max(hold.until, until);
     }
   }
 

@@ -6,6 +6,7 @@ import {
   sessionHandleOf,
   signCommand,
   type SigningKey,
+  type WriteOffCommand,
 } from '@trefoil/license';
 import { decodeOutcome } from '@trefoil/license';
 import { inWords } from './in-words.ts';
@@ -18,6 +19,7 @@ export function vendorSells(scenario: Scenario, license: string, text: string): 
   const put = (key: string, value: unknown): void => void (terms[key] = value as never);
   let version = 1;
   let product = 'cad';
+  let borrowing = {};
   put('quantity', 0);
   for (const part of text.split(', ')) {
     const word = (pattern: RegExp): string | undefined => pattern.exec(part)?.[1];
@@ -30,10 +32,20 @@ export function vendorSells(scenario: Scenario, license: string, text: string): 
     else if (/^counted by \w+$/.test(part)) put('counting', [word(/by (\w+)$/)]);
     else if (/^until \S+$/.test(part)) put('notAfter', word(/until (\S+)$/));
     else if (/^\S+ weighs \d+$/.test(part)) put('features', [{ name: word(/^(\S+)/), weight: Number(word(/(\d+)$/)) }]);
+    else if (/ leave for \d+ min$| written off in \d+ min$|^extended \d/.test(part))
+      put('borrowing', (borrowing = { ...borrowing, ...borrowingIn(part) }));
     else if (!part.startsWith('version')) throw new RangeError(`no such term: ${part}`);
   }
   scenario.install(fixture.update([fixture.license({ id: license, version, product, terms })], ++scenario.serial));
   scenario.settle();
+}
+
+/** "2 seats may leave for 10 min", "extended 1 time", "1 seat written off in 60 min". */
+function borrowingIn(part: string): object {
+  const [first = 0, second = 0] = (part.match(/\d+/g) ?? []).map(Number);
+  if (part.startsWith('extended')) return { extensions: first };
+  const within = `PT${second}M`;
+  return part.includes('leave') ? { seats: first, longest: within } : { writeOffs: { count: first, within } };
 }
 
 function byAdmin({ world }: Scenario, what: string): { admin: Uint8Array; nonce: Uint8Array; atLogTime: number } {
@@ -77,6 +89,16 @@ export function evictBy(scenario: Scenario, name: string): void {
   scenario.settle();
 }
 
+/** The machine is lost; as often as that is said. */
+export function writeOffBy(scenario: Scenario, name: string): void {
+  const { crypto, set, admin } = scenario.world.fixture;
+  const session = sessionHandleOf(crypto, scenario.client(name).session);
+  const by = byAdmin(scenario, `write off ${name} at ${scenario.world.now}`);
+  const unsigned = { kind: 'write-off', ...by, session, reason: 'the laptop was stolen' } as const;
+  scenario.admin().request(signCommand<WriteOffCommand>(set, unsigned, admin), `write off ${name}`);
+  scenario.settle();
+}
+
 /** A TMR server puts a command of its own making into the log. */
 function putIn(scenario: Scenario, what: string, command: Command): void {
   const { world } = scenario;
@@ -99,7 +121,11 @@ export function forge(scenario: Scenario, what: string, name: string): void {
       what,
       signCommand(set, { kind: 'consume', ...head, items: [{ product: 'sim', feature: '', count: 10 }] }, tmrKeys.A),
     );
-  else if (what === 'close') putIn(scenario, what, { kind: 'close', ...head, secret });
+  else if (what === 'borrow') {
+    const items = [{ product: 'cad', feature: '', seats: 1 }];
+    const unsigned = { kind: 'borrow', ...head, releaseHash: crypto.sha256(secret), forMs: 60_000, items } as const;
+    putIn(scenario, what, signCommand(set, unsigned, tmrKeys.A));
+  } else if (what === 'close') putIn(scenario, what, { kind: 'close', ...head, secret });
   else throw new RangeError(`no such command: ${what}`);
 }
 

@@ -19,10 +19,14 @@ export function inWords(answer: Answer, startMs: number): string {
     case 'closed':
       return 'has closed the session';
     case 'denied': {
-      const holders = answer.holders.map((one) => `${one.user} on ${one.host} since ${since(one.sinceUtc)}`);
+      const holders = answer.holders.map((one) => {
+        const until = one.untilUtc === 0 ? '' : ` until ${since(one.untilUtc)}`;
+        return `${one.user} on ${one.host} since ${since(one.sinceUtc)}${until}`;
+      });
+      const detail = answer.code === 'borrowing' && answer.detail !== '' ? ` (${answer.detail})` : '';
       const held = holders.length === 0 ? '' : `; held by ${holders.join(', ')}`;
       const free = answer.code === 'seats' ? `, ${answer.free} of ${answer.quantity} free` : '';
-      return `is denied ${answer.product}: ${answer.code}${free}${held}`;
+      return `is denied ${answer.product}: ${answer.code}${detail}${free}${held}`;
     }
     case 'refused':
       return `is refused: ${answer.code}${answer.detail === '' ? '' : ` (${answer.detail})`}`;
@@ -55,9 +59,10 @@ function installed(one: InstalledLicense): string {
 
 function grants(all: readonly Grant[]): string {
   return all
-    .map(({ seats, product, license, version, flags }) => {
+    .map(({ seats, product, license, version, flags, lifeMs }) => {
       const waited = (flags & GRANT_FLAGS.waited) === 0 ? '' : ', after a wait';
-      return `${seats} of ${product} (${license} version ${version}${waited})`;
+      const borrowed = (flags & GRANT_FLAGS.borrowed) === 0 ? '' : `, borrowed for ${lifeMs / 1_000} s`;
+      return `${seats} of ${product} (${license} version ${version}${waited}${borrowed})`;
     })
     .join(' and ');
 }

@@ -86,7 +86,7 @@ export class Scenario {
     return all.flatMap(({ name, replica }) => (replica === undefined ? [] : [{ name, replica }]));
   }
 
-  /** PROTOCOL §9.1: at no moment do clients believe in more seats than were sold. */
+  /** PROTOCOL §9.1: at no moment do clients believe in more seats than were sold, and written off. */
   #checkSeats(): void {
     const believed = new Map<string, number>();
     for (const client of this.clients.values())
@@ -94,11 +94,12 @@ export class Scenario {
         if (hold.until > this.world.now)
           for (const license of hold.licenses) believed.set(license, (believed.get(license) ?? 0) + hold.seats);
     for (const { name, replica } of this.replicas())
-      for (const [id, { license, used }] of replica.ledger.licenses) {
+      for (const [id, { license, used, writeOffs }] of replica.ledger.licenses) {
         const { quantity, counting } = license.terms;
         const seats = believed.get(id) ?? 0;
         if (license.version > 1 || quantity === 0 || counting[0] !== 'session') continue;
-        if (seats > quantity) this.faults.push(`${seats} clients use ${id}, of which ${quantity} were sold`);
+        const lost = writeOffs.reduce((all, one) => all + one.seats, 0);
+        if (seats > quantity + lost) this.faults.push(`${seats} clients use ${id}, of which ${quantity} were sold`);
         if (used > quantity) this.faults.push(`${name} counts ${used} seats of ${id}, of which ${quantity} were sold`);
       }
   }
@@ -149,7 +150,7 @@ export class Scenario {
     });
     const licenses = [...ledger.licenses.values()].map(({ license, used, consumed, holders }) => {
       const { quantity, units } = license.terms;
-      const who = holders.map((one) => `${one.session.user}${one.hold.lingering ? ' (given back)' : ''}`).join(', ');
+      const who = holders.map(({ session, hold }) => `${session.user}${asIt(hold)}`).join(', ');
       const left = units === undefined ? '' : `, ${Math.max(0, units - consumed)} of ${units} units left`;
       return `${license.id}: ${used} of ${quantity} seats taken${who === '' ? '' : ` by ${who}`}${left}`;
     });
@@ -157,6 +158,11 @@ export class Scenario {
       ledger.policy === undefined ? [] : [`rules: ${ledger.policy.rules.map(({ words }) => words).join('; ')}`];
     return [...licenses, ...waiting, ...rules];
   }
+}
+
+function asIt({ lingering, borrowed }: { readonly lingering: boolean; readonly borrowed: boolean }): string {
+  if (lingering) return ' (given back)';
+  return borrowed ? ' (borrowed)' : '';
 }
 
 function seatsOf(items: readonly { product: string; seats: number }[], product: string): number {

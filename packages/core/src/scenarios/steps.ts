@@ -1,5 +1,5 @@
 import type { Member, TmrServer } from '@trefoil/license';
-import { evictBy, forge, forgeEviction, rule, vendorSells } from './commands.ts';
+import { evictBy, forge, forgeEviction, rule, vendorSells, writeOffBy } from './commands.ts';
 import { lies } from './lies.ts';
 import type { Scenario } from './scenario.ts';
 import type { NodeName } from './world.ts';
@@ -49,11 +49,16 @@ function each(scenario: Scenario, list: string, wait: string, act: (name: string
   if (wait === '') scenario.settle();
 }
 
-function acquire(scenario: Scenario, who: string, what: string, { wait = '', waitMs = 0 }): void {
-  const items = what.split(' and ').map((part) => {
+/** "cad and 2 seats of cam". */
+function seatsIn(what: string): { product: string; seats: number }[] {
+  return what.split(' and ').map((part) => {
     const [, seats = '1', product = part] = /^(\d+) seats? of (\S+)$/.exec(part) ?? [];
     return { product, seats: Number(seats) };
   });
+}
+
+function acquire(scenario: Scenario, who: string, what: string, { wait = '', waitMs = 0 }): void {
+  const items = seatsIn(what);
   each(scenario, who, wait, (name) => scenario.client(name).acquire(items, waitMs));
 }
 
@@ -119,6 +124,16 @@ const steps: readonly (readonly [RegExp, Step])[] = [
       each(scenario, who, wait ?? '', (name) => scenario.client(name).release(product)),
   ],
   [
+    /^(.+?) borrows? (.+) for (\d+) s(, not waiting)?$/,
+    (scenario, who = '', what = '', seconds, wait = '') =>
+      each(scenario, who, wait, (name) => scenario.client(name).borrow(seatsIn(what), 1_000 * Number(seconds))),
+  ],
+  [
+    /^(.+?) extends? (\S+) for (\d+) s$/,
+    (scenario, who = '', product = '', seconds) =>
+      each(scenario, who, '', (name) => scenario.client(name).extend(product, 1_000 * Number(seconds))),
+  ],
+  [
     /^(.+?) consumes? (\d+ .+?)(, not waiting)?$/,
     (scenario, who = '', what = '', wait) => consume(scenario, who, what, wait),
   ],
@@ -141,6 +156,7 @@ const steps: readonly (readonly [RegExp, Step])[] = [
   ],
   [/^the admin rules: (.+)$/, (scenario, rules = '') => rule(scenario, rules)],
   [/^the admin evicts (\S+)$/, (scenario, name = '') => evictBy(scenario, name)],
+  [/^the admin writes off (\S+)$/, (scenario, name = '') => writeOffBy(scenario, name)],
   [
     /^(\S+) sends (\d+) commands at once$/,
     (scenario, name = '', count) => {
