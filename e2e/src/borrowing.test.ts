@@ -167,6 +167,20 @@ describe('borrowing, on a running group', { timeout: 240_000 }, () => {
     assert.equal(await inUse(), 0);
   });
 
+  test('given back before its answer has come, it is free: borrowed as well as extended', async () => {
+    const folder = join(laptop, 'soon');
+    await using ada = await running.client('ada');
+    loseOne(ada, 'borrow');
+    assert.equal((await ada.borrow('cad', { forMs: DAY, folder })).kind, 'unknown');
+    assert.equal((await ada.giveBack(folder)).kind, 'released');
+    assert.equal(await inUse(), 0);
+    await borrowedBy(ada, folder);
+    loseOne(ada, 'extend');
+    assert.equal((await ada.extend(folder, 2 * DAY)).kind, 'unknown');
+    assert.equal((await ada.giveBack(folder)).kind, 'released');
+    assert.equal(await inUse(), 0);
+  });
+
   test('a lost machine: written off by an admin, once', async () => {
     const folders = [join(laptop, 'stolen'), join(laptop, 'stolen-too')];
     await using ada = await running.client('ada');

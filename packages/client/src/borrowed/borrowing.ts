@@ -110,8 +110,9 @@ function checkUsable({ memoryFault, state, path, clock }: BorrowedFolder): void 
     throw new ClientError('clock-set-back', "this machine's clock is behind what it showed before: put it right first");
 }
 
-function sessionIn(group: Group, { state, own }: BorrowedFolder): Session {
-  const { session: id, timeoutMs, asking, nextRequest } = state;
+/** `asking`: goes on with the question that nobody has answered yet, under its number. All else has a number of its own. */
+function sessionIn(group: Group, { state, own }: BorrowedFolder, asking?: BorrowedState['asking']): Session {
+  const { session: id, timeoutMs, nextRequest } = state;
   return Session.of(group, { ...own, id, timeoutMs, nextRequest: asking?.requestId ?? nextRequest });
 }
 
@@ -121,7 +122,7 @@ async function ask(
   opened: BorrowedFolder,
   again: () => Promise<BorrowResult>,
 ): Promise<BorrowResult> {
-  const session = sessionIn(group, opened);
+  const session = sessionIn(group, opened, opened.state.asking);
   const sentAt = opened.clock.now();
   const answer = await session.request(questionOf(group, opened), patienceMs);
   if (answer.kind === 'unknown') return { kind: 'unknown', reason: answer.reason, again };
