@@ -1,19 +1,21 @@
 import { decodeEntry, genesisHead, headAfter } from '@trefoil/core';
 import {
-  type AcquireCommand,
   bytesKey,
   type Command,
   type Consumed,
   decodeCommand,
   decodeOutcome,
   equalBytes,
+  type ExtendCommand,
   type InstalledLicense,
   type Outcome,
 } from '@trefoil/license';
+import { Acknowledged, isSigned } from './acknowledged.ts';
 import { LicenseBooks } from './books/license-books.ts';
 import { readSold } from './books/sold.ts';
-import { NOT_TOLD_AGAIN, SEAT_TIMEOUT_MS } from './client-history.ts';
-import { QueueOrder } from './queue-order.ts';
+import { NOT_TOLD_AGAIN } from './client-history.ts';
+import { type CountedSeats, Holds } from './holds.ts';
+import { QueueOrder, wantedBy } from './queue-order.ts';
 import { treeHash } from './tree-hash.ts';
 import type { World } from './world.ts';
 
@@ -25,28 +27,18 @@ export interface Executed {
   readonly outcomes: readonly Uint8Array[];
 }
 
-interface Hold {
-  readonly session: string;
-  readonly seats: readonly { readonly license: string; readonly count: number }[];
-  freeAt: number;
-}
-
-function wantedOf({ items }: AcquireCommand): ReadonlyMap<string, number> {
-  const wanted = new Map<string, number>();
-  for (const { product, seats } of items) wanted.set(product, (wanted.get(product) ?? 0) + seats);
-  return wanted;
+function holdsOf(some: readonly { readonly hold: number }[]): number[] {
+  return some.map(({ hold }) => hold);
 }
 
 function kindOf(outcome: Uint8Array | undefined): string {
   return outcome === undefined ? '' : decodeOutcome(outcome).kind;
 }
 
-function evictedBy(command: Command): string {
-  return command.kind === 'evict' ? bytesKey(command.session) : '';
+/** By whatever way an admin ends it. */
+function endedBy(command: Command): string {
+  return command.kind === 'evict' || command.kind === 'write-off' ? bytesKey(command.session) : '';
 }
-
-/** ⌈T · (1 + ρ)⌉ + ε (PROTOCOL §6.7), once more in the words of the specification. */
-const FREE_AFTER_MS = Math.ceil(SEAT_TIMEOUT_MS * 1.01) + 250;
 
 /** PROTOCOL §6.3: in all, since the log began. */
 const UTC_LEAD_MS = 24 * 3_600_000;
@@ -61,15 +53,20 @@ export class CommitOrder {
   readonly #quantities = new Map<string, { quantity: number; product: string }>();
   readonly #used = new Map<string, number>();
   readonly #consumed = new Map<string, number>();
-  readonly #holds = new Map<string, Hold>();
+  readonly #holds = new Holds({
+    fault: (what) => this.#fault(`${what} (entry ${this.#index})`),
+    freed: (key, seats) => {
+      this.#books.freed(key);
+      for (const { license, count } of seats) this.#used.set(license, (this.#used.get(license) ?? 0) - count);
+    },
+  });
   readonly #done = new Map<string, Uint8Array[]>();
   /** Commands that somebody with authority has sent: how much was known to be certified when it first was. */
   readonly #asked = new Map<string, number>();
   readonly #evicted = new Set<string>();
   /** Holds that a liar has acquired in the sessions of others. */
   readonly #madeUp = new Set<string>();
-  /** By session: below this the client has said, with its own authority, that it has all answers. */
-  readonly #acknowledged = new Map<string, number>();
+  readonly #acknowledged = new Acknowledged();
   readonly #queue = new QueueOrder({
     free: (product) => this.#freeOf(product),
     isElsewhere: (product) => this.#books.has(product),
@@ -162,8 +159,7 @@ export class CommitOrder {
       else if (outcome.kind !== 'granted') this.#fellDue(outcome);
     }
     this.#queue.mustBeOver(logTime);
-    for (const [key, hold] of this.#holds)
-      if (hold.freeAt <= logTime) this.#fault(`5.3 hold ${key} should have been freed before entry ${index}`);
+    this.#holds.mustBeFree(logTime);
     commands.forEach((command, i) => this.#command(command, outcomes[i] as Uint8Array));
     for (const key of inVain) this.#inVain(key);
     this.#queue.nobodyInVain((product) => this.#soldOf(product));
@@ -200,30 +196,21 @@ export class CommitOrder {
 
   #fellDue(outcome: Outcome): void {
     const session = bytesKey(outcome.session);
-    if (outcome.kind === 'expired') return this.#free(`${session}/${outcome.hold}`, 'due');
+    if (outcome.kind === 'expired') return this.#holds.free(`${session}/${outcome.hold}`, 'due', this.#logTime);
     if (outcome.kind === 'unserved') return this.#queue.unserved(`${session}/${outcome.hold}`, this.#logTime);
     this.#queue.leave((wait) => wait.session === session);
-    for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'due');
-  }
-
-  #free(key: string, why: 'due' | 'given back'): void {
-    const hold = this.#holds.get(key);
-    if (hold === undefined) return this.#fault(`5.3 entry ${this.#index} frees a hold that nobody has`);
-    if (why === 'due' && hold.freeAt > this.#logTime)
-      this.#fault(`5.3 entry ${this.#index} frees seats ${hold.freeAt - this.#logTime} ms early`);
-    this.#holds.delete(key);
-    this.#books.freed(key);
-    for (const { license, count } of hold.seats) this.#used.set(license, (this.#used.get(license) ?? 0) - count);
+    this.#holds.freeAll(session, 'due', this.#logTime);
   }
 
   #command(command: Uint8Array, bytes: Uint8Array): void {
     const key = bytesKey(this.#world.fixture.crypto.sha256(command));
     const outcome = decodeOutcome(bytes);
-    this.#acknowledge(decodeCommand(command), outcome);
+    const forgotten = this.#acknowledged.heard(decodeCommand(command), outcome);
+    if (forgotten !== undefined) this.#fault(`5.11 entry ${this.#index} ${forgotten}`);
     const done = this.#done.get(key) ?? [];
     if (done[0] !== undefined && decodeOutcome(done[0]).kind !== 'renewed') {
-      const forgotten = outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code);
-      if (!forgotten && !equalBytes(done[0], bytes)) this.#fault(`5.11 entry ${this.#index} does a command again`);
+      const isForgotten = outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code);
+      if (!isForgotten && !equalBytes(done[0], bytes)) this.#fault(`5.11 entry ${this.#index} does a command again`);
       return;
     }
     // Nothing happened yet, or a renewal did: that happens again.
@@ -231,7 +218,7 @@ export class CommitOrder {
     this.#done.set(key, [...done, bytes]);
     const known = this.#asked.get(key);
     // What carries no authority a liar may ask in anyone's name: it gains him nothing (§5.12).
-    const free = ['granted', 'queued', 'renewed', 'denied'].includes(outcome.kind);
+    const free = ['granted', 'queued', 'renewed', 'denied'].includes(outcome.kind) && !isSigned(decodeCommand(command));
     const session = bytesKey(outcome.session);
     if (known === undefined && (outcome.kind === 'granted' || outcome.kind === 'queued'))
       this.#madeUp.add(`${session}/${outcome.requestId}`);
@@ -245,22 +232,15 @@ export class CommitOrder {
   }
 
   /** What an admin is refused for what stands in the books. */
-  #refused(command: Command, { code }: Outcome & { kind: 'refused' }): void {
+  #refused(command: Command, outcome: Outcome & { kind: 'refused' }): void {
+    const { code } = outcome;
+    if (command.kind === 'extend' && code === 'unknown-hold')
+      this.#books.extended(bytesKey(outcome.session), command, outcome);
+    if (command.kind === 'write-off' && ['too-soon', 'unknown-hold', 'unknown-session'].includes(code))
+      this.#books.notWrittenOff(endedBy(command), code);
     if (command.kind === 'rules' && code === 'older-rules') this.#books.olderRules(command.document);
     if (command.kind === 'unname' && ['unknown-name', 'in-use', 'too-soon'].includes(code))
       this.#books.notUnnamed(command.license, command.name, code);
-  }
-
-  /** §5.11: what carries authority is forgotten only by what carries it. */
-  #acknowledge(command: Command, outcome: Outcome): void {
-    if (!['open', 'consume', 'close'].includes(command.kind)) return;
-    const session = bytesKey(outcome.session);
-    const acknowledged = this.#acknowledged.get(session) ?? 0;
-    if (outcome.kind === 'refused' && outcome.code === 'forgotten' && outcome.requestId >= acknowledged)
-      this.#fault(`5.11 entry ${this.#index} has forgotten a ${command.kind} whose answer nobody has acknowledged`);
-    const proven = outcome.kind !== 'refused' || outcome.code === 'evicted';
-    if (proven && command.kind === 'consume')
-      this.#acknowledged.set(session, Math.max(acknowledged, command.lowestUnanswered));
   }
 
   /** Whether it is of licenses whose terms say more than a quantity, and of nothing else. */
@@ -270,14 +250,23 @@ export class CommitOrder {
     if (outcome.kind === 'renewed') this.#books.renewed(session, outcome);
     if (command.kind === 'rules') this.#books.ruled(command.document);
     if (command.kind === 'unname') this.#books.unnamed(command.license, command.name);
-    const isAsked = command.kind === 'acquire' || command.kind === 'consume';
+    if (command.kind === 'extend') return this.#extended(session, command, outcome);
+    const isAsked = command.kind === 'acquire' || command.kind === 'consume' || command.kind === 'borrow';
     if (!isAsked || !command.items.some(({ product }) => this.#books.has(product))) return false;
     this.#mustNotBeEvicted(session, outcome);
     if (command.kind === 'consume') this.#books.consumed(session, command, outcome);
     else this.#books.acquired(session, command, outcome, this.#queue.elsewhere);
     if (outcome.kind === 'queued' && command.kind === 'acquire')
       this.#queue.queued(session, command, outcome, this.#logTime);
-    if (outcome.kind === 'granted') this.#hold(session, outcome, []);
+    if (outcome.kind === 'granted')
+      this.#hold(session, outcome, [], command.kind === 'borrow' ? command.forMs : undefined);
+    return true;
+  }
+
+  #extended(session: string, command: ExtendCommand, outcome: Outcome): boolean {
+    this.#mustNotBeEvicted(session, outcome);
+    this.#books.extended(session, command, outcome);
+    if (outcome.kind === 'granted') this.#holds.extended(`${session}/${command.hold}`, command.forMs, this.#logTime);
     return true;
   }
 
@@ -291,9 +280,7 @@ export class CommitOrder {
     this.#mustNotBeEvicted(session, outcome);
     switch (outcome.kind) {
       case 'evicted':
-        this.#evicted.add(evictedBy(command));
-        this.#queue.leave((wait) => wait.session === evictedBy(command));
-        return;
+        return this.#evictedBy(command, outcome);
       case 'granted':
         this.#mayBeGranted(command);
         return this.#granted(session, outcome);
@@ -301,20 +288,15 @@ export class CommitOrder {
         if (command.kind === 'acquire') this.#queue.queued(session, command, outcome, this.#logTime);
         return;
       case 'renewed':
-        for (const grant of outcome.grants) this.#renewed(`${session}/${grant.hold}`, grant.issuedLogTime);
-        return this.#queue.renewed(
-          session,
-          outcome.waiting.map(({ hold }) => hold),
-          this.#logTime,
-        );
+        for (const { hold, issuedLogTime } of outcome.grants) this.#renewed(`${session}/${hold}`, issuedLogTime);
+        return this.#queue.renewed(session, holdsOf(outcome.waiting), this.#logTime);
       case 'released':
         if (this.#queue.has(`${session}/${outcome.hold}`))
           return this.#queue.leave(({ key }) => key === `${session}/${outcome.hold}`);
-        return this.#free(`${session}/${outcome.hold}`, 'given back');
+        return this.#holds.free(`${session}/${outcome.hold}`, 'given back', this.#logTime);
       case 'closed':
         this.#queue.leave((wait) => wait.session === session);
-        for (const [key, hold] of [...this.#holds]) if (hold.session === session) this.#free(key, 'given back');
-        return;
+        return this.#holds.freeAll(session, 'given back', this.#logTime);
       case 'consumed':
         for (const part of outcome.parts) this.#consume(part);
         return;
@@ -328,11 +310,24 @@ export class CommitOrder {
     }
   }
 
+  /** §5.9: an eviction frees nothing sooner. §5.18: a write-off does. */
+  #evictedBy(command: Command, { freeAtLogTime }: Outcome & { kind: 'evicted' }): void {
+    const session = endedBy(command);
+    this.#evicted.add(session);
+    this.#queue.leave((wait) => wait.session === session);
+    if (command.kind === 'write-off') {
+      this.#books.writtenOff(session);
+      this.#holds.freeAll(session, 'written off', this.#logTime);
+    }
+    this.#holds.mustNotEndAfter(session, freeAtLogTime);
+  }
+
   /** §5.15: nobody overtakes who waits. */
   #mayBeGranted(command: Command): void {
+    if (command.kind === 'borrow') this.#fault(`5.18 entry ${this.#index} lends what the terms do not let leave`);
     if (command.kind !== 'acquire') return;
     const free = this.#queue.free(command.items.map((item) => item.product));
-    for (const [product, seats] of wantedOf(command))
+    for (const [product, seats] of wantedBy(command))
       if (free(product) < seats) this.#fault(`5.15 entry ${this.#index} gives ${product} past those who wait`);
   }
 
@@ -354,17 +349,20 @@ export class CommitOrder {
     this.#hold(session, outcome, counted);
   }
 
-  #hold(session: string, { grants, requestId }: Outcome & { kind: 'granted' }, seats: Hold['seats']): void {
+  #hold(
+    session: string,
+    { grants, requestId }: Outcome & { kind: 'granted' },
+    seats: CountedSeats,
+    forMs?: number,
+  ): void {
     if (grants.some(({ issuedLogTime }) => issuedLogTime !== this.#logTime))
       this.#fault(`6.7 a grant in entry ${this.#index} has another time`);
-    this.#holds.set(`${session}/${requestId}`, { session, seats, freeAt: this.#logTime + FREE_AFTER_MS });
+    this.#holds.take(`${session}/${requestId}`, { session, seats }, { logTime: this.#logTime, forMs });
   }
 
   #renewed(key: string, issuedLogTime: number): void {
-    const hold = this.#holds.get(key);
     if (issuedLogTime !== this.#logTime) this.#fault(`6.7 a renewal in entry ${this.#index} has another time`);
-    if (hold === undefined) this.#fault(`5.4 entry ${this.#index} renews a hold that nobody has`);
-    else hold.freeAt = this.#logTime + FREE_AFTER_MS;
+    this.#holds.renewed(key, this.#logTime);
   }
 
   #consume({ license, units, left: remaining }: Consumed): void {
@@ -377,7 +375,7 @@ export class CommitOrder {
 
   #denied({ code, product }: Outcome & { kind: 'denied' }, command: Command): void {
     if (code !== 'seats' || command.kind !== 'acquire') return;
-    const asked = wantedOf(command).get(product) ?? 0;
+    const asked = wantedBy(command).get(product) ?? 0;
     const free = this.#queue.free(command.items.map((item) => item.product))(product);
     if (free >= asked) this.#fault(`5.8 entry ${this.#index} denies ${asked} seats of ${product}, ${free} are free`);
   }

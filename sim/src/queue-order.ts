@@ -138,7 +138,7 @@ export class QueueOrder {
 
 type Left = ((product: string) => number) & { readonly take: (product: string, seats: number) => void };
 
-function wantedBy({ items }: Wait): ReadonlyMap<string, number> {
+export function wantedBy({ items }: Pick<Wait, 'items'>): ReadonlyMap<string, number> {
   const wanted = new Map<string, number>();
   for (const { product, seats } of items) wanted.set(product, (wanted.get(product) ?? 0) + seats);
   return wanted;

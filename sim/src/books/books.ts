@@ -26,6 +26,8 @@ export interface Held {
   readonly since: number;
   /** Times of its use that are paid for; 0 = they cost nothing. */
   times: number;
+  /** For so long it has left the group, from its last grant; 0 = it is with it. */
+  awayMs: number;
 }
 
 /** All that PROTOCOL §5 lets an answer about licenses depend on. */
@@ -38,6 +40,10 @@ export interface Books {
   readonly names: Map<string, Set<string>>;
   /** UTC of each name that was taken off. */
   readonly changes: Map<string, readonly number[]>;
+  /** By hold: how often the time of what is away was extended. */
+  readonly extended: Map<string, number>;
+  /** By license: seats that came back before their time, for their machines are lost, and the UTC of it. */
+  readonly writeOffs: Map<string, readonly { readonly utc: number; readonly seats: number }[]>;
   /** UTC; then nothing is given any more. */
   readonly configurationEnds: number;
   rules: readonly Rule[];
@@ -48,6 +54,7 @@ export interface Books {
 export function emptyBooks(configurationEnds: number): Books {
   return {
     ...{ sold: new Map(), held: [], consumed: new Map(), firstUse: new Map(), names: new Map(), changes: new Map() },
+    ...{ extended: new Map(), writeOffs: new Map() },
     ...{ configurationEnds, rules: [], logTime: 0, utc: 0 },
   };
 }

@@ -1,42 +1,33 @@
 import {
   type AcquireCommand,
+  type BorrowCommand,
   type ConsumeCommand,
-  DENIAL_CODES,
   type DenialCode,
-  type Grant,
+  type ExtendCommand,
   type Outcome,
 } from '@trefoil/license';
+import { claim, seatsFor, shareProduct, unitsFor, type Wait } from './asks.ts';
+import { extendAway, extensionDenial, whyNotWrittenOff, writeOff } from './away.ts';
 import { type Asker, type Books, copyOf, emptyBooks, endOf, type Held, licensesOf } from './books.ts';
-import { isNobodyHere, takeOff, whyItStays } from './names.ts';
-import { isAgainstRules, readRules } from './rules.ts';
-import { asManyAsThereAre, seatsFrom, takeSeat } from './seats.ts';
-import { featureOf, type Sold } from './sold.ts';
-import { isPaid, paidSeats, type Part, payTime, unitsFrom } from './units.ts';
-
-/** An acquire; one that waits, too. */
-interface Wait {
-  /** Session and request. */
-  readonly key: string;
-  readonly session: string;
-  readonly items: readonly Wanted[];
-}
-
-interface Wanted {
-  readonly product: string;
-  readonly feature: string;
-  /** 0 = units are asked for. */
-  readonly seats: number;
-}
-
-const BEYOND = 2;
+import { takeOff, whyItStays } from './names.ts';
+import { readRules } from './rules.ts';
+import { takeSeat } from './seats.ts';
+import type { Sold } from './sold.ts';
+import { isPaid, payTime } from './units.ts';
+import { deniedInWords, grantsInWords, heldInWords, numberOf, partsInWords } from './words.ts';
 
 /** By what a denial is for: the paragraph that says so. */
-const PARAGRAPHS: Partial<Record<DenialCode, string>> = { rule: '5.16', named: '5.17', units: '5.7' };
+const PARAGRAPHS: Partial<Record<DenialCode, string>> = {
+  rule: '5.16',
+  named: '5.17',
+  units: '5.7',
+  borrowing: '5.18',
+};
 
 /**
  * The books of an auditor, of licenses whose terms say more than a quantity: goes along the certified log, and for each answer about
- * units, overdraft, features, names, metered time and the customer's rules works out what it should be, from the words of PROTOCOL §5
- * and FORMATS §2. A seat or unit too many is found, and so is one that was refused and was there.
+ * units, overdraft, features, names, metered time, borrowing and the customer's rules works out what it should be, from the words of
+ * PROTOCOL §5 and FORMATS §2. A seat or unit too many is found, and so is one that was refused and was there.
  */
 export class LicenseBooks {
   readonly #fault: (what: string) => void;
@@ -82,17 +73,19 @@ export class LicenseBooks {
     return this.#askers.get(session) ?? { session, user: '', host: '' };
   }
 
-  /** Granted or denied. */
-  acquired(session: string, command: AcquireCommand, outcome: Outcome, waits: readonly Wait[]): void {
-    const { requestId, items, waitMs } = command;
-    const asked = { key: `${session}/${requestId}`, session, items };
+  /** Granted or denied; of seats that are to leave, too. */
+  acquired(session: string, command: AcquireCommand | BorrowCommand, outcome: Outcome, waits: readonly Wait[]): void {
+    const { requestId, items } = command;
+    const { waitMs, forMs } = command.kind === 'borrow' ? { ...command, waitMs: 0 } : { ...command, forMs: undefined };
+    const asked = { key: `${session}/${requestId}`, session, items, forMs };
     const trial = this.#behind(waits.filter((wait) => shareProduct(wait, asked)));
     const { given, denial } = seatsFor(trial, this.#asker(session), asked);
     const mayWait = denial?.startsWith('denied: seats') === true && waitMs > 0 && this.#couldBeHad(asked);
     const expected = mayWait ? 'queued' : (denial ?? heldInWords(given));
     const got = outcome.kind === 'granted' ? grantsInWords(outcome.grants) : deniedInWords(outcome);
-    if (got !== expected) return this.#differs(outcome, denial, `says ${got}, not ${expected}`);
+    if (got !== expected) return this.#differs(outcome, denial, `says ${got}, not ${expected}`, forMs);
     this.#take(given);
+    if (given.some(({ awayMs }) => awayMs > 0)) this.#count('seats that leave');
     if (denial !== undefined && this.#isKeptForOthers(asked)) this.#count('seats kept for others');
     if (mayWait) this.#count('waits for what the books know');
   }
@@ -171,10 +164,11 @@ export class LicenseBooks {
   }
 
   /** Faults are told with the paragraph that is broken: what was not to be denied, or was to be denied for another reason. */
-  #differs(outcome: Outcome, denial: string | undefined, what: string): void {
+  #differs(outcome: Outcome, denial: string | undefined, what: string, forMs?: number): void {
     const code = outcome.kind === 'denied' ? outcome.code : denial?.split(' ')[1];
     const reserved = this.#books.rules.some(({ rule }) => rule === 'reserve') ? '5.16' : '5.8';
-    this.#fault(`${PARAGRAPHS[code as DenialCode] ?? reserved} ${what}`);
+    const otherwise = forMs === undefined ? reserved : '5.18';
+    this.#fault(`${PARAGRAPHS[code as DenialCode] ?? otherwise} ${what}`);
   }
 
   /** PROTOCOL §5.4: every hold, unless its license has ended, or there are no units for its time. */
@@ -186,6 +180,10 @@ export class LicenseBooks {
     }
     for (const key of [...holds.keys()].sort((a, b) => numberOf(a) - numberOf(b))) {
       const hold = holds.get(key) as readonly Held[];
+      if (hold.some(({ awayMs }) => awayMs > 0)) {
+        if (grants.some((grant) => grant.hold === numberOf(key))) this.#fault(`5.18 renews hold ${numberOf(key)}`);
+        continue;
+      }
       const isOver = hold.some((one) => this.#hasEnded(this.#books.sold.get(one.license) as Sold));
       const kept = !isOver && isPaid(this.#books, hold);
       if (kept) this.#pay(hold);
@@ -210,6 +208,36 @@ export class LicenseBooks {
     const { held } = this.#books;
     for (const one of held) if (one.key === key) payTime(this.#books, one);
     held.splice(0, held.length, ...held.filter((one) => one.key !== key));
+    this.#books.extended.delete(key);
+  }
+
+  /** PROTOCOL §5.18: granted, denied or refused. False: it is none of these licenses that the hold is of. */
+  extended(session: string, { hold, forMs }: ExtendCommand, outcome: Outcome): boolean {
+    const key = `${session}/${hold}`;
+    const away = this.#books.held.filter((one) => one.key === key && one.awayMs > 0);
+    if (away.length === 0) {
+      if (outcome.kind !== 'refused') this.#fault(`5.18 extends hold ${hold}, and nobody has borrowed it`);
+      return false;
+    }
+    const denial = extensionDenial(this.#books, away, forMs);
+    const expected = denial ?? heldInWords(away.map((one) => ({ ...one, awayMs: forMs })));
+    const got = outcome.kind === 'granted' ? grantsInWords(outcome.grants) : deniedInWords(outcome);
+    if (got !== expected) this.#differs(outcome, denial, `extends: ${got}, not ${expected}`, forMs);
+    if (denial !== undefined) this.#count('an extension that is denied');
+    else extendAway(this.#books, away, forMs);
+    if (denial === undefined && away.some(({ times }) => times > 0)) this.#lostAt = this.#books.logTime;
+    return true;
+  }
+
+  writtenOff(session: string): void {
+    const why = whyNotWrittenOff(this.#books, session);
+    if (why.length > 0) this.#fault(`5.18 writes off what may not be: ${why.join(', ')}`);
+    writeOff(this.#books, session);
+  }
+
+  notWrittenOff(session: string, code: string): void {
+    const why = whyNotWrittenOff(this.#books, session);
+    if (!why.includes(code)) this.#fault(`5.18 does not write off: ${code}, not ${why.join(', ') || 'done'}`);
   }
 
   ruled(document: string): void {
@@ -236,110 +264,4 @@ export class LicenseBooks {
     const why = whyItStays(this.#books, license, name);
     if (!why.includes(code)) this.#fault(`5.17 does not take ${name} off ${license}: ${code}, not ${why.join(', ')}`);
   }
-}
-
-function shareProduct(one: Wait, other: Wait): boolean {
-  return one.items.some(({ product }) => other.items.some((item) => item.product === product));
-}
-
-/** As much as he wants, or as there is; nothing where something else than seats stands against one of his items. */
-function claim(books: Books, asker: Asker, { key, items }: Wait): void {
-  const trial = copyOf(books);
-  for (const [item, wanted] of items.entries()) {
-    const { licenses, code } = candidates(trial, asker, wanted);
-    if (code !== undefined) return;
-    asManyAsThereAre(trial, licenses, { key, asker, item, ...wanted });
-  }
-  Object.assign(books, trial);
-}
-
-/** All items or none, each against what the earlier ones left. */
-function seatsFor(
-  books: Books,
-  asker: Asker,
-  { key, items }: Wait,
-): { readonly given: readonly Held[]; readonly denial?: string } {
-  const given: Held[] = [];
-  for (const [item, wanted] of items.entries()) {
-    const { licenses, code } = candidates(books, asker, wanted);
-    const some = code === undefined ? seatsFrom(books, licenses, { key, asker, item, ...wanted }) : undefined;
-    if (some === undefined) return { given: [], denial: denialOf(code ?? 'seats', wanted) };
-    given.push(...some);
-  }
-  return { given };
-}
-
-function unitsFor(
-  books: Books,
-  asker: Asker,
-  { items }: ConsumeCommand,
-): { readonly given: readonly Part[]; readonly denial?: string } {
-  const given: Part[] = [];
-  for (const [item, wanted] of items.entries()) {
-    const { feature, count: uses } = wanted;
-    const { licenses, code } = candidates(books, asker, { ...wanted, seats: 0 });
-    const some = code === undefined ? unitsFrom(books, licenses, { asker, item, feature, uses }) : undefined;
-    if (some === undefined) return { given: [], denial: denialOf(code ?? 'units', wanted) };
-    given.push(...some);
-  }
-  return { given };
-}
-
-/** In the order of PROTOCOL §5.8: the licenses that pass all checks but the last, or the latest check that one of them failed. */
-function candidates(
-  books: Books,
-  asker: Asker,
-  wanted: Wanted,
-): { readonly licenses: readonly Sold[]; readonly code?: DenialCode } {
-  const licenses = licensesOf(books, wanted.product);
-  const failed = licenses.map((sold) => firstFailed(books, sold, asker, wanted));
-  const left = licenses.filter((_, i) => failed[i] === undefined);
-  if (left.length > 0) return { licenses: left };
-  const places = failed.map((code) => (code === undefined ? 0 : DENIAL_CODES.indexOf(code)));
-  return { licenses: [], code: DENIAL_CODES[Math.max(0, ...places)] ?? 'unknown-product' };
-}
-
-function firstFailed(books: Books, sold: Sold, asker: Asker, wanted: Wanted): DenialCode | undefined {
-  const { feature, seats } = wanted;
-  if (featureOf(sold, feature) === undefined) return 'unknown-feature';
-  if (books.utc >= endOf(books, sold)) return 'expired';
-  if (books.utc >= books.configurationEnds) return 'configuration-expired';
-  if (isAgainstRules(books, sold, { asker, feature, seats })) return 'rule';
-  if (isNobodyHere(books, sold, asker)) return 'named';
-  return seats > 0 && paidSeats(books, sold, feature) < 1 ? 'units' : undefined;
-}
-
-function denialOf(code: DenialCode, { product, feature }: { product: string; feature: string }): string {
-  return `denied: ${code} ${product}/${feature}`;
-}
-
-function deniedInWords(outcome: Outcome): string {
-  return outcome.kind === 'denied' ? denialOf(outcome.code, outcome) : outcome.kind;
-}
-
-function partsInWords(parts: readonly Part[]): string {
-  return parts.map(({ item, license, units, left }) => `${item}: ${units} of ${license}, ${left} left`).join('; ');
-}
-
-function heldInWords(held: readonly Held[]): string {
-  return inWords(held.map(({ item, license, feature, seats, beyond }) => [item, license, feature, seats, beyond]));
-}
-
-function grantsInWords(grants: readonly Grant[]): string {
-  return inWords(
-    grants.map(({ item, license, feature, seats, flags }) => [item, license, feature, seats, (flags & BEYOND) !== 0]),
-  );
-}
-
-function inWords(all: readonly (readonly [number, string, string, number, boolean])[]): string {
-  return all
-    .map(([item, license, feature, seats, beyond]) => {
-      return `${item}: ${seats} of ${license}/${feature}${beyond ? ' beyond the quantity' : ''}`;
-    })
-    .join('; ');
-}
-
-/** Of the hold, from session and request. */
-function numberOf(key: string): number {
-  return Number(key.slice(key.lastIndexOf('/') + 1));
 }

@@ -1,4 +1,5 @@
 import { type Asker, type Books, byEnd, chainOf, type Held, seatsHeld, tokensOf, use } from './books.ts';
+import { seatsThatMayLeave, timesOf } from './loans.ts';
 import { keptForOthers } from './rules.ts';
 import { featureOf, type Sold } from './sold.ts';
 import { paidSeats, payFirstTime } from './units.ts';
@@ -9,6 +10,8 @@ interface Wanted {
   readonly item: number;
   readonly feature: string;
   readonly seats: number;
+  /** undefined = they stay with the group. */
+  readonly forMs?: number | undefined;
 }
 
 /** Seats change hands: with them goes a name, the usage period begins, and the first of their time is paid for. */
@@ -36,10 +39,12 @@ export function asManyAsThereAre(books: Books, licenses: readonly Sold[], wanted
   );
   const taken: Held[] = [];
   let left = Math.min(wanted.seats, notKept(books, licenses, wanted));
-  for (const beyond of [false, true])
+  // The overdraft does not leave.
+  for (const beyond of wanted.forMs === undefined ? [false, true] : [false])
     for (const sold of inOrder) {
       const room = roomOf(books, sold, wanted.feature, beyond);
-      const seats = Math.min(left, room, paidSeats(books, sold, wanted.feature));
+      const paid = paidSeats(books, sold, wanted.feature, timesOf(sold, wanted.forMs));
+      const seats = Math.min(left, room, paid, seatsThatMayLeave(books, sold, wanted.forMs));
       if (seats <= 0) continue;
       const one = heldOf(books, sold, { ...wanted, seats }, beyond);
       taken.push(one);
@@ -50,11 +55,12 @@ export function asManyAsThereAre(books: Books, licenses: readonly Sold[], wanted
 }
 
 function heldOf(books: Books, sold: Sold, wanted: Wanted, beyond: boolean): Held {
-  const { key, asker, item, feature, seats } = wanted;
+  const { key, asker, item, feature, seats, forMs } = wanted;
   const { license, product } = sold;
   return {
     ...{ key, asker, item, license, product, feature, seats, beyond, since: books.logTime },
-    ...{ chain: chainOf(sold, feature), tokens: tokensOf(sold, feature), times: sold.seatTime === undefined ? 0 : 1 },
+    ...{ chain: chainOf(sold, feature), tokens: tokensOf(sold, feature) },
+    ...{ times: timesOf(sold, forMs), awayMs: forMs ?? 0 },
   };
 }
 

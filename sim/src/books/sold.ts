@@ -13,7 +13,16 @@ export interface Sold {
   readonly units: number;
   readonly usagePeriodMs: number;
   readonly seatTime: { readonly everyMs: number; readonly units: number } | undefined;
+  /** Seats that may leave the group, each for so long, and how often longer; lost machines whose seats may come back. */
+  readonly borrowing: Borrowing | undefined;
   readonly named: { readonly who: 'user' | 'device'; readonly changes: number; readonly withinMs: number } | undefined;
+}
+
+interface Borrowing {
+  readonly seats: number;
+  readonly longestMs: number;
+  readonly extensions: number;
+  readonly writeOffs: { readonly count: number; readonly withinMs: number } | undefined;
 }
 
 interface Feature {
@@ -32,7 +41,7 @@ export function featureOf({ features }: Sold, name: string): Feature | undefined
 }
 
 export function readSold(license: string, product: string, terms: JsonObject): Sold {
-  const { units, seatTime, named, overdraft, usagePeriod, metering } = terms;
+  const { units, seatTime, named, overdraft, usagePeriod, metering, borrowing } = terms;
   const quantity = Number(terms['quantity'] ?? 0);
   const isMetered = metering !== undefined || units !== undefined;
   return {
@@ -42,6 +51,7 @@ export function readSold(license: string, product: string, terms: JsonObject): S
     units: isMetered ? Number(units ?? Infinity) : 0,
     usagePeriodMs: usagePeriod === undefined ? Infinity : durationMs(usagePeriod as string),
     seatTime: seatTime === undefined ? undefined : seatTimeOf(seatTime as JsonObject),
+    borrowing: borrowing === undefined ? undefined : borrowingOf(borrowing as JsonObject),
     named: named === undefined ? undefined : namedOf(named as JsonObject),
   };
 }
@@ -81,6 +91,14 @@ function featuresOf(all: readonly FeatureTerms[]): Map<string, Feature> {
 
 function seatTimeOf({ every, units = 1 }: JsonObject): NonNullable<Sold['seatTime']> {
   return { everyMs: durationMs(every as string), units: Number(units) };
+}
+
+function borrowingOf({ seats, longest, extensions = 0, writeOffs }: JsonObject): Borrowing {
+  const { count, within } = (writeOffs ?? {}) as JsonObject;
+  return {
+    ...{ seats: Number(seats), longestMs: durationMs(longest as string), extensions: Number(extensions) },
+    writeOffs: writeOffs === undefined ? undefined : { count: Number(count), withinMs: durationMs(within as string) },
+  };
 }
 
 function namedOf({ who, changes, within }: JsonObject): NonNullable<Sold['named']> {

@@ -13,11 +13,11 @@ export interface Part {
 }
 
 /** An update may bring fewer than were used: then none are left and none are owed. */
-function unitsLeft({ consumed }: Books, { license, units }: Sold): number {
+export function unitsLeft({ consumed }: Books, { license, units }: Sold): number {
   return Math.max(0, units - (consumed.get(license) ?? 0));
 }
 
-function take({ consumed }: Books, { license }: Sold, units: number): void {
+export function take({ consumed }: Books, { license }: Sold, units: number): void {
   consumed.set(license, (consumed.get(license) ?? 0) + units);
 }
 
@@ -51,9 +51,9 @@ function byCost(books: Books): (a: Sold, b: Sold) => number {
   return (a, b) => rank(a) - rank(b) || byEnd(books)(a, b);
 }
 
-/** For so many seats there are units for the first of their time. */
-export function paidSeats(books: Books, sold: Sold, feature: string): number {
-  const each = unitsOfTime(sold, feature);
+/** For so many seats there are units for the first of their time, or so many times of it. */
+export function paidSeats(books: Books, sold: Sold, feature: string, times = 1): number {
+  const each = times * unitsOfTime(sold, feature);
   return each === 0 ? Infinity : Math.floor(unitsLeft(books, sold) / each);
 }
 
@@ -61,13 +61,23 @@ function unitsOfTime(sold: Sold, feature: string): number {
   return (sold.seatTime?.units ?? 0) * (featureOf(sold, feature)?.weight ?? 1);
 }
 
-export function payFirstTime(books: Books, sold: Sold, { feature, seats }: Held): void {
-  take(books, sold, seats * unitsOfTime(sold, feature));
+export function payFirstTime(books: Books, sold: Sold, { feature, seats, times }: Held): void {
+  take(books, sold, times * seats * unitsOfTime(sold, feature));
+}
+
+/** More of its time than was paid for. */
+export function unitsOfMore(sold: Sold, { feature, seats }: Held, times: number): number {
+  return times * seats * unitsOfTime(sold, feature);
 }
 
 /** For each time that has begun since they were taken and is not paid for yet. */
-function owed(books: Books, sold: Sold, { feature, seats, since, times }: Held): { units: number; times: number } {
-  if (times === 0 || sold.seatTime === undefined) return { units: 0, times };
+function owed(
+  books: Books,
+  sold: Sold,
+  { feature, seats, since, times, awayMs }: Held,
+): { units: number; times: number } {
+  // What leaves was paid for as long as it was asked for (§5.18).
+  if (times === 0 || awayMs > 0 || sold.seatTime === undefined) return { units: 0, times };
   const begun = 1 + Math.floor((books.logTime - since) / sold.seatTime.everyMs);
   return { units: Math.max(0, begun - times) * seats * unitsOfTime(sold, feature), times: Math.max(times, begun) };
 }
