@@ -280,6 +280,15 @@ describe('a borrowed seat', () => {
     assert.equal(left(), 6);
   });
 
+  test('is not paid for the time by which the group waits longer than it may be used', () => {
+    const one = sold(terms({}, { units: 30, seatTime: { every: 'PT1M' } }));
+    const ada = TestSession.opened(one, 'ada');
+    one.do(ada.borrow(10 * MINUTE));
+    assert.equal(one.ledger.licenses.get('cad-1')?.consumed, 10);
+    assert.deepEqual(one.wait(freeAt(0, 10 * MINUTE)).map(said), ['ended']);
+    assert.equal(one.ledger.licenses.get('cad-1')?.consumed, 10);
+  });
+
   test('is in the records: restored, nothing is lost, and the root is the same', () => {
     const one = sold(terms({ writeOffs: { count: 2, within: 'P365D' } }));
     const [ada, bob] = [TestSession.opened(one, 'ada'), TestSession.opened(one, 'bob')];

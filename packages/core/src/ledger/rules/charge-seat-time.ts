@@ -36,9 +36,9 @@ function owed(
   return seatTimeUnits({ ...ask, seats: item.seats }, begun);
 }
 
-/** An update that changes how long a time is takes nothing back. */
+/** An update that changes how long a time is takes nothing back. What leaves was paid for as long as it was asked for (PROTOCOL §5.18). */
 function timesBegun(ledger: Ledger, state: LicenseState, hold: Hold, item: HeldItem): number {
   const { seatTime } = state.license.terms;
-  if (item.times === 0 || seatTime === undefined) return item.times;
+  if (item.times === 0 || hold.borrowed || seatTime === undefined) return item.times;
   return Math.max(item.times, 1 + Math.floor((ledger.logTime - hold.sinceLogTime) / seatTime.everyMs));
 }
