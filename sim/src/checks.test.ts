@@ -239,3 +239,13 @@ test('of an orderly course they say nothing', () => {
   one.world.checks.count();
   assert.deepEqual(one.world.checks.faults, []);
 });
+
+test('beside a clone two entries may be certified at one index, in two epochs, and seen again', () => {
+  const one = new Case();
+  one.world.cloned = 1;
+  const [first, second] = [{ epoch: 2 }, { epoch: 5, head: new Uint8Array(32).fill(1) }];
+  for (const certificate of [first, second, first, second]) one.certified(certificate);
+  assert.deepEqual(one.world.checks.faults, []);
+  one.certified({ epoch: 2, head: new Uint8Array(32).fill(2) });
+  assert.match(one.world.checks.faults.join(), /^9\.3 two certified entries 1/);
+});

@@ -234,8 +234,11 @@ export class Checks {
     const before = this.#heads.get(accept.index);
     this.#world.evidence.certified(accept, certificate);
     if (before !== undefined && before !== head) {
-      if (this.#mayFork(accept)) this.#world.forked = true;
-      else this.fault(`9.3 two certified entries ${accept.index}`);
+      if (this.#mayFork(accept)) {
+        this.#world.forked = true;
+        return accept; // the first is the one that others are compared with, however often both are seen
+      }
+      this.fault(`9.3 two certified entries ${accept.index}`);
     }
     if (before === undefined) this.#logTime.certified(accept, this.#world.agenda.now);
     this.#epochs.set(accept.index, Math.min(accept.epoch, this.#epochs.get(accept.index) ?? Infinity));
