@@ -1,6 +1,7 @@
 import { type AcquireResult, type Client, ClientError, connect, type ConsumeResult, type Seat } from '@trefoil/client';
 import { LIMITS } from '@trefoil/core';
 import type { AcquireItem, ConsumeItem } from '@trefoil/license';
+import { Laptops, type SeatInHand } from './laptop.ts';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
 import type { Random } from './random.ts';
@@ -32,6 +33,8 @@ export class Application {
   #waits = 0;
   /** Of what only some runs sell: a stream of its own, so that the others are what they would be without. */
   readonly #taste: Random | undefined;
+  /** Where seats may leave. */
+  readonly #laptops: Laptops | undefined;
   waitingSince: number | undefined;
   /** Called once, when it asks for something. */
   onceAsking: (() => void) | undefined;
@@ -42,6 +45,8 @@ export class Application {
     this.name = `client-${number}`;
     this.machine = new Machine(world.agenda, random.between(0, 1e6));
     this.#taste = world.assortment?.random.fork();
+    if (this.#taste !== undefined && world.assortment?.lends === true)
+      this.#laptops = new Laptops(world, this.name, this.#taste.fork());
     this.machine.runAtRate(1 + random.between(-1, 1) * (LIMITS.clockRate / 2));
   }
 
@@ -55,8 +60,9 @@ export class Application {
   }
 
   /** Those that it may use now. */
-  heldSeats(): Seat[] {
-    return [...(this.#client?.seats ?? []), ...this.#left].filter((seat) => seat.valid);
+  heldSeats(): readonly SeatInHand[] {
+    const seats = [...(this.#client?.seats ?? []), ...this.#left].filter((seat) => seat.valid);
+    return [...seats, ...(this.#laptops?.seats ?? [])];
   }
 
   /** One thing after the other, now and then several at once, until the run ends. */
@@ -161,6 +167,7 @@ export class Application {
   /** Of the licenses whose terms say more than a quantity. */
   async #actByTaste(client: Client, held: readonly Seat[], taste: Random): Promise<void> {
     const { assortment } = this.#world;
+    if (this.#laptops !== undefined && taste.chance(0.4)) return this.#laptops.act();
     if (held.length >= MOST_SEATS || taste.chance(0.2 * held.length))
       return await this.#release(client, taste.pick(held));
     const [seats, uses] = [assortment?.seats(taste), assortment?.uses(taste)];

@@ -21,6 +21,9 @@ const ware = (license: string, product: string, terms: JsonObject): Ware => ({ l
 
 const WEIGHING = [{ name: 'boost', weight: 3 }];
 
+/** No term is shorter; applications ask for seconds. */
+const FOR_A_MINUTE = { longest: 'PT1M', writeOffs: { count: 2, within: 'PT1M' } };
+
 const THEMES: readonly Theme[] = [
   {
     // Units: two licenses that add up, of which one ends, one that is paid for afterwards, and what is used at a time of all of them.
@@ -87,6 +90,35 @@ const THEMES: readonly Theme[] = [
 ];
 
 const THEMED = 0.5;
+/** Seats that leave, beside what else the run sells: sold in some runs, by a stream of its own. */
+const LENDING: Theme = {
+  wares: [
+    ware('tour-1', 'tour', { quantity: 3, borrowing: { ...FOR_A_MINUTE, seats: 2, extensions: 2 } }),
+    ware('tour-2', 'tour', { quantity: 1, overdraft: { seats: 1 }, borrowing: { seats: 1, longest: 'PT1M' } }),
+    ware('trip-1', 'trip', {
+      quantity: 2,
+      usagePeriod: 'PT5S',
+      borrowing: { ...FOR_A_MINUTE, seats: 2, extensions: 2 },
+    }),
+    ware('tent-1', 'tent', {
+      ...{ quantity: 4, features: [{ name: 'wide', tokens: 2, quantity: 1 }] },
+      borrowing: { ...FOR_A_MINUTE, seats: 3, extensions: 1 },
+    }),
+    ware('taxi-1', 'taxi', {
+      ...{ quantity: 3, units: 40, seatTime: { every: 'PT1S' } },
+      borrowing: { ...FOR_A_MINUTE, seats: 2, extensions: 3 },
+    }),
+    ware('home-1', 'home', { quantity: 1 }),
+  ],
+  seats: [['tour'], ['tour'], ['tent'], ['tent/wide'], ['taxi'], ['tour', 'tent'], ['home']],
+  uses: [],
+};
+const LOANS: Theme['seats'] = [
+  ...[['tour'], ['tour'], ['tour', 'tent'], ['tent'], ['tent'], ['tent/wide'], ['taxi'], ['taxi'], ['taxi', 'tour']],
+  ...[['trip'], ['trip'], ['home']],
+];
+
+const LENT = 0.25;
 const RULED = 0.6;
 const MOST_AT_ONCE = 3;
 
@@ -96,22 +128,26 @@ export class Assortment {
   readonly #world: World;
   readonly #themes: readonly Theme[];
   readonly #isRuled: boolean;
+  /** Seats that may leave the group. */
+  readonly lends: boolean;
   #rulesVersion = 0;
   readonly #versions = new Map<string, number>();
   /** By license and version. */
   readonly terms = new Map<string, JsonObject>();
 
-  /** Of chance it has a stream of its own: a run without it is the run that it would be if there were no such licenses. */
-  static drawn(world: World, random: Random): Assortment | undefined {
-    return random.chance(THEMED) ? new Assortment(world, random) : undefined;
+  /** Of chance it has streams of its own: a run without it is the run that it would be if there were no such licenses. */
+  static drawn(world: World, random: Random, lending: Random): Assortment | undefined {
+    const themes = random.chance(THEMED) ? someThemes(random) : [];
+    const lends = lending.chance(LENT);
+    if (themes.length === 0 && !lends) return undefined;
+    return new Assortment(world, random, { themes: lends ? [...themes, LENDING] : themes, lends });
   }
 
-  private constructor(world: World, random: Random) {
+  private constructor(world: World, random: Random, { themes, lends }: { themes: readonly Theme[]; lends: boolean }) {
     this.#world = world;
     this.random = random;
-    const first = random.below(THEMES.length);
-    const second = random.chance(0.4) ? random.below(THEMES.length) : first;
-    this.#themes = THEMES.filter((_, place) => place === first || place === second);
+    this.#themes = themes;
+    this.lends = lends;
     this.#isRuled = random.chance(RULED);
   }
 
@@ -130,6 +166,19 @@ export class Assortment {
     if (this.#isRuled && random.chance(0.15)) this.#rule();
     if (this.#wares.some(({ terms }) => 'named' in terms) && random.chance(0.5)) this.#unname();
     if (random.chance(0.1)) this.#sellAnew(random.pick(this.#wares));
+    if (this.lends && random.chance(0.1)) this.#endAny();
+  }
+
+  /** Of whom an admin thinks that his machine is lost, or that he should have nothing more. */
+  #endAny(): void {
+    const { random } = this;
+    const { office } = this.#world;
+    const sessions = [...(this.#world.ledgers()[0]?.ledger.sessions.values() ?? [])];
+    const away = sessions.filter(({ holds }) => [...holds.values()].some(({ borrowed }) => borrowed));
+    if (sessions.length === 0) return;
+    const { handle } = random.pick(away.length > 0 && random.chance(0.8) ? away : sessions);
+    if (random.chance(0.6)) office.evict(handle);
+    else office.writeOff(handle, random.bytes(16));
   }
 
   #sell({ license, product, terms }: Ware): void {
@@ -149,8 +198,17 @@ export class Assortment {
       ...one.terms,
       ...(isPlain && { quantity: Math.max(1, Number(quantity) + more) }),
       ...(units !== undefined && { units: Number(units) + 10 * this.random.below(6) }),
+      ...('borrowing' in one.terms && this.#borrowingAnew(one.terms['borrowing'] as JsonObject)),
     };
-    this.#sell({ ...one, terms });
+    this.#sell({ ...one, terms: withSeatsThatAreThere(terms) });
+  }
+
+  /** Fewer may leave, less often for longer. */
+  #borrowingAnew({ writeOffs, ...borrowing }: JsonObject): JsonObject {
+    const { random } = this;
+    const seats = 1 + random.below(Number(borrowing['seats']));
+    const extensions = random.below(3);
+    return { borrowing: { ...borrowing, seats, extensions, ...(random.chance(0.7) && writeOffs && { writeOffs }) } };
   }
 
   #rule(): void {
@@ -203,6 +261,11 @@ export class Assortment {
     return random.pick(all).map((what) => ({ ...asked(what), seats: 1 + (random.chance(0.3) ? 1 : 0) }));
   }
 
+  /** What somebody takes along. */
+  loan(random: Random): readonly AcquireItem[] {
+    return random.pick(LOANS).map((what) => ({ ...asked(what), seats: 1 + (random.chance(0.2) ? 1 : 0) }));
+  }
+
   uses(random: Random): readonly ConsumeItem[] | undefined {
     const all = this.#themes.flatMap(({ uses }) => uses);
     if (all.length === 0) return undefined;
@@ -225,6 +288,19 @@ export class Assortment {
       .filter((one) => one.product === product)
       .map(({ license, terms }) => readSold(license, product, terms));
   }
+}
+
+function someThemes(random: Random): readonly Theme[] {
+  const first = random.below(THEMES.length);
+  const second = random.chance(0.4) ? random.below(THEMES.length) : first;
+  return THEMES.filter((_, place) => place === first || place === second);
+}
+
+/** Terms that let more seats leave than there are are none. */
+function withSeatsThatAreThere({ borrowing, ...terms }: JsonObject): JsonObject {
+  if (borrowing === undefined) return terms;
+  const { seats, ...more } = borrowing as JsonObject;
+  return { ...terms, borrowing: { ...more, seats: Math.min(Number(seats), Number(terms['quantity'])) } };
 }
 
 function asked(what: string): { readonly product: string; readonly feature: string } {

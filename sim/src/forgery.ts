@@ -1,15 +1,18 @@
 import type { Session } from '@trefoil/core';
 import {
+  type BorrowCommand,
   type Command,
   type ConsumeCommand,
   encodeCommand,
   type EvictCommand,
+  type ExtendCommand,
   keyIdBytes,
   type RulesCommand,
   signCommand,
   type SigningKey,
   type TmrServer,
   type UnnameCommand,
+  type WriteOffCommand,
 } from '@trefoil/license';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -39,6 +42,10 @@ export function forged(world: World, id: TmrServer, random: Random): Uint8Array[
     signCommand<EvictCommand>(set, evict, tmrKeys[id]),
   ];
   if (world.assortment !== undefined) all.push(...ofTheAdmin(world, tmrKeys[id], byAdmin));
+  if (world.assortment?.lends === true) {
+    const away = sessions.filter(({ holds }) => [...holds.values()].some(({ borrowed }) => borrowed));
+    all.push(...ofABorrower(world, world.assortment.random, { sessions: away, key: tmrKeys[id], numbered, byAdmin }));
+  }
   world.count('command forged');
   const free = inItsName(world, random, victim).map(encodeCommand);
   for (const bytes of free) world.history.forged(bytes);
@@ -57,6 +64,36 @@ function ofTheAdmin(
   return [
     signCommand<RulesCommand>(fixture.set, { kind: 'rules', document, ...by }, key),
     signCommand<UnnameCommand>(fixture.set, unname, key),
+  ];
+}
+
+/** Seats that leave in somebody's name, or stay away for longer, and an end of what somebody has taken along; signed with another key. */
+function ofABorrower(
+  { fixture, assortment }: World,
+  random: Random,
+  by: {
+    readonly sessions: readonly Session[];
+    readonly key: SigningKey;
+    readonly numbered: { readonly session: Uint8Array; readonly requestId: number; readonly lowestUnanswered: number };
+    readonly byAdmin: Pick<EvictCommand, 'admin' | 'atLogTime' | 'nonce'>;
+  },
+): Command[] {
+  const { set, crypto } = fixture;
+  const { sessions, key, numbered, byAdmin } = by;
+  const releaseHash = crypto.sha256(random.bytes(32));
+  const items = assortment?.loan(random) ?? [];
+  const borrow = { kind: 'borrow', ...numbered, releaseHash, items, forMs: 20_000 } as const;
+  const all: Command[] = [signCommand<BorrowCommand>(set, borrow, key)];
+  if (sessions.length === 0) return all;
+  const { id: session, handle, proven, holds } = random.pick(sessions);
+  const { lowestUnanswered } = proven;
+  const [hold = 1] = holds.keys();
+  const next = { session, requestId: lowestUnanswered + 20, lowestUnanswered };
+  const writeOff = { kind: 'write-off', session: handle, reason: 'forged', ...byAdmin } as const;
+  return [
+    ...all,
+    signCommand<ExtendCommand>(set, { kind: 'extend', ...next, hold, forMs: 20_000 }, key),
+    signCommand<WriteOffCommand>(set, writeOff, key),
   ];
 }
 

@@ -1,11 +1,13 @@
 import { Group } from '@trefoil/client';
 import {
+  bytesKey,
   encodeCommand,
   type EvictCommand,
   keyIdBytes,
   type RulesCommand,
   signCommand,
   type UnnameCommand,
+  type WriteOffCommand,
 } from '@trefoil/license';
 import { ClientProcess, WatchedVerifier } from './client-process.ts';
 import { Machine } from './machine.ts';
@@ -19,8 +21,10 @@ export class Office {
   readonly #world: World;
   readonly #process: ClientProcess;
   #group: Promise<Group> | undefined;
-  /** Rules and names that were sent so far: whoever hears them may send them again. */
+  /** Rules, names and write-offs that were sent so far: whoever hears them may send them again. */
   readonly sentByAdmin: Uint8Array[] = [];
+  /** By their handles: sessions whose machines he has written off, or wants to. */
+  readonly #writtenOff = new Set<string>();
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -50,6 +54,19 @@ export class Office {
     const { set, admin } = this.#world.fixture;
     const unsigned = { kind: 'unname', license, name, ...this.#byAdmin(nonce) } as const;
     this.#send('unname', encodeCommand(signCommand<UnnameCommand>(set, unsigned, admin)));
+  }
+
+  /** The machine of the session is lost; by its handle. */
+  writeOff(session: Uint8Array, nonce: Uint8Array): void {
+    const { set, admin } = this.#world.fixture;
+    this.#writtenOff.add(bytesKey(session));
+    const unsigned = { kind: 'write-off', session, reason: 'it was stolen', ...this.#byAdmin(nonce) } as const;
+    this.#send('write-off', encodeCommand(signCommand<WriteOffCommand>(set, unsigned, admin)));
+  }
+
+  /** Who hears of it may send it again and again, until it is done or ten minutes old. */
+  mayBeWrittenOff(session: Uint8Array): boolean {
+    return this.#writtenOff.has(bytesKey(session));
   }
 
   #byAdmin(nonce: Uint8Array): { admin: Uint8Array; nonce: Uint8Array; atLogTime: number } {

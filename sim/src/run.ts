@@ -41,8 +41,9 @@ const QUIET_MS = 4_000;
 const IDLE = 0.5;
 const IDLE_MS = 3 * SEAT_TIMEOUT_MS;
 
-/** From a seed to that of what is sold beside plain seats and units. */
+/** From a seed to that of what is sold beside plain seats and units, and to that of whether seats may leave. */
 const ASSORTED = 0x5a1e;
+const LENDING = 0x1e4d;
 
 const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
   'a server forgets': ['store put back', 'bit rot'],
@@ -53,7 +54,7 @@ const BURDENS: Readonly<Record<Burden, readonly string[]>> = {
 /** One world from one seed: a time in which things go wrong, then one in which enough is mended that all must be served. */
 export async function run(seed: number): Promise<RunResult> {
   const world = new World(seed);
-  world.assortment = Assortment.drawn(world, new Random(seed + ASSORTED));
+  world.assortment = Assortment.drawn(world, new Random(seed + ASSORTED), new Random(seed + LENDING));
   // An assumption of the product or of this program does not hold: the one would stop its process, the other is a bug here.
   const stopped = (error: unknown): void =>
     world.checks.fault(`stopped: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);

@@ -40,7 +40,7 @@ const ALARMS = [
 
 /** Of licenses that say more than a quantity, and of the customer's rules. */
 const ANSWERS = [
-  ...['seats', 'units', 'named', 'rule', 'expired', 'unknown-feature'].map((code) => `denied ${code}`),
+  ...['seats', 'units', 'named', 'rule', 'expired', 'unknown-feature', 'borrowing'].map((code) => `denied ${code}`),
   ...['older-rules', 'unknown-name', 'in-use', 'too-soon'].map((code) => `refused ${code}`),
   ...['ruled', 'unnamed', 'queued'],
 ];
@@ -73,6 +73,11 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     'consume, several items',
     'rules',
     'unname',
+    'borrow',
+    'borrow or extend, asked again',
+    'extend',
+    'give back',
+    'write-off',
   ];
   const expected = [
     ...Object.keys(FAULTS).map((name) => `fault: ${name}`),
@@ -92,6 +97,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...['seats beyond the quantity', 'seats kept for others', 'a seat that has ended is not renewed'],
     ...['units of several licenses at once', 'units of several items at once'],
     ...['a seat that is not paid for is not renewed', 'waits for what the books know'],
+    ...['seats that leave', 'an extension that is denied', 'a laptop is lost with what it has borrowed'],
     ...['served after a wait, in the books', 'an end of what is waited for in vain'],
   ];
   assert.deepEqual(
