@@ -154,4 +154,84 @@ export const LICENSE_BUGS: readonly Bug[] = [
     find: '&& chainOf(rule.feature).includes(feature))',
     replace: '&& rule.feature === feature)',
   },
+  {
+    name: 'what leaves needs no signature',
+    file: `${LEDGER}/rules/borrow-seats.ts`,
+    find: 'return crypto.verify(key, signedCommandBytes(configuration.set, command), command.signature);',
+    replace: 'return command.signature.length > 0;',
+  },
+  {
+    name: 'who borrows overtakes who waits',
+    file: `${LEDGER}/queue.ts`,
+    find: 'if (products.size === 0) return allocate(ledger, session, items, wish);',
+    replace: 'if (products.size === 0 || wish.borrowing) return allocate(ledger, session, items, wish);',
+  },
+  {
+    name: 'more seats leave than the terms let',
+    file: `${LEDGER}/allocate.ts`,
+    find: 'return Math.min(freeSeats(ask, beyond), paidSeats(ask), borrowableSeats(ask));',
+    replace: 'return Math.min(freeSeats(ask, beyond), paidSeats(ask));',
+  },
+  {
+    name: 'the overdraft leaves',
+    file: `${LEDGER}/allocate.ts`,
+    find: 'for (const beyond of borrowing === undefined ? [false, true] : [false])',
+    replace: 'for (const beyond of [false, true])',
+  },
+  {
+    name: 'what is away is renewed',
+    file: `${LEDGER}/rules/renew-session.ts`,
+    find: 'if (hold.lingering || hold.borrowed || ended(',
+    replace: 'if (hold.lingering || ended(',
+  },
+  {
+    name: 'an eviction frees at once what is away',
+    file: `${LEDGER}/rules/evict-session.ts`,
+    find: 'for (const wait of [...session.waits.values()]) endWait(ledger, wait);',
+    replace: `for (const wait of [...session.waits.values()]) endWait(ledger, wait);
+    for (const hold of session.holds.values())
+      if (hold.borrowed) ledger.journal.set(hold, 'freeAt', ledger.logTime + 1);`,
+  },
+  {
+    name: 'an extension for less ends it sooner',
+    file: `${LEDGER}/rules/borrow-seats.ts`,
+    find: `'freeAt', Math.max(hold.freeAt, freeAt(logTime, command.forMs))`,
+    replace: `'freeAt', freeAt(logTime, command.forMs)`,
+  },
+  {
+    name: 'an extension is not put back with its entry',
+    file: `${LEDGER}/rules/borrow-seats.ts`,
+    find: `journal.set(hold, 'extended', hold.extended + 1);`,
+    replace: `hold.extended += 1;`,
+  },
+  {
+    name: 'an extension is paid for like a seat that stays',
+    file: `${LEDGER}/rules/borrow-seats.ts`,
+    find: 'timesAtOnce({ ...ask, borrowing: whole }) - item.times',
+    replace: 'timesAtOnce(ask) - item.times',
+  },
+  {
+    name: 'what is away is forgotten in a snapshot',
+    file: `${LEDGER}/session-record.ts`,
+    find: `borrowed: reader.code(0, 1, 'flag') === 1,`,
+    replace: `borrowed: reader.code(0, 1, 'flag') > 1,`,
+  },
+  {
+    name: 'write-offs are forgotten in a snapshot',
+    file: `${LEDGER}/records.ts`,
+    find: 'seats: reader.u32() }));',
+    replace: 'seats: reader.u32() })).slice(0, 0);',
+  },
+  {
+    name: 'write-offs are not counted',
+    file: `${LEDGER}/rules/write-off.ts`,
+    find: `[...recent(ledger, state), { utc: ledger.utc, seats }]`,
+    replace: `recent(ledger, state)`,
+  },
+  {
+    name: 'a machine that is written off frees nothing',
+    file: `${LEDGER}/rules/write-off.ts`,
+    find: '  endSession(ledger, session);',
+    replace: '',
+  },
 ];
