@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type Client, type ClientMachine, openBorrowed, systemMachine } from '@trefoil/client';
 import { decodeCommand } from '@trefoil/license';
-import { RunningGroup } from './running-group.ts';
+import { eventually, RunningGroup } from './running-group.ts';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -34,7 +34,7 @@ describe('borrowing, on a running group', { timeout: 240_000 }, () => {
   });
 
   const open = (folder: string, afterMs = 0, more: object = {}) =>
-    openBorrowed(folder, { vendor: running.group.vendorRoot, machine: later(afterMs), ...more });
+    openBorrowed('cad', { folder, vendor: running.group.vendorRoot, machine: later(afterMs), ...more });
   const cli = (...args: string[]) => running.trefoil(...args);
   async function borrowedBy(client: Client, folder: string): Promise<void> {
     assert.equal((await client.borrow('cad', { forMs: 7 * DAY, folder })).kind, 'borrowed');
@@ -102,7 +102,7 @@ describe('borrowing, on a running group', { timeout: 240_000 }, () => {
     for (const folder of folders) {
       await using borrowed = await open(folder);
       assert.ok(borrowed.remainingMs > 6.9 * DAY && borrowed.remainingMs < 7 * DAY * 0.99);
-      await assert.rejects(open(folder), { code: 'other-machine', message: /in use by process/ });
+      await assert.rejects(open(folder), { code: 'in-use', message: /in use by process/ });
     }
     await using ada = await running.client('ada');
     for (const folder of folders) assert.equal((await ada.giveBack(folder)).kind, 'released');
@@ -176,9 +176,55 @@ describe('borrowing, on a running group', { timeout: 240_000 }, () => {
     assert.equal(await inUse(), 0);
     await borrowedBy(ada, folder);
     loseOne(ada, 'extend');
-    assert.equal((await ada.extend(folder, 2 * DAY)).kind, 'unknown');
+    assert.equal((await ada.extend(folder, 8 * DAY)).kind, 'unknown');
     assert.equal((await ada.giveBack(folder)).kind, 'released');
     assert.equal(await inUse(), 0);
+  });
+
+  test('a seat of one product is none of another, and of a copy one at a time is used', async () => {
+    const [folder, copy] = [join(laptop, 'one'), join(laptop, 'other')];
+    await using ada = await running.client('ada');
+    await borrowedBy(ada, folder);
+    const { vendorRoot: vendor } = running.group;
+    await assert.rejects(openBorrowed('cam', { vendor, folder }), {
+      code: 'not-borrowed',
+      message: /is one of cad, not of cam$/,
+    });
+    await assert.rejects(openBorrowed('cad', { vendor, folder, feature: 'mill' }), { code: 'not-borrowed' });
+    assert.equal((await cli('borrowed', 'cam', '--folder', folder)).code, 1);
+    await cp(folder, copy, { recursive: true });
+    {
+      await using inUse = await open(folder);
+      assert.ok(inUse.remainingMs > 0);
+      await assert.rejects(open(copy), { code: 'in-use', message: /in use on this machine, by way of a copy/ });
+      const shown = await cli('borrowed', 'cad', '--folder', copy);
+      assert.match(shown.stderr, /in use on this machine, by way of a copy/);
+    }
+    await (await open(copy))[Symbol.asyncDispose]();
+    assert.equal((await ada.giveBack(folder)).kind, 'released');
+  });
+
+  test('asked for something else before there is an answer, extended for less, or over: it is said, or made anew', async () => {
+    const folder = join(laptop, 'wishes');
+    await using ada = await running.client('ada');
+    loseOne(ada, 'borrow');
+    assert.equal((await ada.borrow('cad', { forMs: DAY, folder })).kind, 'unknown');
+    await assert.rejects(ada.borrow('cad', { forMs: 2 * DAY, folder }), {
+      code: 'bad-request',
+      message: /was something else: ask the same again, or give it back first$/,
+    });
+    assert.equal((await ada.borrow('cad', { forMs: DAY, folder })).kind, 'borrowed');
+    await assert.rejects(ada.extend(folder, MINUTE), { code: 'bad-request', message: /would change nothing$/ });
+    assert.equal((await ada.giveBack(folder)).kind, 'released');
+    assert.equal((await ada.borrow('cad', { forMs: 1_000, folder })).kind, 'borrowed');
+    await eventually('its time is over', 5_000, async () => {
+      const still = await open(folder).catch(() => undefined);
+      await still?.[Symbol.asyncDispose]();
+      return still === undefined;
+    });
+    await assert.rejects(ada.extend(folder, DAY), { code: 'not-borrowed', message: /is over: borrow it again$/ });
+    assert.equal((await ada.borrow('cad', { forMs: DAY, folder })).kind, 'borrowed');
+    assert.equal((await ada.giveBack(folder)).kind, 'released');
   });
 
   test('a lost machine: written off by an admin, once', async () => {

@@ -77,6 +77,16 @@ describe('the command line on a running group', { timeout: 180_000 }, () => {
     assert.equal((await running.trefoil('run', '--product', 'cad', '--', 'true')).code, 125);
   });
 
+  test('acquire: ends when an admin has ended its session, and says so', async () => {
+    const holding = running.trefoil('acquire', 'cad');
+    await eventually('a seat is taken', 10_000, async () => (await running.hands.used()) === 1);
+    await evictWhoHolds(running);
+    const { code, stderr } = await holding;
+    assert.equal(code, 1);
+    assert.match(stderr, /the seat is lost: [^]*it is not taken again: an admin has ended it\n$/);
+    assert.equal(await running.hands.used(), 0);
+  });
+
   test('acquire --save, verify, release', async () => {
     const proof = join(running.group.directory, 'proof.json');
     const saved = join(running.group.directory, 'seat.json');

@@ -15,7 +15,8 @@ export class Acknowledged {
     if (!['open', 'close'].includes(command.kind) && !isSigned(command)) return undefined;
     const session = bytesKey(outcome.session);
     const below = this.#below.get(session) ?? 0;
-    const proven = outcome.kind !== 'refused' || outcome.code === 'evicted';
+    // Both are found out only behind the signature.
+    const proven = outcome.kind !== 'refused' || ['evicted', 'unknown-hold'].includes(outcome.code);
     if (proven && isSigned(command)) this.#below.set(session, Math.max(below, command.lowestUnanswered));
     const isForgotten = outcome.kind === 'refused' && outcome.code === 'forgotten' && outcome.requestId >= below;
     return isForgotten ? `has forgotten a ${command.kind} whose answer nobody has acknowledged` : undefined;

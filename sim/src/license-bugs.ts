@@ -195,7 +195,7 @@ export const LICENSE_BUGS: readonly Bug[] = [
   {
     name: 'an extension for less ends it sooner',
     file: `${LEDGER}/rules/borrow-seats.ts`,
-    find: `'freeAt', Math.max(hold.freeAt, freeAt(logTime, command.forMs))`,
+    find: `'freeAt', Math.max(hold.freeAt, freeAt(logTime, lifeMs))`,
     replace: `'freeAt', freeAt(logTime, command.forMs)`,
   },
   {

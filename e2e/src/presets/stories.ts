@@ -258,7 +258,7 @@ export const STORIES: Readonly<Record<string, (plant: Plant) => Promise<void>>> 
     await plant.takeover();
     await ben.isDenied('borrowing', 'seats');
     {
-      await using away = await openBorrowed(folder, { vendor: plant.running.group.vendorRoot });
+      await using away = await openBorrowed('borrowing', { vendor: plant.running.group.vendorRoot, folder });
       assert.ok(away.remainingMs > 6.9 * DAY);
     }
     assert.equal((await ada.client.extend(folder, 14 * DAY)).kind, 'borrowed');

@@ -7,6 +7,7 @@ export type ClientErrorCode =
   | 'session-ended'
   | 'closed'
   | 'not-borrowed' // there is no borrowed seat, or it is over
+  | 'in-use' // another process uses the borrowed seat
   | 'clock-set-back' // this machine's clock is behind what it has shown before
   | 'other-machine' // its container does not open here
   | 'bad-request'; // what was asked for can't be asked: a slip in the calling program

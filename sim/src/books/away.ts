@@ -67,6 +67,11 @@ function leftOf(books: Books, license: string): number {
   return Math.max(0, unitsLeft(books, books.sold.get(license) as Sold));
 }
 
+/** It never ends sooner for it. */
+export function lifeAfter({ logTime }: Books, hold: readonly Held[], forMs: number): number {
+  return Math.max(forMs, ...hold.map(({ awayFrom, awayMs }) => awayFrom + awayMs - logTime));
+}
+
 export function extendAway(books: Books, hold: readonly Held[], forMs: number): void {
   for (const one of hold) {
     const sold = books.sold.get(one.license) as Sold;
@@ -74,6 +79,7 @@ export function extendAway(books: Books, hold: readonly Held[], forMs: number): 
     take(books, sold, unitsOfMore(sold, one, more));
     one.times += more;
     one.awayMs = forMs;
+    one.awayFrom = books.logTime;
   }
   const [{ key } = { key: '' }] = hold;
   books.extended.set(key, (books.extended.get(key) ?? 0) + 1);

@@ -28,6 +28,8 @@ export interface Held {
   times: number;
   /** For so long it has left the group, from its last grant; 0 = it is with it. */
   awayMs: number;
+  /** Log time from which that counts. */
+  awayFrom: number;
 }
 
 /** All that PROTOCOL §5 lets an answer about licenses depend on. */

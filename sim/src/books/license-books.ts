@@ -7,7 +7,7 @@ import {
   type Outcome,
 } from '@trefoil/license';
 import { claim, seatsFor, shareProduct, unitsFor, type Wait } from './asks.ts';
-import { extendAway, extensionDenial, whyNotWrittenOff, writeOff } from './away.ts';
+import { extendAway, extensionDenial, lifeAfter, whyNotWrittenOff, writeOff } from './away.ts';
 import { type Asker, type Books, copyOf, emptyBooks, endOf, type Held, licensesOf } from './books.ts';
 import { takeOff, whyItStays } from './names.ts';
 import { readRules } from './rules.ts';
@@ -212,13 +212,15 @@ export class LicenseBooks {
   }
 
   /** PROTOCOL §5.18: granted, denied or refused. False: it is none of these licenses that the hold is of. */
-  extended(session: string, { hold, forMs }: ExtendCommand, outcome: Outcome): boolean {
+  extended(session: string, command: ExtendCommand, outcome: Outcome): boolean {
+    const { hold } = command;
     const key = `${session}/${hold}`;
     const away = this.#books.held.filter((one) => one.key === key && one.awayMs > 0);
     if (away.length === 0) {
       if (outcome.kind !== 'refused') this.#fault(`5.18 extends hold ${hold}, and nobody has borrowed it`);
       return false;
     }
+    const forMs = lifeAfter(this.#books, away, command.forMs);
     const denial = extensionDenial(this.#books, away, forMs);
     const expected = denial ?? heldInWords(away.map((one) => ({ ...one, awayMs: forMs })));
     const got = outcome.kind === 'granted' ? grantsInWords(outcome.grants) : deniedInWords(outcome);

@@ -96,6 +96,20 @@ describe('what leaves (PROTOCOL §5.18)', () => {
 });
 
 describe('an extension (PROTOCOL §5.18)', () => {
+  course('for less than what is left leaves what is left', undefined, (make) => {
+    const one = make('cad', terms());
+    one.borrows('ada', 1, { cad: 2 }, 9, granted('2 cad-1 9s'));
+    one.at(3);
+    one.extends('ada', 1, 1, granted('2 cad-1 6s'));
+  });
+
+  course('that ends it sooner', /extends: .* 1000 ms, not .* 6000 ms/, (make) => {
+    const one = make('cad', terms());
+    one.borrows('ada', 1, { cad: 2 }, 9, granted('2 cad-1 9s'));
+    one.at(3);
+    one.extends('ada', 1, 1, granted('2 cad-1 1s'));
+  });
+
   course('is given as often as the terms say, and looked at again', undefined, (make) => {
     const one = make('cad', terms());
     one.borrows('ada', 1, { cad: 2 }, 9, granted('2 cad-1 9s'));

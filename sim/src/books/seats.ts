@@ -60,7 +60,7 @@ function heldOf(books: Books, sold: Sold, wanted: Wanted, beyond: boolean): Held
   return {
     ...{ key, asker, item, license, product, feature, seats, beyond, since: books.logTime },
     ...{ chain: chainOf(sold, feature), tokens: tokensOf(sold, feature) },
-    ...{ times: timesOf(sold, forMs), awayMs: forMs ?? 0 },
+    ...{ times: timesOf(sold, forMs), awayMs: forMs ?? 0, awayFrom: books.logTime },
   };
 }
 

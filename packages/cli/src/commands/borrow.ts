@@ -19,6 +19,18 @@ function withBorrowedOptions(command: Command): Command {
     .option('--folder <path>', 'where it is kept; default: ~/.local/share/trefoil/borrowed/PRODUCT');
 }
 
+interface ReleaseOptions {
+  readonly productVersion?: string;
+  readonly released?: string;
+}
+
+function releaseOf({ productVersion, released }: ReleaseOptions): { version?: string; releasedAt?: Date } {
+  return {
+    ...(productVersion !== undefined && { version: productVersion }),
+    ...(released !== undefined && { releasedAt: date(released, '--released') }),
+  };
+}
+
 function folderOf(product: string, { feature, folder }: BorrowedOptions): string {
   return folder ?? borrowedFolder(product, feature);
 }
@@ -58,8 +70,7 @@ export function borrowCommand(): Command {
           ...{ forMs, seats, folder: folderOf(product, options) },
           ...(options.feature !== undefined && { feature: options.feature }),
           ...(mode !== undefined && { mode }),
-          ...(options.productVersion !== undefined && { version: options.productVersion }),
-          ...(options.released !== undefined && { releasedAt: date(options.released, '--released') }),
+          ...releaseOf(options),
         });
         show(result, options);
       },
@@ -107,11 +118,16 @@ export function giveBackCommand(): Command {
 export function borrowedCommand(): Command {
   return withBorrowedOptions(new Command('borrowed'))
     .description('Check a borrowed seat as an application does, without network, and say until when it may be used.')
+    .option('--product-version <version>', "the application's version, where the license asks for it")
+    .option('--released <date>', 'when that version was released, likewise')
     .option('--proof <file>', 'write all that proves it, for "trefoil verify"')
     .addHelpText('after', '\nExample:\n  trefoil borrowed cad --proof grant.json')
-    .action(async (product: string, options: BorrowedOptions & { proof?: string }) => {
+    .action(async (product: string, options: BorrowedOptions & ReleaseOptions & { proof?: string }) => {
       const { verifier } = await trust(options);
-      await using borrowed = await openBorrowed(folderOf(product, options), { vendor: verifier });
+      await using borrowed = await openBorrowed(product, {
+        ...{ vendor: verifier, folder: folderOf(product, options), ...releaseOf(options) },
+        ...(options.feature !== undefined && { feature: options.feature }),
+      });
       if (options.proof !== undefined) await writeFile(options.proof, borrowed.proof(), { flag: 'wx' });
       if (options.json)
         return printJson({ kind: 'borrowed', until: borrowed.until.toISOString(), grants: borrowed.grants });
@@ -123,15 +139,18 @@ export function borrowedCommand(): Command {
 
 /** What this machine has borrowed, for `run`; undefined = nothing that could be used, and whoever sits in front of it is told why. */
 export async function borrowedSeat(
-  options: ClientOptions,
   product: string,
-  { feature, seats }: { readonly feature?: string; readonly seats: string },
+  options: ClientOptions & ReleaseOptions & { readonly feature?: string; readonly seats: string },
 ): Promise<Borrowed | undefined> {
+  const { feature, seats } = options;
   const folder = borrowedFolder(product, feature);
   if (!existsSync(folder)) return undefined;
   const { verifier } = await trust(options);
   try {
-    const borrowed = await openBorrowed(folder, { vendor: verifier });
+    const borrowed = await openBorrowed(product, {
+      ...{ vendor: verifier, folder, ...releaseOf(options) },
+      ...(feature !== undefined && { feature }),
+    });
     if (borrowed.grants.reduce((all, grant) => all + grant.seats, 0) >= Number(seats)) return borrowed;
     await borrowed[Symbol.asyncDispose]();
   } catch (error) {

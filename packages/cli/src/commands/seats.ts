@@ -67,7 +67,7 @@ export function runCommand(): Command {
     )
     .action(async (words: string[], options: SeatOptions & { product: string }) => {
       const signals = new PassedSignals();
-      await using borrowed = await borrowedSeat(options, options.product, options);
+      await using borrowed = await borrowedSeat(options.product, options);
       if (borrowed !== undefined) {
         borrowed.over.addEventListener('abort', () => note(printable(`trefoil: ${reasonOf(borrowed.over)}`)));
         process.exitCode = await runChild(words, signals);
@@ -103,6 +103,13 @@ function tellWhatHappens(client: Client): void {
   client.on('expiring', ({ reason, inMs }) => say(`the seat will be lost in ${duration(inMs)}: ${reason}`));
   client.on('lost', ({ reason }) => say(`the seat is lost: ${reason}`));
   client.on('restored', () => say('the seat is held again'));
+}
+
+/** Its seat is lost, and an admin wants it so. */
+function evictionOf(client: Client): Promise<true> {
+  return new Promise((resolve) => {
+    client.on('lost', ({ seat }) => seat.evicted && resolve(true));
+  });
 }
 
 /** Signals go to the child; it decides. One that comes before there is a child ends the wait for the seat. */
@@ -188,7 +195,9 @@ export function acquireCommand(): Command {
       }
       tellWhatHappens(client);
       if (!options.json) note('holding it; Ctrl-C gives it back');
-      if (!giveUp.signal.aborted) await once(giveUp.signal, 'abort');
+      if (giveUp.signal.aborted) return;
+      const isEvicted = await Promise.race([once(giveUp.signal, 'abort').then(() => false), evictionOf(client)]);
+      if (isEvicted) throw new CliError(EXIT.failure, 'it is not taken again: an admin has ended it');
     });
 }
 

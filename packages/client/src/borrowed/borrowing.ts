@@ -41,12 +41,7 @@ export async function borrow(
   forMs: number,
 ): Promise<BorrowResult> {
   const options = optionsOf(borrower);
-  const before = await readState(folder);
-  if (before !== undefined && (before.proof !== undefined || before.givingBack))
-    throw new ClientError(
-      'bad-request',
-      `something is borrowed in ${folder} already: extend it, or give it back first`,
-    );
+  const before = await stillAsked(borrower, folder, items, forMs);
   await using opened =
     before === undefined ? await BorrowedFolder.make(folder, options) : await BorrowedFolder.open(folder, options);
   if (before === undefined) {
@@ -70,6 +65,49 @@ export async function borrow(
   return result;
 }
 
+/**
+ * The question that was asked in this folder and not answered yet; undefined = none, and what had been borrowed in it is over.
+ * @throws ClientError `bad-request` if there is something else
+ */
+async function stillAsked(
+  borrower: Borrower,
+  folder: string,
+  items: readonly AcquireItem[],
+  forMs: number,
+): Promise<BorrowedState | undefined> {
+  const before = await readState(folder);
+  if (before === undefined) return undefined;
+  if (before.proof !== undefined && !before.givingBack) {
+    await using opened = await BorrowedFolder.open(folder, optionsOf(borrower));
+    if (opened.clock.setBackMs === 0 && leftMs(opened) <= 0) {
+      await sessionIn(borrower.group, opened).close(borrower.patienceMs); // it holds nothing, whether that is heard or not
+      await opened.remove();
+      return undefined;
+    }
+  }
+  if (before.proof !== undefined || before.givingBack)
+    throw new ClientError(
+      'bad-request',
+      `something is borrowed in ${folder} already: extend it, or give it back first`,
+    );
+  if (before.asking?.forMs !== forMs || shown(before.items) !== shown(items))
+    throw new ClientError(
+      'bad-request',
+      `nobody has answered yet what was asked in ${folder} before, and that was something else: ask the same again, or give it back first`,
+    );
+  return before;
+}
+
+function shown(items: readonly AcquireItem[]): string {
+  return JSON.stringify(items.map((item) => Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/** Of what was granted, by the borrower's clock. */
+function leftMs({ state, sentAt, clock }: BorrowedFolder): number {
+  const outcome = state.proof === undefined ? undefined : decodeOutcome(state.proof.outcome);
+  return outcome?.kind === 'granted' ? remainingMs(sentAt, lifeOf(outcome.grants), clock.now()) : 0;
+}
+
 /** The seats that were borrowed, for that long from now. */
 export async function extend(borrower: Borrower, folder: string, forMs: number): Promise<BorrowResult> {
   await using opened = await BorrowedFolder.open(folder, optionsOf(borrower));
@@ -77,7 +115,14 @@ export async function extend(borrower: Borrower, folder: string, forMs: number):
   const { state } = opened;
   if (state.proof === undefined)
     throw new ClientError('not-borrowed', `the seat in ${opened.path} was never granted: borrow it again`);
+  if (leftMs(opened) <= 0)
+    throw new ClientError('not-borrowed', `the time of the borrowed seat in ${opened.path} is over: borrow it again`);
   if (state.asking === undefined) {
+    if (leftMs(opened) > forMs)
+      throw new ClientError(
+        'bad-request',
+        'it may be used for longer than that already: an extension would change nothing',
+      );
     const asking = { kind: 'extend', requestId: state.nextRequest, forMs } as const;
     await opened.save({ ...state, nextRequest: state.nextRequest + 1, asking });
   }

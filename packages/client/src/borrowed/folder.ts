@@ -13,7 +13,7 @@ import { ClientError } from '../errors.ts';
 import type { ClientMachine } from '../machine.ts';
 import type { Own } from '../session.ts';
 import { BorrowerClock } from './clock.ts';
-import { type BorrowedState, decodeState, encodeState, MAX_STATE_BYTES } from './state.ts';
+import { type BorrowedState, decodeState, encodeState, MAX_STATE_BYTES, withoutCopy } from './state.ts';
 
 export interface FolderOptions {
   readonly machine: Pick<ClientMachine, 'now'>;
@@ -68,7 +68,7 @@ export class BorrowedFolder implements AsyncDisposable {
     }
   }
 
-  /** @throws ClientError `not-borrowed`, `other-machine`, `clock-set-back` */
+  /** @throws ClientError `not-borrowed`, `in-use`, `other-machine`, `clock-set-back` */
   static async open(folder: string, options: FolderOptions): Promise<BorrowedFolder> {
     const path = resolve(folder);
     const state = await readState(path);
@@ -175,9 +175,14 @@ function traitsOf({ traits }: FolderOptions): { traits?: readonly Trait[] } {
 
 function because(error: unknown, folder: string): unknown {
   if (error instanceof ContainerError) {
-    const code = error.code === 'exists' || error.code === 'missing' ? 'not-borrowed' : 'other-machine';
-    const message = error.code === 'exists' ? `something is borrowed in ${folder} already` : error.message;
-    return new ClientError(code, message, { cause: error });
+    const cause = { cause: error };
+    if (error.code === 'exists')
+      return new ClientError('not-borrowed', `something is borrowed in ${folder} already`, cause);
+    if (error.code === 'in-use')
+      return new ClientError('in-use', `${error.message} Close the application that uses the seat first.`, cause);
+    if (error.code === 'missing') return new ClientError('not-borrowed', error.message, cause);
+    const hint = ['damaged', 'truncated', 'not-a-container'].includes(error.code) ? ` ${withoutCopy(folder)}` : '';
+    return new ClientError('other-machine', `${error.message}${hint}`, cause);
   }
   if (error instanceof HostError) return new ClientError('not-borrowed', error.message, { cause: error });
   return error;

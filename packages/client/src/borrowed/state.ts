@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import {
   type AcquireItem,
   COUNTING_MODES,
@@ -44,9 +45,14 @@ export function decodeState(bytes: Uint8Array, file: string): BorrowedState {
     if (!(error instanceof LicenseError || error instanceof ClientError)) throw error;
     throw new ClientError(
       'not-borrowed',
-      `${file} is damaged (${error.message}): it was altered, or is no borrowed seat`,
+      `${file} is damaged (${error.message}): it was altered, or is no borrowed seat. ${withoutCopy(dirname(file))}`,
     );
   }
+}
+
+/** What helps if nothing else does. */
+export function withoutCopy(folder: string): string {
+  return `Without a copy of it, remove ${folder}: the group has the seat back when its time is over.`;
 }
 
 function readState(json: unknown): BorrowedState {

@@ -1,3 +1,4 @@
+export * from './application.ts';
 export * from './durations.ts';
 export * from './features.ts';
 export * from './options.ts';

@@ -45,13 +45,15 @@ export function borrowSeats(ledger: Ledger, session: Session, command: BorrowCom
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
 }
 
-/** For so long from now. Never earlier than it was: the borrower may believe in that for as long. */
+/** For so long from now, or for as long as is left of it: it never ends sooner, for the borrower may believe in that. */
 export function extendBorrowed(ledger: Ledger, session: Session, command: ExtendCommand): Answer {
   if (!isSigned(ledger, session, command)) return refused('bad-signature');
   if (session.evicted !== '') return refused('evicted', session.evicted);
   const hold = session.holds.get(command.hold);
   if (hold === undefined || !hold.borrowed || hold.lingering) return refused('unknown-hold');
-  const asks = hold.items.map((item) => extensionOf(ledger, session, { hold, item, forMs: command.forMs }));
+  const leftMs = hold.issuedLogTime + hold.lifeMs - ledger.logTime;
+  const lifeMs = Math.max(command.forMs, leftMs);
+  const asks = hold.items.map((item) => extensionOf(ledger, session, { hold, item, forMs: lifeMs }));
   const denial = denialOf(asks) ?? unpaid(asks);
   if (denial !== undefined) return denied(ledger, denial);
   for (const { ask, item, more } of asks) {
@@ -61,10 +63,10 @@ export function extendBorrowed(ledger: Ledger, session: Session, command: Extend
   }
   const { journal, logTime } = ledger;
   journal.set(hold, 'extended', hold.extended + 1);
-  journal.set(hold, 'lifeMs', command.forMs);
-  journal.set(hold, 'timeoutMs', command.forMs);
+  journal.set(hold, 'lifeMs', lifeMs);
+  journal.set(hold, 'timeoutMs', lifeMs);
   journal.set(hold, 'issuedLogTime', logTime);
-  journal.set(hold, 'freeAt', Math.max(hold.freeAt, freeAt(logTime, command.forMs)));
+  journal.set(hold, 'freeAt', Math.max(hold.freeAt, freeAt(logTime, lifeMs)));
   scheduleSession(ledger, session);
   return { kind: 'granted', grants: grantsOf(ledger, session, hold) };
 }

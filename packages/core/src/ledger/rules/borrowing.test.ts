@@ -148,7 +148,11 @@ describe('an extension', () => {
     const one = sold(terms({ extensions: 2 }));
     const ada = TestSession.opened(one, 'ada');
     one.do(ada.borrow(DAY));
-    one.do(ada.extend(1, MINUTE));
+    const shorter = one.do(ada.extend(1, MINUTE));
+    assert.ok(
+      shorter.kind === 'granted' && (shorter.grants[0]?.lifeMs ?? 0) > DAY - 100,
+      'the grant says what is left',
+    );
     one.wait(DAY - 10);
     assert.equal(license(one).used, 1);
     const { logTime } = one.ledger;
