@@ -108,7 +108,7 @@ describe('the single-server form, and from one server to five', { timeout: 240_0
     assert.match(denied.kind === 'denied' ? denied.sentence : '', /was taken back by the vendor/);
     for (const person of people) assert.ok([...person.seats].some((seat) => seat.valid));
 
-    await run('vendor', 'reissue', sold, ...directory, '--receipt', receipt, '--configuration', to, '--output', anew);
+    await run('vendor', 'reissue', back, ...directory, '--receipt', receipt, '--configuration', to, '--output', anew);
     assert.equal((await five.trefoil('update', anew)).code, 0);
     const there = await Promise.all(['ada', 'ben', 'cid'].map((user) => at(five, user)));
     const results = await Promise.all(there.map((person) => person.acquire('mill')));
@@ -122,8 +122,8 @@ describe('the single-server form, and from one server to five', { timeout: 240_0
     await eventually('the old seats have run out', 20_000, async () =>
       people.every((person) => [...person.seats].every((seat) => !seat.valid)),
     );
-    const again = await trefoil(['vendor', 'reissue', back, ...directory, '--receipt', receipt, '--configuration', to]);
-    assert.match(again.stderr, /the receipt is not of the return of mill-1 version 2/);
+    const again = await trefoil(['vendor', 'reissue', sold, ...directory, '--receipt', receipt, '--configuration', to]);
+    assert.match(again.stderr, /the update file does not take mill-1 back/);
     for (const person of [...people, ...there]) await person.close();
   });
 });

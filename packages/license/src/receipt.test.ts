@@ -21,7 +21,9 @@ function receiptOf(outcome: Outcome, by = one): Receipt {
 describe('a receipt (FORMATS §6.4)', () => {
   test('shows what the group had of each license, through its file', () => {
     const receipt = decodeReceipt(encodeReceipt(receiptOf(updated)));
-    assert.deepEqual(verifyReceipt(one.crypto, one.root.publicKey, receipt).licenses, [license]);
+    const verified = verifyReceipt(one.crypto, one.root.publicKey, receipt);
+    assert.deepEqual(verified.licenses, [license]);
+    assert.deepEqual(verified.commandHash, head.commandHash);
   });
 
   test('of another vendor, of another outcome, or altered, it shows nothing', () => {

@@ -16,6 +16,8 @@ export type Receipt = Omit<GrantBundle, 'licenses'>;
 export interface VerifiedReceipt {
   readonly configuration: Configuration;
   readonly accept: Accept;
+  /** Of the command that put the update into service: which update it was. */
+  readonly commandHash: Uint8Array;
   readonly licenses: readonly InstalledLicense[];
 }
 
@@ -62,5 +64,5 @@ export function verifyReceipt(crypto: Crypto, root: PublicKey, receipt: Receipt)
   const outcome = verifyOutcome(crypto, accept, receipt);
   if (outcome.kind !== 'updated')
     throw new LicenseError('wrong-proof', `the certified outcome is "${outcome.kind}", not of an update`);
-  return { configuration, accept, licenses: outcome.licenses };
+  return { configuration, accept, commandHash: outcome.commandHash, licenses: outcome.licenses };
 }

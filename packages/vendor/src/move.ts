@@ -1,11 +1,15 @@
 import {
   type Configuration,
+  encodeCommand,
+  equalBytes,
   type InstalledLicense,
   type JsonObject,
   type License,
   readEnvelope,
+  type Update,
   type VerifiedReceipt,
 } from '@trefoil/license';
+import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { VendorError } from './errors.ts';
 import { type Issuer, issueLicense } from './issue.ts';
 
@@ -26,43 +30,66 @@ export function returnedVersion(
 }
 
 /**
- * The license anew, for another set, with what the receipt says is left of it.
- * @throws VendorError `bad-receipt` if it was not returned by this receipt, or seats of it are away yet
+ * The licenses anew, for another set, with what the receipt says is left of them. `back`: the update that took them back; the
+ * receipt has to be of that very document, for another one may bring the same version of a license, and end nothing.
+ * @throws VendorError `bad-receipt` if they were not returned by this receipt, or seats of them are away yet
  */
 export function reissued(
   issuer: Issuer,
   configuration: Configuration,
-  license: License,
-  {
-    receipt,
-    tmrId,
-    quantity,
-    issuedAt,
-  }: {
+  back: Update,
+  options: {
     readonly receipt: VerifiedReceipt;
-    readonly tmrId: number;
+    readonly tmrIdOf: (license: string) => number;
     /** Instead of all of it. */
     readonly quantity?: number;
     readonly issuedAt: number;
   },
-): License {
-  const back = receipt.licenses.find((one) => one.license === license.id);
-  if (back === undefined || back.version <= license.version)
-    throw new VendorError(
-      'bad-receipt',
-      `the receipt is not of the return of ${license.id} version ${license.version}`,
-    );
-  if (back.borrowed > 0 && quantity === undefined)
-    throw new VendorError(
-      'bad-receipt',
-      `${back.borrowed} seats of ${license.id} are borrowed yet: have them given back first, or say how many seats are to be issued`,
-    );
-  return issueLicense(issuer, configuration, {
-    ...orderOf(license, issuedAt),
-    version: back.version + 1,
-    tmrId,
-    terms: { ...whatIsLeft(license, back), ...(quantity !== undefined && { quantity }) },
+): License[] {
+  const { receipt, issuedAt } = options;
+  checkReturn(back, receipt);
+  return back.licenses.map((license) => {
+    const counted = receipt.licenses.find((one) => one.license === license.id);
+    if (counted?.version !== license.version) throw notOfThisReturn(license);
+    checkBorrowed(counted, options.quantity);
+    return issueLicense(issuer, configuration, {
+      ...orderOf(license, issuedAt),
+      tmrId: options.tmrIdOf(license.id),
+      terms: {
+        ...whatIsLeft(license, counted),
+        ...(options.quantity !== undefined && { quantity: options.quantity }),
+      },
+    });
   });
+}
+
+/** A sale that goes on, or another group's receipt, would put the same seats into service twice. */
+function checkReturn(back: Update, receipt: VerifiedReceipt): void {
+  const crypto = nodeCrypto();
+  for (const license of back.licenses) {
+    if (!license.terms.returned)
+      throw new VendorError(
+        'bad-receipt',
+        `the update file does not take ${license.id} back: give the one from "trefoil vendor return"`,
+      );
+    if (!equalBytes(license.set, receipt.configuration.set))
+      throw new VendorError('bad-receipt', `the receipt is of another container set than ${license.id} was sold for`);
+  }
+  const command = encodeCommand({ kind: 'update', document: back.text });
+  const [first] = back.licenses;
+  if (first !== undefined && !equalBytes(crypto.sha256(command), receipt.commandHash)) throw notOfThisReturn(first);
+}
+
+function notOfThisReturn({ id, version }: License): VendorError {
+  return new VendorError('bad-receipt', `the receipt is not of the return of ${id} version ${version}`);
+}
+
+function checkBorrowed({ license, borrowed }: InstalledLicense, quantity: number | undefined): void {
+  if (borrowed > 0 && quantity === undefined)
+    throw new VendorError(
+      'bad-receipt',
+      `${borrowed} seats of ${license} are borrowed yet: have them given back first, or say how many seats are to be issued`,
+    );
 }
 
 function whatIsLeft(license: License, { unitsUsed, firstUseUtc }: InstalledLicense): JsonObject {

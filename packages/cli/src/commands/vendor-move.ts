@@ -20,15 +20,15 @@ interface MoveOptions extends Folder {
   readonly output?: string;
 }
 
-function withMoveOptions(command: Command): Command {
+function withMoveOptions(command: Command, update: string): Command {
   return withFolder(command)
-    .argument('<update>', 'the update file by which the licenses were sold')
+    .argument('<update>', update)
     .requiredOption('--configuration <file>', 'of the container set that it is for')
     .option('--output <file>', 'default: stdout');
 }
 
 export function returnCommand(): Command {
-  return withMoveOptions(new Command('return'))
+  return withMoveOptions(new Command('return'), 'the update file by which the licenses were sold')
     .description(
       'Take licenses back: an update file that ends them. The receipt of "trefoil update" says what was left.',
     )
@@ -48,14 +48,14 @@ export function returnCommand(): Command {
 }
 
 export function reissueCommand(): Command {
-  return withMoveOptions(new Command('reissue'))
+  return withMoveOptions(new Command('reissue'), 'the update file by which they were returned')
     .description('Issue licenses anew for another container set, with what was left of them when they were returned.')
     .requiredOption('--receipt <file>', 'of their return, from "trefoil update --receipt"')
     .option('--quantity <n>', 'seats to issue, where some are borrowed yet')
     .addHelpText(
       'after',
       [
-        '\nExample:\n  trefoil vendor reissue cad-1.update --receipt cad-1.receipt.json \\',
+        '\nExample:\n  trefoil vendor reissue cad-1.return --receipt cad-1.receipt.json \\',
         '    --configuration plant7.configuration.jws --output cad-1.plant7.update',
       ].join('\n'),
     )
@@ -69,12 +69,10 @@ export function reissueCommand(): Command {
       const issuedAt = Date.now();
       const quantity =
         options.quantity === undefined ? {} : { quantity: wholeNumber(options.quantity, '--quantity', 1) };
-      const licenses = update.licenses.map((one) =>
-        reissued(issuer, configuration, one, {
-          ...{ receipt, issuedAt, ...quantity },
-          tmrId: configuration.threshold === 2 ? tmrIdOf(one.id) : 0,
-        }),
-      );
+      const licenses = reissued(issuer, configuration, update, {
+        ...{ receipt, issuedAt, ...quantity },
+        tmrIdOf: (license) => (configuration.threshold === 2 ? tmrIdOf(license) : 0),
+      });
       await writeResult(
         options.output,
         makeUpdate(issuer, root, configuration, { licenses, serial: issuedAt, issuedAt }),

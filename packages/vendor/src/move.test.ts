@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  type Configuration,
+  encodeCommand,
+  type InstalledLicense,
+  type JsonObject,
+  type License,
+  type Update,
+  type VerifiedReceipt,
+  verifyUpdate,
+} from '@trefoil/license';
+import { fixture } from '@trefoil/license/fixtures';
+import { issueLicense, makeUpdate, reissued, returnedVersion } from './index.ts';
+
+const one = fixture();
+const issuer = { key: one.issuing, document: one.issuingKey };
+const issuedAt = Date.UTC(2026, 10, 1);
+const other: Configuration = { ...one.configuration, set: new Uint8Array(16).fill(9) };
+
+function sold(terms: JsonObject = { quantity: 5 }, version = 1): License {
+  const order = { license: 'cad-1', version, product: 'cad', name: 'CAD', tmrId: 1, issuedAt };
+  return issueLicense(issuer, one.configuration, { ...order, terms });
+}
+
+function updateOf(...licenses: License[]): Update {
+  const root = one.root.publicKey;
+  const text = makeUpdate(issuer, root, one.configuration, { licenses, serial: 1, issuedAt });
+  return verifyUpdate(one.crypto, root, text);
+}
+
+function backOf(license: License): Update {
+  return updateOf(returnedVersion(issuer, one.configuration, license, issuedAt));
+}
+
+/** As the group would have it of this update. */
+function receiptOf(update: Update, counters: Partial<InstalledLicense> = {}): VerifiedReceipt {
+  return {
+    configuration: one.configuration,
+    accept: {} as VerifiedReceipt['accept'],
+    commandHash: one.crypto.sha256(encodeCommand({ kind: 'update', document: update.text })),
+    licenses: update.licenses.map(({ id, version, product, terms: { quantity } }) => ({
+      ...{ license: id, version, product, quantity },
+      ...{ used: 0, borrowed: 0, unitsUsed: 0, firstUseUtc: 0, ...counters },
+    })),
+  };
+}
+
+function anew(back: Update, receipt: VerifiedReceipt, quantity?: number): License {
+  const options = { receipt, tmrIdOf: () => 7, issuedAt, ...(quantity !== undefined && { quantity }) };
+  return reissued(issuer, other, back, options)[0] as License;
+}
+
+describe('licenses issued anew for another set', () => {
+  test('what the group has returned, with what was left of it', () => {
+    const back = backOf(sold({ quantity: 5, units: 100 }));
+    const license = anew(back, receiptOf(back, { unitsUsed: 40 }));
+    assert.deepEqual([license.version, license.terms.returned, license.tmrId], [3, false, 7]);
+    assert.deepEqual([license.terms.quantity, license.terms.units], [5, 60]);
+    assert.deepEqual(license.set, other.set);
+  });
+
+  test('not by the receipt of a sale: neither that of the license nor one of the version that would have ended it', () => {
+    const back = backOf(sold());
+    const sale = updateOf(sold({ quantity: 9 }, 2));
+    const fault = { code: 'bad-receipt', message: 'the receipt is not of the return of cad-1 version 2' };
+    assert.throws(() => anew(back, receiptOf(sale)), fault);
+    assert.throws(() => anew(back, receiptOf(updateOf(sold()))), fault);
+    assert.throws(() => anew(sale, receiptOf(sale)), {
+      message: 'the update file does not take cad-1 back: give the one from "trefoil vendor return"',
+    });
+  });
+
+  test('not by the receipt of another container set', () => {
+    const back = backOf(sold());
+    assert.throws(() => anew(back, { ...receiptOf(back), configuration: other }), {
+      ...{ code: 'bad-receipt', message: 'the receipt is of another container set than cad-1 was sold for' },
+    });
+  });
+});
