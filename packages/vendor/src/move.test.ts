@@ -51,6 +51,13 @@ function anew(back: Update, receipt: VerifiedReceipt, quantity?: number): Licens
   return reissued(issuer, other, back, options)[0] as License;
 }
 
+test('what was sold for another container set is not taken back from this one', () => {
+  assert.throws(() => returnedVersion(issuer, other, sold(), issuedAt), {
+    ...{ code: 'bad-license' },
+    message: 'cad-1 was sold for another container set than that of the configuration, "acme licenses"',
+  });
+});
+
 describe('licenses issued anew for another set', () => {
   test('what the group has returned, with what was left of it', () => {
     const back = backOf(sold({ quantity: 5, units: 100 }));

@@ -18,13 +18,21 @@ import { type Issuer, issueLicense } from './issue.ts';
  * anew for the second. In this order: the other way round, both would grant for a while.
  */
 
-/** The same license, taken back: its next version for the same set. */
+/**
+ * The same license, taken back: its next version for the same set.
+ * @throws VendorError `bad-license` if it was sold for another one: whose license of that id would it end?
+ */
 export function returnedVersion(
   issuer: Issuer,
   configuration: Configuration,
   license: License,
   issuedAt: number,
 ): License {
+  if (!equalBytes(license.set, configuration.set))
+    throw new VendorError(
+      'bad-license',
+      `${license.id} was sold for another container set than that of the configuration, "${configuration.name}"`,
+    );
   const terms = { ...termsOf(license), version: 2, returned: true };
   return issueLicense(issuer, configuration, { ...orderOf(license, issuedAt), terms });
 }
