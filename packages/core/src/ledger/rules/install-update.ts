@@ -79,6 +79,9 @@ function faultOf(ledger: Ledger, update: Update, license: License): Answer | und
     return older(standing.license, license.version);
   if (standing !== undefined && standing.license.product !== license.product)
     return refused('bad-document', `license ${license.id} changed its product`);
+  // Its receipt may have been turned into seats elsewhere: here it would be sold twice.
+  if (standing?.license.terms.returned === true && !license.terms.returned)
+    return refused('bad-document', `license ${license.id} was returned for good; a license with another id is needed`);
   const { whole, graceMs, minimum } = license.terms;
   const last = (whole.notAfter ?? Infinity) + graceMs;
   if (last <= ledger.utc)

@@ -140,6 +140,22 @@ describe('updates (PROTOCOL §5.10)', () => {
     assert.equal(code(outcome), 'refused bad-document');
   });
 
+  test('what was returned stays returned: later versions end it again, and no other is installed', () => {
+    const one = new TestLedger();
+    const { fixture: own } = one;
+    const put = (version: number, terms: JsonObject): Outcome =>
+      one.do({ kind: 'update', document: own.update([own.license({ version, terms: { quantity: 2, ...terms } })]) });
+    put(1, {});
+    assert.equal(code(put(2, { version: 2, returned: true })), 'updated');
+    for (const terms of [{}, { version: 2, returned: false }]) {
+      const refused = put(3, terms);
+      assert.equal(code(refused), 'refused bad-document');
+      assert.match(refused.kind === 'refused' ? refused.detail : '', /license cad-1 was returned/);
+    }
+    assert.equal(code(put(3, { version: 2, returned: true })), 'updated');
+    assert.equal(code(put(4, {})), 'refused bad-document');
+  });
+
   test('sessions live on', () => {
     const one = new TestLedger();
     one.sell({ quantity: 2 });
