@@ -84,4 +84,24 @@ describe('licenses issued anew for another set', () => {
       ...{ code: 'bad-receipt', message: 'the receipt is of another container set than cad-1 was sold for' },
     });
   });
+
+  test('while seats are borrowed, only those that are not, and only when told so', () => {
+    const back = backOf(sold());
+    const receipt = receiptOf(back, { used: 3, borrowed: 2 });
+    assert.throws(() => anew(back, receipt), { message: /^2 seats of cad-1 are borrowed yet/ });
+    assert.throws(() => anew(back, receiptOf(back, { borrowed: 1 })), { message: /^1 seat of cad-1 is borrowed yet/ });
+    assert.equal(anew(back, receipt, 3).terms.quantity, 3);
+    assert.throws(() => anew(back, receipt, 4), {
+      ...{ code: 'bad-receipt', message: 'of 5 seats of cad-1, 2 are borrowed yet: 3 can be issued, not 4' },
+    });
+    assert.throws(() => anew(back, receiptOf(back), 6), { message: '5 seats of cad-1 can be issued, not 6' });
+    const uncounted = backOf(sold({ quantity: 0 }));
+    assert.throws(() => anew(uncounted, receiptOf(uncounted), 1), { message: 'no seats of cad-1 are counted' });
+  });
+
+  test('not for the same set: there it stays returned', () => {
+    const back = backOf(sold());
+    const options = { receipt: receiptOf(back), tmrIdOf: () => 7, issuedAt };
+    assert.throws(() => reissued(issuer, one.configuration, back, options), { message: /in its own set .* for good/ });
+  });
 });

@@ -56,10 +56,15 @@ export function reissued(
 ): License[] {
   const { receipt, issuedAt } = options;
   checkReturn(back, receipt);
+  if (equalBytes(back.set, configuration.set))
+    throw new VendorError(
+      'bad-receipt',
+      'in its own set a license is returned for good; issue one with another id there',
+    );
   return back.licenses.map((license) => {
     const counted = receipt.licenses.find((one) => one.license === license.id);
     if (counted?.version !== license.version) throw notOfThisReturn(license);
-    checkBorrowed(counted, options.quantity);
+    checkSeats(counted, options.quantity);
     return issueLicense(issuer, configuration, {
       ...orderOf(license, issuedAt),
       tmrId: options.tmrIdOf(license.id),
@@ -92,13 +97,25 @@ function notOfThisReturn({ id, version }: License): VendorError {
   return new VendorError('bad-receipt', `the receipt is not of the return of ${id} version ${version}`);
 }
 
-function checkBorrowed({ license, borrowed }: InstalledLicense, quantity: number | undefined): void {
-  if (borrowed > 0 && quantity === undefined)
+/** Seats that are away come home to the old group, and end there. */
+function checkSeats({ license, quantity: sold, borrowed }: InstalledLicense, quantity: number | undefined): void {
+  if (quantity === undefined) {
+    if (borrowed === 0) return;
     throw new VendorError(
       'bad-receipt',
-      `${borrowed} seats of ${license} are borrowed yet: have them given back first, or say how many seats are to be issued`,
+      `${seats(borrowed)} of ${license} ${are(borrowed)} borrowed yet: have them given back first, or say how many seats are to be issued`,
     );
+  }
+  if (sold === 0) throw new VendorError('bad-receipt', `no seats of ${license} are counted`);
+  const left = Math.max(0, sold - borrowed);
+  if (quantity <= left) return;
+  const away =
+    borrowed > 0 ? `of ${seats(sold)} of ${license}, ${borrowed} ${are(borrowed)} borrowed yet: ${left}` : undefined;
+  throw new VendorError('bad-receipt', `${away ?? `${seats(left)} of ${license}`} can be issued, not ${quantity}`);
 }
+
+const seats = (n: number): string => `${n} ${n === 1 ? 'seat' : 'seats'}`;
+const are = (n: number): string => (n === 1 ? 'is' : 'are');
 
 function whatIsLeft(license: License, { unitsUsed, firstUseUtc }: InstalledLicense): JsonObject {
   const { usagePeriod, returned: _, ...terms } = termsOf(license);
