@@ -104,4 +104,21 @@ describe('licenses issued anew for another set', () => {
     const options = { receipt: receiptOf(back), tmrIdOf: () => 7, issuedAt };
     assert.throws(() => reissued(issuer, one.configuration, back, options), { message: /in its own set .* for good/ });
   });
+
+  test('a usage period that has begun goes on, also of a cold standby, which needs one', () => {
+    for (const standby of [{}, { standby: 'cold' }]) {
+      const back = backOf(sold({ quantity: 5, version: 2, usagePeriod: 'P30D', ...standby }));
+      const end = issuedAt + 30 * 86_400_000;
+      assert.equal(anew(back, receiptOf(back)).terms.whole.notAfter, undefined);
+      const { terms } = anew(back, receiptOf(back, { firstUseUtc: issuedAt }));
+      assert.deepEqual([terms.whole.notAfter, terms.usagePeriodMs], [end, 30 * 86_400_000]);
+    }
+  });
+
+  test('by the receipt of a return that was returned again, where the first was lost', () => {
+    const first = backOf(sold({ quantity: 5, units: 100 }));
+    const second = backOf(first.licenses[0] as License);
+    const license = anew(second, receiptOf(second, { unitsUsed: 40 }));
+    assert.deepEqual([license.version, license.terms.units, license.terms.returned], [4, 60, false]);
+  });
 });

@@ -118,14 +118,12 @@ const seats = (n: number): string => `${n} ${n === 1 ? 'seat' : 'seats'}`;
 const are = (n: number): string => (n === 1 ? 'is' : 'are');
 
 function whatIsLeft(license: License, { unitsUsed, firstUseUtc }: InstalledLicense): JsonObject {
-  const { usagePeriod, returned: _, ...terms } = termsOf(license);
+  const { returned: _, ...terms } = termsOf(license);
   const { units, usagePeriodMs, whole } = license.terms;
   const left = { ...terms, ...(units !== undefined && { units: Math.max(0, units - unitsUsed) }) };
-  if (usagePeriodMs === undefined || usagePeriod === undefined) return left;
-  // A usage period that has begun goes on: it does not begin anew elsewhere.
-  return firstUseUtc === 0
-    ? { ...left, usagePeriod }
-    : { ...left, notAfter: utc(Math.min(firstUseUtc + usagePeriodMs, whole.notAfter ?? Infinity)) };
+  if (usagePeriodMs === undefined || firstUseUtc === 0) return left;
+  // A usage period that has begun goes on: it does not begin anew elsewhere. Its length stays among the terms, for others need it.
+  return { ...left, notAfter: utc(Math.min(firstUseUtc + usagePeriodMs, whole.notAfter ?? Infinity)) };
 }
 
 function orderOf({ id, version, product, name, tmrId }: License, issuedAt: number) {
