@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import type { Configuration } from '@trefoil/license';
 import { type Issuer, issuerOf } from '@trefoil/vendor';
 import type { Command } from 'commander';
 import { readKey, readTrimmed } from '../files.ts';
@@ -16,8 +17,12 @@ export function withFolder(command: Command): Command {
     .option('--passphrase-file <file>', 'encrypts the keys, or opens them');
 }
 
-/** Two licenses of one vendor need different numbers, and nobody should have to count. */
-export function tmrIdOf(license: string): number {
+/**
+ * Two licenses of one vendor need different numbers, and nobody should have to count. A single server's have none: one container
+ * is no group of three.
+ */
+export function tmrIdOf(license: string, { threshold }: Pick<Configuration, 'threshold'>): number {
+  if (threshold === 1) return 0;
   return 1 + (createHash('sha256').update(license).digest().readUInt32BE(0) >>> 1);
 }
 

@@ -71,7 +71,7 @@ export function reissueCommand(): Command {
         options.quantity === undefined ? {} : { quantity: wholeNumber(options.quantity, '--quantity', 1) };
       const licenses = reissued(issuer, configuration, update, {
         ...{ receipt, issuedAt, ...quantity },
-        tmrIdOf: (license) => (configuration.threshold === 2 ? tmrIdOf(license) : 0),
+        tmrIdOf: (license) => tmrIdOf(license, configuration),
       });
       await writeResult(
         options.output,

@@ -114,7 +114,10 @@ function issueCommand(): Command {
     .option('--license-version <n>', 'rises with each change', '1')
     .requiredOption('--product <code>', 'the product')
     .option('--name <text>', 'for people; default: the product')
-    .option('--tmr-id <n>', "number that ties the three constituents together; default: from the license's id")
+    .option(
+      '--tmr-id <n>',
+      "number that ties the three constituents together; default: from the license's id; 0 = none, for a single server",
+    )
     .option('--quantity <n>', 'seats at once')
     .option('--preset <name>', 'a license model to begin with; see "trefoil vendor presets"')
     .option('--terms <file>', 'JSON with terms, in place of those of the preset; see docs/FORMATS.md §2.4')
@@ -139,7 +142,10 @@ function issueCommand(): Command {
         version: wholeNumber(options.licenseVersion, '--license-version', 1, 0xffff_ffff),
         product: options.product,
         name: options.name ?? options.product,
-        tmrId: options.tmrId === undefined ? tmrIdOf(options.license) : wholeNumber(options.tmrId, '--tmr-id', 0),
+        tmrId:
+          options.tmrId === undefined
+            ? tmrIdOf(options.license, configuration)
+            : wholeNumber(options.tmrId, '--tmr-id', 0),
         terms: await readTerms(options),
         issuedAt: now,
       });
