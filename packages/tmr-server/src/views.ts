@@ -153,6 +153,7 @@ export function listLicenses({ proposer }: ProposerRuntime) {
         unitsUsed: BigInt(state.consumed),
         names: [...state.names.keys()].sort(),
         borrowed: BigInt(state.borrowed),
+        returned: terms.returned,
       };
     }),
   });

@@ -17,6 +17,7 @@ import { type ClientOptions, findGroup, read, withClientOptions } from '../conne
 import { readKey, readTrimmed, refuseExisting } from '../files.ts';
 import { CliError, duration, EXIT, print, printable, printJson } from '../terminal.ts';
 import { applyUpdate, submitOutside } from './apply-update.ts';
+import { installedLicenses, installedLine, refusedUpdate, standingLicenses } from './installed.ts';
 
 const PATIENCE_MS = 10_000;
 
@@ -42,14 +43,18 @@ export function updateCommand(): Command {
             result,
           );
         if (result.kind === 'refused')
-          throw new CliError(EXIT.denied, `refused (${result.code}): ${printable(result.detail)}`, result);
+          throw new CliError(EXIT.denied, refusedUpdate(result, options.receipt !== undefined), result);
         const { receipt, ...outcome } = result;
         if (options.receipt !== undefined)
           await writeFileAtomically(options.receipt, `${encodeReceipt(receipt)}\n`, { mode: 0o644 });
-        if (options.json) printJson(outcome);
-        else
-          for (const one of result.licenses)
-            print(`installed: ${one.license} version ${one.version}, ${quantityOf(one.quantity)} ${one.product}`);
+        const standing = await standingLicenses(group);
+        const inForce = (license: string, version: number): number => standing.get(license)?.version ?? version;
+        if (options.json)
+          return printJson({
+            ...outcome,
+            licenses: outcome.licenses.map((one) => ({ ...one, inForce: inForce(one.license, one.version) })),
+          });
+        for (const one of installedLicenses(document, result.licenses)) print(installedLine(one, standing.get(one.id)));
       } finally {
         group.close();
       }
@@ -143,10 +148,6 @@ function refusalOf(outcome: Outcome): string {
   if (outcome.kind !== 'refused') return outcome.kind;
   if (outcome.code === 'unknown-admin') return "this key is not an admin's of this group (unknown-admin)";
   return outcome.detail === '' ? outcome.code : `${printable(outcome.detail)} (${outcome.code})`;
-}
-
-function quantityOf(quantity: number): string {
-  return quantity === 0 ? 'not counted:' : `${quantity} ×`;
 }
 
 async function findSession(group: Group, prefix: string): Promise<Uint8Array> {

@@ -2,6 +2,7 @@ import {
   create,
   type Holding,
   type InstalledLicense,
+  type ListLicensesReply,
   ListLicensesReplySchema,
   ListLicensesRequestSchema,
   ListSessionsReplySchema,
@@ -11,7 +12,7 @@ import {
   StatusRequestSchema,
 } from '@trefoil/api';
 import { Command } from 'commander';
-import type { ClientFile } from '@trefoil/client';
+import type { ClientFile, Group } from '@trefoil/client';
 import { type ClientOptions, findGroup, reaches, read, withClientOptions } from '../connection.ts';
 import { duration, EXIT, print, printable, printJson, table, time } from '../terminal.ts';
 
@@ -105,13 +106,7 @@ export function licensesCommand(): Command {
     .action(async (options: ClientOptions) => {
       const group = await findGroup(options);
       try {
-        const request = create(ListLicensesRequestSchema, { set: group.configuration.set });
-        const reply = await read(
-          group,
-          'listLicenses',
-          { request: ListLicensesRequestSchema, reply: ListLicensesReplySchema },
-          request,
-        );
+        const reply = await readLicenses(group);
         if (options.json) return printJson(reply);
         const rows = reply.licenses.map((one) => [
           one.license,
@@ -122,7 +117,7 @@ export function licensesCommand(): Command {
           usedOf(one),
           one.waiting,
           unitsOf(one),
-          time(one.notAfter),
+          one.returned ? 'returned' : time(one.notAfter),
         ]);
         print(
           table(
@@ -135,6 +130,15 @@ export function licensesCommand(): Command {
         group.close();
       }
     });
+}
+
+export function readLicenses(group: Group): Promise<ListLicensesReply> {
+  return read(
+    group,
+    'listLicenses',
+    { request: ListLicensesRequestSchema, reply: ListLicensesReplySchema },
+    create(ListLicensesRequestSchema, { set: group.configuration.set }),
+  );
 }
 
 function usedOf({ used, quantity, borrowed }: InstalledLicense): string {
