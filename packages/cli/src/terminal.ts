@@ -74,6 +74,11 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/g, '·');
 }
 
+/** `1 unit`, `2 units`. */
+export function counted(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
 export function time(ms: bigint | number): string {
   return ms === 0n || ms === 0 ? '–' : `${new Date(Number(ms)).toISOString().slice(0, 19).replace('T', ' ')}Z`;
 }

@@ -1,6 +1,6 @@
 import type { Group } from '@trefoil/client';
 import { type InstalledLicense, parseTerms, readEnvelope, type Terms } from '@trefoil/license';
-import { printable } from '../terminal.ts';
+import { counted, printable } from '../terminal.ts';
 import { readLicenses } from './views.ts';
 
 /** What the group has of a license now: a repeated update is answered as it was the first time. */
@@ -52,11 +52,6 @@ function whatOf(product: string, { quantity, units, metering }: Installed['terms
   const metered = units !== undefined ? counted(units, 'unit') : metering === undefined ? '' : 'any number of units';
   if (quantity > 0) return `${quantity} × ${product}${metered === '' ? '' : ` and ${metered}`}`;
   return metered === '' ? `${product}, not counted` : `${metered} of ${product}`;
-}
-
-/** `1 unit`, `2 units`. */
-function counted(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 const LATE_RECEIPT =

@@ -19,6 +19,7 @@ import { type ClientOptions, connectClient, trust, withClientOptions } from '../
 import { refuseExisting } from '../files.ts';
 import { refusal, sentenceOf } from '../refusals.ts';
 import { borrowedSeat } from './borrow.ts';
+import { consumedLine } from './consumed.ts';
 import {
   CliError,
   date,
@@ -259,12 +260,8 @@ export function consumeCommand(): Command {
       );
       if (result.kind !== 'consumed') throw refusal(result);
       if (options.json) printJson(result);
-      else print(`consumed ${result.units} units of ${product}; ${leftOf(result.remaining)}`);
+      else print(consumedLine(product, result));
     });
-}
-
-function leftOf(remaining: number): string {
-  return remaining === Infinity ? 'there is no limit' : `${remaining} are left`;
 }
 
 async function acquire(
