@@ -93,6 +93,10 @@ describe('the single-server form, and from one server to five', { timeout: 240_0
     await run('vendor', 'return', sold, ...directory, '--configuration', from, '--output', back);
     const applied = await one.trefoil('update', back, '--receipt', receipt);
     assert.equal(applied.code, 0, applied.stderr);
+    assert.match(applied.stdout, /^returned: mill-1 version 2 \(2 × mill and 100 units\); nothing is granted/);
+    const repeated = await one.trefoil('update', sold);
+    assert.match(repeated.stdout, /^mill-1 version 1 was installed before; version 2 is in force, .* was returned/);
+    assert.match((await one.trefoil('licenses')).stdout, /mill-1 +2 .* returned/);
     const movedAt = Date.now();
     const proven = verifyReceipt(
       nodeCrypto(),
