@@ -82,7 +82,7 @@ export function runCommand(): Command {
       }
       await using connected = client;
       const giveUp = new AbortController();
-      signals.to(() => giveUp.abort());
+      signals.wakes(() => giveUp.abort());
       const result = await acquire(connected, options.product, options, giveUp.signal);
       if (result.kind !== 'granted') throw new CliError(EXIT.runRefused, sentenceOf(result), result);
       tellWhatHappens(connected);
@@ -116,22 +116,30 @@ function evictionOf(client: Client): Promise<true> {
 /** Signals go to the child; it decides. One that comes before there is a child ends the wait for the seat. */
 class PassedSignals {
   #target: ((signal: NodeJS.Signals) => void) | undefined;
+  #isChild = false;
   #early: NodeJS.Signals | undefined;
 
   constructor() {
     for (const signal of ENDING)
       process.on(signal, () => {
-        if (this.#target === undefined) this.#early ??= signal;
-        else this.#target(signal);
+        // Also where somebody gives up for it: the seat may have been granted in the same moment.
+        if (!this.#isChild) this.#early ??= signal;
+        this.#target?.(signal);
       });
-    for (const signal of OTHERS) process.on(signal, () => this.#target?.(signal));
+    for (const signal of OTHERS) process.on(signal, () => this.#isChild && this.#target?.(signal));
   }
 
   get early(): NodeJS.Signals | undefined {
     return this.#early;
   }
 
+  /** Until there is a child. */
+  wakes(target: () => void): void {
+    this.#target = target;
+  }
+
   to(target: (signal: NodeJS.Signals) => void): void {
+    this.#isChild = true;
     this.#target = target;
   }
 }
