@@ -11,7 +11,7 @@ export function denialSentence(denied: Denied): string {
   const what = feature === '' ? product : `${product}, feature ${feature}`;
   switch (code) {
     case 'unknown-product':
-      return `There is no license for ${what}.`;
+      return `There is no license for ${what} here: see the products in "trefoil licenses", or ask who buys licenses.`;
     case 'unknown-feature':
       return `The license for ${product} does not include the feature ${feature}.`;
     case 'mode-not-allowed':
@@ -19,7 +19,7 @@ export function denialSentence(denied: Denied): string {
     case 'client':
       return `The license for ${what} needs an application with a newer Trefoil SDK${only(detail, 'protocol version')}.`;
     case 'version':
-      return `The license for ${what} is not for this version of the application${only(detail, 'but for')}.`;
+      return versionSentence(what, detail);
     case 'maintenance':
       return maintenanceSentence(what, denied);
     case 'not-yet':
@@ -31,11 +31,12 @@ export function denialSentence(denied: Denied): string {
     case 'configuration-expired':
       return `The container set's configuration has expired: the vendor has to renew it.`;
     case 'rule':
-      return `An administrator's rule does not allow ${what} here (${detail}).`;
+      return `An administrator's rule does not allow ${what} here (${detail}): ${ASK_THE_ADMINISTRATOR}.`;
     case 'named':
       return namedSentence(what, denied);
     case 'units':
-      return `The license for ${what} does not have that many units left, if it has any.`;
+      if (detail === '') return `The license for ${what} does not have that many units left, if it has any.`;
+      return `The license for ${what} has ${counted(Number(detail), 'unit')} left: too few for what was asked for; the vendor sells more.`;
     case 'borrowing':
       return borrowingSentence(what, detail);
     case 'seats':
@@ -43,15 +44,39 @@ export function denialSentence(denied: Denied): string {
   }
 }
 
+function versionSentence(what: string, detail: string): string {
+  const range = behindUnsaid(detail);
+  if (range === undefined)
+    return `The license for ${what} is not for this version of the application${only(detail, 'but for')}.`;
+  return `The license for ${what} is for some versions only (${range}), and the application did not say its own: ${HOW_TO_SAY.version}.`;
+}
+
 function maintenanceSentence(what: string, { at, detail }: Denied): string {
-  const from = detail === '' ? '' : `from ${detail} and `;
-  return `The license for ${what} is for releases ${from}before ${day(at)}: the maintenance does not cover this one.`;
+  const unsaid = behindUnsaid(detail);
+  const begin = unsaid ?? detail;
+  const license = `The license for ${what} is for releases ${begin === '' ? '' : `from ${begin} and `}before ${day(at)}`;
+  if (unsaid === undefined) return `${license}: the maintenance does not cover this one.`;
+  return `${license}, and the application did not say when it was released: ${HOW_TO_SAY.release}.`;
+}
+
+const ASK_THE_ADMINISTRATOR = 'ask the administrator; "trefoil rules show" has all rules';
+
+const HOW_TO_SAY = {
+  version: 'give it with --product-version, or as "version" of connect()',
+  release: 'give it with --released, or as "releasedAt" of connect()',
+} as const;
+
+/** undefined = it was said. */
+function behindUnsaid(detail: string): string | undefined {
+  const [first, ...rest] = detail.split(' ');
+  return first === 'unsaid' ? rest.join(' ') : undefined;
 }
 
 function namedSentence(what: string, { quantity, at, detail }: Denied): string {
   const who = detail === 'device' ? 'device' : 'user';
   const when = at === 0 ? '' : `; an administrator may take one off from ${minute(at)} on`;
-  return `All ${counted(quantity, 'seat')} of ${what} belong to other ${who}s${when}.`;
+  if (quantity === 1) return `The only seat of ${what} belongs to another ${who}${when}.`;
+  return `All ${quantity} seats of ${what} belong to other ${who}s${when}.`;
 }
 
 function borrowingSentence(what: string, detail: string): string {
@@ -78,16 +103,47 @@ function timeInWords(ms: number): string {
   return hours >= 1 ? counted(Math.floor(hours), 'hour') : counted(Math.floor(ms / 60_000), 'minute');
 }
 
-function seatsSentence(what: string, { quantity, free, waiting, holders }: Denied): string {
+function seatsSentence(what: string, denied: Denied): string {
+  const { quantity, free, waiting, holders, detail } = denied;
   const queue = waiting === 0 ? '' : ` ${waiting === 1 ? 'One is' : `${waiting} are`} waiting.`;
-  if (free > 0 && free === quantity) return `The license for ${what} has only ${counted(quantity, 'seat')}.${queue}`;
-  if (free > 0) return `Only ${free} of ${counted(quantity, 'seat')} of ${what} are free.${queue}`;
-  if (holders.length === 0) return `No seat of ${what} is free: they are reserved, or others wait for them.${queue}`;
+  const why = whySentence(what, detail);
+  if (why !== undefined) return `${why}${queue}`;
+  if (free > 0)
+    return `Only ${free} of ${counted(quantity, 'seat')} of ${what} ${free === 1 ? 'is' : 'are'} free.${queue}`;
+  if (holders.length === 0) return `No seat of ${what} is free.${queue}`;
   const who = holders
     .slice(0, NAMED_HOLDERS)
     .map((one) => `${one.user} on ${one.host} since ${minute(one.sinceUtc)}${idle(one.idleMs)}${away(one.untilUtc)}`);
   const more = holders.length > NAMED_HOLDERS ? ' and others' : '';
-  return `All ${counted(quantity, 'seat')} of ${what} are taken${who.length === 0 ? '' : `: ${who.join('; ')}${more}`}.${queue}`;
+  const all = quantity === 1 ? `The only seat of ${what} is` : `All ${quantity} seats of ${what} are`;
+  return `${all} taken: ${who.join('; ')}${more}.${queue}`;
+}
+
+/** Where it is not that others have the seats (PROTOCOL §5.8); undefined = it is. */
+function whySentence(what: string, detail: string): string | undefined {
+  const [why, first = '', second = ''] = detail.split(' ');
+  switch (why) {
+    case 'most': {
+      const most = Number(first);
+      return `The license for ${what} has ${most === 0 ? 'no seat' : `only ${counted(most, 'seat')}`}: more can never be granted.`;
+    }
+    case 'exclusive':
+      return `This computer has a seat of ${what} already, and the license allows one use for each computer.`;
+    case 'units':
+      return `The license for ${what} has units left for ${counted(Number(first), 'seat')} only; the vendor sells more.`;
+    case 'borrowing': {
+      const rest = first === second ? '' : `, and ${first} ${first === '1' ? 'is' : 'are'} left`;
+      return `Only ${counted(Number(second), 'seat')} of ${what} may be borrowed at a time${rest}.`;
+    }
+    case 'reserved':
+      return `What is free of ${what} is reserved for others by an administrator's rule: ${ASK_THE_ADMINISTRATOR}.`;
+    case 'waiting':
+      return `What is free of ${what} is for those who wait for it.`;
+    case 'apart':
+      return `No license for ${what} has that many seats free, and seats that are shared have to come from one.`;
+    default:
+      return undefined;
+  }
 }
 
 /** Below a minute nobody is idle. */

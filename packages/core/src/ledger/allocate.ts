@@ -6,6 +6,7 @@ import { seatDenial } from './checks/order.ts';
 import { paidSeats, timesAtOnce } from './checks/units.ts';
 import { reservedForOthers, reservedOfFeature } from './policy.ts';
 import { freeCost, freeOfFeature, freeSeats, isDivisible, provisionally, standingSeats } from './seats.ts';
+import { shortage } from './shortage.ts';
 import { type HeldItem, type Ledger, type LicenseState, licensesOf, type Session } from './state.ts';
 
 /** Seats of one license, for one item of an acquire. */
@@ -49,7 +50,15 @@ export function allocate(
       let left = Math.min(item.seats, unreservedSeats);
       // Before any is taken: what this client could have.
       const free = Math.min(unreservedSeats, freeOf(candidates));
-      if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates, free);
+      const why = asMuchAsThereIs
+        ? ''
+        : free < item.seats
+          ? shortage(
+              item.seats,
+              candidates.map(({ ask }) => ask),
+            )
+          : 'apart';
+      if (left < item.seats && !asMuchAsThereIs) return noSeats(item, candidates, { free, why });
       for (const beyond of borrowing === undefined ? [false, true] : [false])
         for (const { ask } of candidates) {
           const free = seatsFor(ask, beyond);
@@ -60,7 +69,7 @@ export function allocate(
           parts.push(part);
           left -= seats;
         }
-      if (left > 0 && !asMuchAsThereIs) return noSeats(item, candidates, free);
+      if (left > 0 && !asMuchAsThereIs) return noSeats(item, candidates, { free, why });
     }
     return parts;
   };
@@ -176,10 +185,14 @@ function freeOf(candidates: readonly Candidate[]): number {
   return free;
 }
 
-function noSeats(item: AcquireItem, candidates: readonly Candidate[], free: number): NotAllocated {
+function noSeats(
+  item: AcquireItem,
+  candidates: readonly Candidate[],
+  { free, why }: { free: number; why: string },
+): NotAllocated {
   const quantity = candidates.reduce((all, { ask }) => all + seatsThere(ask), 0);
   const seats = { quantity, free: Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, free)) };
-  return { code: 'seats', item, asked: candidates.map(({ ask }) => ask.state), seats };
+  return { code: 'seats', detail: why, item, asked: candidates.map(({ ask }) => ask.state), seats };
 }
 
 /** Seats of this feature that the license has, without its overdraft. */

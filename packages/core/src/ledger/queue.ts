@@ -1,6 +1,6 @@
 import type { CountingMode } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import { allocate, type Part } from './allocate.ts';
+import { allocate, type NotAllocated, type Part } from './allocate.ts';
 import type { Wish } from './checks/ask.ts';
 import { hasRoom, isDivisible, provisionallyAll } from './seats.ts';
 import { itemsHeld, type Ledger, licensesOf, type Session, type Wait } from './state.ts';
@@ -25,7 +25,7 @@ export function allocateBehind(
 ): ReturnType<typeof allocate> {
   const products = new Set(productsOf(items).filter((product) => ledger.queues.has(product)));
   if (products.size === 0) return allocate(ledger, session, items, wish);
-  return provisionallyAll(ledger, (claim) => {
+  const behind = provisionallyAll(ledger, (claim) => {
     const inVain = new Vain(ledger, products);
     for (const wait of waitsFor(ledger, products)) {
       if (!roomIn(ledger, products)) break;
@@ -33,6 +33,15 @@ export function allocateBehind(
     }
     return allocate(ledger, session, items, wish);
   });
+  if (!('code' in behind) || behind.code !== 'seats' || behind.detail !== '') return behind;
+  // Nobody has those yet who are ahead: what is free is spoken for, not taken.
+  return isMoreWithoutClaims(behind, allocate(ledger, session, items, wish))
+    ? { ...behind, detail: 'waiting' }
+    : behind;
+}
+
+function isMoreWithoutClaims(behind: NotAllocated, alone: ReturnType<typeof allocate>): boolean {
+  return !('code' in alone) || (alone.seats?.free ?? 0) > (behind.seats?.free ?? 0);
 }
 
 function claimOf(ledger: Ledger, wait: Wait): readonly Part[] {

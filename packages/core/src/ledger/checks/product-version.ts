@@ -4,7 +4,7 @@ import type { Ask, Denial } from './ask.ts';
 export function checkProductVersion({ state, item, scope }: Ask): Denial | undefined {
   if (scope?.versions === undefined || fitsVersion(scope, state.license.terms.downgrade, item.version))
     return undefined;
-  return { code: 'version', detail: inWords(scope.versions) };
+  return { code: 'version', detail: `${item.version === undefined ? 'unsaid ' : ''}${inWords(scope.versions)}` };
 }
 
 function inWords({ from, to }: VersionRange): string {

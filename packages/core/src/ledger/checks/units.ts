@@ -4,7 +4,7 @@ import type { Ask, Denial } from './ask.ts';
 
 /** What a seat takes at once where the time of its use is paid for in units. */
 export function checkSeatTime(ask: Ask): Denial | undefined {
-  return paidSeats(ask) < 1 ? { code: 'units' } : undefined;
+  return paidSeats(ask) < 1 ? { code: 'units', detail: String(unitsLeft(ask.state)) } : undefined;
 }
 
 /** What leaves the group is paid for as long as it may be used: nobody sees it any more. */

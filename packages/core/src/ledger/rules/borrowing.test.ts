@@ -54,7 +54,7 @@ describe('a borrowed seat (PROTOCOL §5.18)', () => {
     const ada = TestSession.opened(one, 'ada');
     assert.equal(said(one.do(ada.borrow(DAY, 'cam'))), 'denied: borrowing');
     assert.equal(said(one.do(ada.borrow(14 * DAY + 1))), `denied: borrowing longest ${14 * DAY}`);
-    assert.equal(said(one.do(ada.borrow(DAY, [{ product: 'cad', seats: 3 }]))), 'denied: seats');
+    assert.equal(said(one.do(ada.borrow(DAY, [{ product: 'cad', seats: 3 }]))), 'denied: seats borrowing 2 2');
     assert.equal(said(one.do(ada.borrow(DAY, [{ product: 'cad', seats: 2 }]))), 'granted');
     assert.equal(said(one.do(ada.borrow(DAY))), 'denied: borrowing seats 2');
     assert.equal(said(one.do(ada.acquire())), 'granted');
@@ -99,7 +99,7 @@ describe('a borrowed seat (PROTOCOL §5.18)', () => {
     ];
     one.do(ada.acquire());
     assert.equal(said(one.do(bob.acquire([{ product: 'cad', seats: 2 }], { waitMs: MINUTE }))), 'queued');
-    assert.equal(said(one.do(cid.borrow(DAY))), 'denied: seats');
+    assert.equal(said(one.do(cid.borrow(DAY))), 'denied: seats waiting');
     assert.deepEqual(one.apply([ada.release(1)]).map(said), ['released', 'granted']);
   });
 
@@ -273,7 +273,7 @@ describe('a borrowed seat', () => {
     const one = sold(terms({ extensions: 3 }, { units: 30, seatTime: { every: 'PT1H' } }));
     const ada = TestSession.opened(one, 'ada');
     const left = (): number => 30 - (one.ledger.licenses.get('cad-1')?.consumed ?? 0);
-    assert.equal(said(one.do(ada.borrow(31 * 60 * MINUTE))), 'denied: units');
+    assert.equal(said(one.do(ada.borrow(31 * 60 * MINUTE))), 'denied: units 30');
     one.do(ada.borrow(20 * 60 * MINUTE));
     assert.equal(left(), 10);
     one.wait(5 * 60 * MINUTE);
