@@ -183,7 +183,7 @@ export class Client extends EventEmitter<ClientEvents> implements AsyncDisposabl
   }
 
   /** One seat (or more) of a product. */
-  acquire(product: string, options: AcquireOptions = {}): Promise<AcquireResult> {
+  async acquire(product: string, options: AcquireOptions = {}): Promise<AcquireResult> {
     const { feature = '', seats = 1, mode, waitMs, onPlace, signal, ...release } = options;
     return this.acquireAll(
       [{ product, feature, seats, ...(mode !== undefined && { mode }), ...checkedRelease(release) }],
