@@ -47,7 +47,7 @@ function valueOf(document: Document.Parsed): { value: unknown } | YamlProblem {
   try {
     return { value: document.toJS({ maxAliasCount: 100 }) as unknown };
   } catch (error) {
-    return { line: 1, message: error instanceof Error ? error.message : String(error) };
+    return { line: 1, message: firstSentence(error instanceof Error ? error.message : String(error)) };
   }
 }
 
@@ -62,6 +62,8 @@ function nodeAt(document: Document.Parsed, path: readonly PropertyKey[]): Node |
 }
 
 function firstSentence(message: string): string {
+  // The reader goes into itself for each level; nothing that is meant has more than a few.
+  if (/call stack/i.test(message)) return 'it is nested too deeply';
   const line = message.split('\n')[0] ?? message;
   return line.charAt(0).toLowerCase() + line.slice(1);
 }
