@@ -88,7 +88,7 @@ describe('waiting, and the rules of the customer, on a running group', { timeout
     assert.match(tried.stdout, /ada +ada-desk +1 × cad +deny cad for user ada/);
     assert.match((await running.trefoil('rules', 'show')).stdout, /There are none/);
     const applied = await running.trefoil('rules', 'apply', file, ...admin);
-    assert.deepEqual([applied.code, applied.stdout], [0, 'in force: version 1, 1 rules\n'], applied.stderr);
+    assert.deepEqual([applied.code, applied.stdout], [0, 'in force: version 1, 1 rule\n'], applied.stderr);
     assert.equal(await ada.renew(), 'renewed');
     await held.seat.release();
     const denied = await ada.acquire('cad');
@@ -100,7 +100,12 @@ describe('waiting, and the rules of the customer, on a running group', { timeout
     await using ben = await running.client('ben');
     assert.equal((await ben.acquire('cad')).kind, 'granted');
     assert.match((await running.trefoil('rules', 'show')).stdout, /version 1, by .*\n1\. deny cad for user ada\n/);
+    await writeFile(file, (await running.trefoil('rules', 'show', '--yaml')).stdout);
+    assert.match((await running.trefoil('rules', 'check', file)).stdout, /^1\. deny cad for user ada\n/);
+    await writeFile(file, '');
+    assert.match((await running.trefoil('rules', 'apply', file, ...admin)).stderr, /"rules" is missing/);
     await writeFile(file, 'rules: []\n');
+    assert.equal((await running.trefoil('rules', 'check', file)).stdout, '0 rules: takes all rules away\n');
     assert.equal((await running.trefoil('rules', 'apply', file, ...admin)).stdout, 'in force: version 2, 0 rules\n');
   });
 });

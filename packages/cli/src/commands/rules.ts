@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import {
   create,
   GetRulesReplySchema,
@@ -7,21 +6,20 @@ import {
   TryRulesRequestSchema,
 } from '@trefoil/api';
 import type { Group } from '@trefoil/client';
-import { HostError, isProblem, loadConfiguration, parsePlacedYaml, systemRandom, z } from '@trefoil/host';
+import { systemRandom } from '@trefoil/host';
 import {
-  type AdminRules,
   encodeCommand,
   keyIdBytes,
-  LicenseError,
   parseAdminRules,
   type RulesCommand,
   signCommand,
   type UnnameCommand,
 } from '@trefoil/license';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
 import { readKey } from '../files.ts';
-import { CliError, EXIT, print, printable, printJson, table, time } from '../terminal.ts';
+import { readRules, rulesAsFile } from '../rules-file.ts';
+import { CliError, counted, EXIT, print, printable, printJson, table, time } from '../terminal.ts';
 import { submitOutside } from './apply-update.ts';
 
 const PATIENCE_MS = 10_000;
@@ -35,29 +33,6 @@ A rules file (YAML):
     - { rule: limit, product: cad, seats: 1, each: user }
     - { rule: deny, product: cad, feature: mill, for: { hosts: ["lab-*"] } }
     - { rule: allow, product: sim, for: { groups: [design] } }`;
-
-/** The shape of a rules file; what ties its parts together is for the reader of the group. */
-const whoSchema = z.strictObject({
-  users: z.array(z.string()).optional(),
-  hosts: z.array(z.string()).optional(),
-  subnets: z.array(z.string()).optional(),
-  groups: z.array(z.string()).optional(),
-});
-const fileSchema = z.strictObject({
-  groups: z.record(z.string(), whoSchema).optional(),
-  rules: z
-    .array(
-      z.strictObject({
-        rule: z.enum(['allow', 'deny', 'reserve', 'limit']),
-        product: z.string(),
-        feature: z.string().optional(),
-        seats: z.int().optional(),
-        each: z.enum(['user', 'host']).optional(),
-        for: whoSchema.optional(),
-      }),
-    )
-    .default([]),
-});
 
 export function rulesCommand(): Command {
   return new Command('rules')
@@ -81,6 +56,7 @@ function checkCommand(): Command {
     .action((file: string, options: { json?: boolean }) => {
       const { rules } = readRules(file, 1);
       if (options.json) printJson({ kind: 'well-formed', rules: rules.rules.map(({ words }) => words) });
+      else if (rules.rules.length === 0) print('0 rules: takes all rules away');
       else for (const [i, { words }] of rules.rules.entries()) print(`${i + 1}. ${printable(words)}`);
     });
 }
@@ -144,7 +120,7 @@ function applyCommand(): Command {
         if (outcome.kind === 'unknown') throw new CliError(EXIT.notReachable, outcome.reason, outcome);
         if (outcome.kind !== 'ruled') throw new CliError(EXIT.denied, `refused: ${refusalOf(outcome)}`, outcome);
         if (options.json) printJson(outcome);
-        else print(`in force: version ${outcome.version}, ${outcome.rules} rules`);
+        else print(`in force: version ${outcome.version}, ${counted(outcome.rules, 'rule')}`);
       } finally {
         group.close();
       }
@@ -154,8 +130,9 @@ function applyCommand(): Command {
 function showCommand(): Command {
   return withClientOptions(new Command('show'))
     .description('The rules that are in force.')
-    .addHelpText('after', '\nExample:\n  trefoil rules show')
-    .action(async (options: ClientOptions) => {
+    .addOption(new Option('--yaml', 'print a rules file, as "rules apply" takes it').conflicts('json'))
+    .addHelpText('after', '\nExamples:\n  trefoil rules show\n  trefoil rules show --yaml > plant.rules.yaml')
+    .action(async (options: ClientOptions & { yaml?: boolean }) => {
       const group = await findGroup(options);
       try {
         const { document, version, admin, sinceUtc } = await rulesInForce(group);
@@ -166,6 +143,7 @@ function showCommand(): Command {
             sinceUtc,
             document: document === '' ? null : (JSON.parse(document) as unknown),
           });
+        if (options.yaml) return print(rulesAsFile(document));
         if (document === '') return print('There are none: licenses alone decide.');
         print(`version ${version}, by ${printable(admin)}, since ${time(sinceUtc)}`);
         for (const [i, { words }] of parseAdminRules(document).rules.entries()) print(`${i + 1}. ${printable(words)}`);
@@ -223,24 +201,4 @@ const WORDS: Readonly<Record<string, string>> = {
 function refusalOf(outcome: { readonly kind: string; readonly code?: string; readonly detail?: string }): string {
   const { kind, code = kind, detail = '' } = outcome;
   return WORDS[code] ?? `${code}${detail === '' ? '' : `: ${printable(detail)}`}`;
-}
-
-/** @throws HostError with file and line */
-function readRules(file: string, version: number): { document: string; rules: AdminRules } {
-  const content = loadConfiguration(file, fileSchema);
-  const document = JSON.stringify({ format: 1, version, ...content });
-  try {
-    return { document, rules: parseAdminRules(document) };
-  } catch (error) {
-    if (!(error instanceof LicenseError)) throw error;
-    const yaml = parsePlacedYaml(readFileSync(file, 'utf8'));
-    const line = isProblem(yaml) ? 1 : yaml.lineOf(pathIn(error.message));
-    throw new HostError('configuration-invalid', `${file}:${line}: ${error.message}`, { file, line }, { cause: error });
-  }
-}
-
-/** `rules[2].for.subnets[0]`, as messages begin with, → its steps. */
-function pathIn(message: string): (string | number)[] {
-  const [path = ''] = /(?:rules|groups)[^\s"]*/.exec(message) ?? [];
-  return [...path.matchAll(/([^.[\]]+)/g)].map(([step]) => (/^\d+$/.test(step) ? Number(step) : step));
 }
