@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -259,6 +259,24 @@ describe('an audit, offline and with the vendor’s public key only', () => {
         : [item],
     );
     assert.match(await refused(mixed), /a part of another kind of bundle/);
+  });
+
+  test('two who write the same bundle at once do not write into each other', async () => {
+    const folder = join(place, 'at-once');
+    await mkdir(folder);
+    const file = join(folder, 'x.audit');
+    const written = async (name: string, size: number): Promise<void> => {
+      const writer = await BundleWriter.create(file);
+      await writer.write({ kind: 'documents', documents: { issuingKey: name, configuration: 'b', group: 'c' } });
+      await writer.write({ kind: 'snapshot', index: 7, bytes: new Uint8Array(size) });
+      await writer.finish();
+    };
+    await Promise.all([written('one', 3_000_000), written('two', 10)]);
+    let parts = 0;
+    for await (const item of readBundle(file)) parts += item.kind === 'documents' || item.kind === 'snapshot' ? 1 : 0;
+    assert.equal(parts, 2);
+    await (await BundleWriter.create(file)).abandon();
+    assert.deepEqual(await readdir(folder), ['x.audit']);
   });
 
   test('a file that lies about its sizes takes no memory', async () => {

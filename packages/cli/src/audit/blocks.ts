@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import { syncDirectory } from '@trefoil/host';
@@ -32,20 +32,29 @@ export class BlockFault extends Error {
 /** Writes a file that is there whole, or not at all. */
 export class BlockWriter {
   readonly #file: string;
+  /** Its own: somebody else may be writing the same file, and what two write into one is no bundle. */
+  readonly #temporary: string;
   readonly #handle: FileHandle;
   #chain: Buffer;
 
-  private constructor(file: string, handle: FileHandle) {
+  private constructor(file: string, temporary: string, handle: FileHandle) {
     this.#file = file;
+    this.#temporary = temporary;
     this.#handle = handle;
     this.#chain = digest(MAGIC);
   }
 
   /** 0600: it may name people. */
   static async create(file: string): Promise<BlockWriter> {
-    const handle = await open(`${file}.tmp`, 'w', 0o600);
-    await handle.write(MAGIC);
-    return new BlockWriter(file, handle);
+    const temporary = join(dirname(file), `.${basename(file)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+    const writer = new BlockWriter(file, temporary, await open(temporary, 'wx', 0o600));
+    try {
+      await writer.#handle.write(MAGIC);
+      return writer;
+    } catch (error) {
+      await writer.abandon();
+      throw error;
+    }
   }
 
   async write({ kind, bytes }: Block): Promise<void> {
@@ -63,13 +72,13 @@ export class BlockWriter {
     await this.write({ kind: END, bytes: new Uint8Array(0) });
     await this.#handle.sync();
     await this.#handle.close();
-    await rename(`${this.#file}.tmp`, this.#file);
+    await rename(this.#temporary, this.#file);
     await syncDirectory(dirname(this.#file));
   }
 
   async abandon(): Promise<void> {
     await this.#handle.close().catch(() => undefined);
-    await unlink(`${this.#file}.tmp`).catch(() => undefined);
+    await unlink(this.#temporary).catch(() => undefined);
   }
 }
 
