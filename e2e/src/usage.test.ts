@@ -142,7 +142,7 @@ describe('usage and audit, on a running group', { timeout: 180_000 }, () => {
     assert.equal(bent.code, 1);
     assert.match(bent.stderr, /^trefoil: \S+bent\.audit: the block at byte \d+ is not what was written[^\n]*\n$/);
     const nameless = join(place, 'nameless.audit');
-    assert.equal((await audit('bundle', '--data', dataOf(1), '--out', nameless, '--pseudonyms')).code, 0);
+    assert.equal((await audit('bundle', '--data', dataOf(1), '--out', nameless, '--without-names')).code, 0);
     assert.match((await audit('verify', nameless)).stdout, /^SOUND, as far as it can be checked without names/);
     const [whole, hidden] = [unpacked(await readFile(file)), unpacked(await readFile(nameless))];
     for (const name of ['lovelace', 'bitdiddle', '127.0.0.1']) {

@@ -144,7 +144,7 @@ describe('an audit, offline and with the vendor’s public key only', () => {
 
   test('without names, the chain and the usage are proved, and it says what is not', async () => {
     const file = join(place, 'nameless.audit');
-    assert.equal((await bundle(file, '--pseudonyms')).code, 0);
+    assert.equal((await bundle(file, '--without-names')).code, 0);
     const { kind, entries, licenses } = await report(file);
     assert.deepEqual([kind, entries], ['sound-without-names', 13]);
     const whole = (await report(data)).licenses;
@@ -243,7 +243,7 @@ describe('an audit, offline and with the vendor’s public key only', () => {
 
   test('without names nothing can be held back, and no other usage shown', async () => {
     const file = join(place, 'held.audit');
-    await bundle(file, '--pseudonyms');
+    await bundle(file, '--without-names');
     const bend = (change: (item: BundleItem) => BundleItem[]) => rewritten(file, join(place, 'bent'), change);
     const altered = await bend((item) =>
       item.kind === 'records' ? [{ ...item, proof: flipped(item.proof) }] : [item],

@@ -73,7 +73,7 @@ interface BundleOptions {
   readonly vendor: string;
   readonly out: string;
   readonly from?: string;
-  readonly pseudonyms?: boolean;
+  readonly withoutNames?: boolean;
   readonly json?: boolean;
 }
 
@@ -84,12 +84,15 @@ function bundleCommand(): Command {
     .requiredOption('--vendor <file>', "the vendor's root public key, a file with base64url")
     .requiredOption('--out <file>', 'the bundle')
     .option('--from <day>', 'begin at the last snapshot before this day; default: as far back as there is something')
-    .option('--pseudonyms', 'without names of users and hosts: proves the chain and the usage by licenses, and no more')
+    .option(
+      '--without-names',
+      'leave out names of users and hosts: proves the chain and the usage by licenses, and no more',
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       '\nExamples:\n  trefoil audit bundle --data /var/lib/trefoil --vendor vendor-root.pub --out all.audit\n' +
-        '  trefoil audit bundle --data /var/lib/trefoil --vendor vendor-root.pub --out november.audit --from 2026-11-01 --pseudonyms',
+        '  trefoil audit bundle --data /var/lib/trefoil --vendor vendor-root.pub --out november.audit --from 2026-11-01 --without-names',
     )
     .action((options: BundleOptions) => naming(options.data, () => bundle(options)));
 }
@@ -99,16 +102,17 @@ async function bundle(options: BundleOptions): Promise<void> {
   await using evidence = await openEvidence(options.data, fromUtc(options.from));
   const { documents } = evidence;
   const context = await trusted(documents, options.vendor);
-  const root = options.pseudonyms === true ? await newestShownRoot(context, evidence.path) : undefined;
+  const root = options.withoutNames === true ? await newestShownRoot(context, evidence.path) : undefined;
   const writer = await BundleWriter.create(options.out);
   try {
-    const group = options.pseudonyms === true ? context.crypto.sha256(encodeUtf8(context.group.text)) : documents.group;
+    const group =
+      options.withoutNames === true ? context.crypto.sha256(encodeUtf8(context.group.text)) : documents.group;
     await writer.write({ kind: 'documents', documents: { ...documents, group } });
     const written = async function* (): Evidence['items'] {
       for await (const item of evidence.items) {
         yield item; // checked before it is written
         if (item.kind !== 'snapshot' && item.kind !== 'entries') continue;
-        if (options.pseudonyms !== true) await writer.write(item);
+        if (options.withoutNames !== true) await writer.write(item);
         else for (const one of withoutNames(context, item, root)) await writer.write(one);
       }
     };
@@ -119,7 +123,7 @@ async function bundle(options: BundleOptions): Promise<void> {
     const { entries } = audit.counts;
     if (options.json) printJson({ kind: 'bundled', file: options.out, entries, to: audit.last?.index });
     else print(`${options.out}: ${entries} entries, up to ${audit.last?.index}`);
-    if (options.pseudonyms === true && root === undefined)
+    if (options.withoutNames === true && root === undefined)
       note('There is no ledger root yet, so the bundle proves no usage; there is one every 10,000 entries.');
   } catch (error) {
     await writer.abandon();
