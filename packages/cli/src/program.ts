@@ -1,6 +1,6 @@
 import { ClientError } from '@trefoil/client';
 import { ContainerError } from '@trefoil/container';
-import { HostError } from '@trefoil/host';
+import { HostError, reasonOf } from '@trefoil/host';
 import { LicenseError } from '@trefoil/license';
 import { LinkError } from '@trefoil/link';
 import { VendorError } from '@trefoil/vendor';
@@ -62,11 +62,16 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const code = exitCodeOf(error);
     if (code === undefined) throw error;
-    const { message } = error as Error;
+    const message = inWords(error as Error);
     note(`trefoil: ${message}`);
     if (asksForJson(argv)) printJson(error instanceof CliError ? error.json : failure(code, message));
     return code;
   }
+}
+
+/** The system's own errors name the call; people need the file and the reason. */
+function inWords(error: Error): string {
+  return 'syscall' in error && 'path' in error ? `${String(error.path)}: ${reasonOf(error)}` : error.message;
 }
 
 /** Words after `--` are those of another command. */
@@ -77,7 +82,7 @@ function asksForJson(argv: readonly string[]): boolean {
 
 function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof CliError) return error.exitCode;
-  if (error instanceof Error && 'syscall' in error) return EXIT.failure; // the system's own words: ENOENT, EEXIST …
+  if (error instanceof Error && 'syscall' in error) return EXIT.failure; // the system's own: ENOENT, EEXIST …
   if (error instanceof ClientError) {
     if (error.code === 'bad-request') return EXIT.usage;
     return error.code === 'not-reachable' ? EXIT.notReachable : EXIT.failure;

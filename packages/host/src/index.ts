@@ -10,7 +10,7 @@ export { systemClock, type Clock } from './clock.ts';
 export { blamingConfiguration } from './configuration-blame.ts';
 export { isProblem, parsePlacedYaml } from './configuration-places.ts';
 export { loadConfiguration, parseConfiguration } from './configuration.ts';
-export { HostError, type HostErrorCode, type HostErrorDetails } from './errors.ts';
+export { HostError, type HostErrorCode, type HostErrorDetails, reasonOf } from './errors.ts';
 export { fileInvalid, readCertificateFiles, readTextFile } from './text-file.ts';
 export { lockFile, type FileLock } from './file-lock.ts';
 export { startHealthServer, type HealthOptions, type HealthServer } from './health.ts';

@@ -119,6 +119,7 @@ describe('an audit, offline and with the vendor’s public key only', () => {
     );
     assert.equal(acts[1]?.what, `session ${handle}: needed`);
     assert.match((await verify(data)).out, /^SOUND: .*\nfrom +2026-11-24 23:59:00Z, entry 1: where the log begins\n/);
+    assert.match((await verify(data)).out, /\nto .*, entry 13; later entries may exist\n/);
   });
 
   test('a bundle says the same, wherever it lies', async () => {
@@ -277,6 +278,44 @@ describe('an audit, offline and with the vendor’s public key only', () => {
     assert.equal(parts, 2);
     await (await BundleWriter.create(file)).abandon();
     assert.deepEqual(await readdir(folder), ['x.audit']);
+  });
+
+  test('what is not there, or not what it takes, is a sentence', async () => {
+    const [nowhere, nameless] = [join(place, 'nowhere', 'x'), join(place, 'without.audit')];
+    assert.equal(await refused(nowhere), `trefoil: ${nowhere}: there is no such file or folder\n`);
+    assert.match((await bundle(nowhere)).out, /^trefoil: [^\n]*nowhere[^\n]*: there is no such file or folder\n$/);
+    await bundle(nameless, '--without-names');
+    for (const more of [[], ['--without-names']]) {
+      const again = ['audit', 'bundle', '--data', nameless, '--vendor', vendor, '--out', join(place, 'again'), ...more];
+      const { code, out } = await trefoil(...again);
+      assert.equal(code, 1, out);
+      assert.match(out, /^trefoil: [^\n]*without\.audit: it was made without names: [^\n]+\n$/);
+    }
+  });
+
+  test('a key for pseudonyms is one', async () => {
+    const key = join(place, 'bad.key');
+    for (const [text, sentence] of [
+      ['abc', /bad\.key: it is no key for pseudonyms/],
+      ['', /bad\.key: it is no key for pseudonyms/],
+      [`${toBase64url(new Uint8Array(31))}\n`, /32 bytes in base64url/],
+    ] as const) {
+      await writeFile(key, text, { mode: 0o600 });
+      const { code, out } = await trefoil(
+        ...['usage', '--by', 'user', '--audit', data, '--vendor', vendor, '--pseudonyms', key],
+      );
+      assert.equal(code, 1);
+      assert.match(out, sentence);
+    }
+  });
+
+  test('days that end before they begin are refused', async () => {
+    const days = ['--from', '2026-11-26', '--to', '2026-11-25'];
+    for (const by of [[], ['--by', 'user', '--audit', data, '--vendor', vendor]])
+      assert.deepEqual(await trefoil('usage', ...by, ...days), {
+        code: 2,
+        out: 'trefoil: --from 2026-11-26 is after --to 2026-11-25\n',
+      });
   });
 
   test('a file that lies about its sizes takes no memory', async () => {

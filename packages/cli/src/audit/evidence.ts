@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AuditFault, type ContextTexts, type LedgerContext, readContext, readVendorsTexts } from '@trefoil/core';
-import { readTextFile } from '@trefoil/host';
+import { readTextFile, reasonOf } from '@trefoil/host';
 import type { LicenseError } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { readAuditTrail, readKeptDocuments, TrailError, type TrailItem } from '@trefoil/license-server';
@@ -22,7 +22,7 @@ export interface Evidence extends AsyncDisposable {
 /** `fromUtc`: of a data directory, begin at the last snapshot that is not younger. @throws CliError with one sentence */
 export async function openEvidence(path: string, fromUtc = -Infinity): Promise<Evidence> {
   const found = await stat(path).catch((error: unknown) => {
-    throw new CliError(EXIT.failure, `${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CliError(EXIT.failure, `${path}: ${reasonOf(error)}`);
   });
   if (found.isDirectory()) return openDirectory(path, fromUtc);
   const items = readBundle(path);
@@ -67,7 +67,8 @@ async function setDirectory(path: string): Promise<string> {
 /** The vendor's key, and documents that hold under it. @throws CliError that names the one that doesn't */
 export async function trusted(documents: BundleDocuments, vendorFile: string): Promise<LedgerContext> {
   const { issuingKey, configuration, group } = documents;
-  if (typeof group !== 'string') throw new Error('the documents of a whole group are needed');
+  if (typeof group !== 'string')
+    throw new BlockFault('it was made without names: this takes a whole bundle, or a data directory');
   const vendorRoot = await readTextFile(vendorFile);
   return contextOf(readContext(nodeCrypto(), { vendorRoot, issuingKey, configuration, group }), vendorFile);
 }

@@ -77,7 +77,7 @@ export function replayText(report: ReturnType<typeof replayReport>): string {
   const lines = [
     'SOUND: the documents, every certificate, the chain without a gap, and what came of each entry when it was executed again.',
     `from      ${time(from.utc)}, entry ${from.index}: ${beginning}`,
-    `to        ${time(to.utc)}, entry ${to.index}`,
+    `to        ${time(to.utc)}, entry ${to.index}; later entries may exist`,
     `entries   ${entries}; outcomes of ${certified} have two votes of their own, ${roots} ledger roots compared`,
     `grants    ${report.grants}`,
     `denials   ${report.denials}`,
@@ -122,7 +122,7 @@ export function hashesText(report: ReturnType<typeof hashesReport>): string {
     ...(usageAt === null ? [] : ['Also that the usage below is of a ledger root that two license servers signed.']),
     'NOT checked: what is in the entries. They are left out, as they hold names; so nothing of them could be executed again.',
     `from      ${time(from.utc)}, entry ${from.index}${from.isBeginning ? ': where the log begins' : ''}`,
-    `to        ${time(to.utc)}, entry ${to.index}`,
+    `to        ${time(to.utc)}, entry ${to.index}; later entries may exist`,
     `entries   ${entries}`,
   ];
   if (usageAt === null) lines.push('', 'There was no ledger root yet when it was made: it proves no usage.');

@@ -41,7 +41,12 @@ export function usageCommand(): Command {
       '\nExamples:\n  trefoil usage\n  trefoil usage --from 2026-10-01 --to 2026-10-31 --csv > october.csv\n' +
         "  trefoil usage --product cad --jsonl | jq 'select(.denials.seats > 0)'",
     )
-    .action((options: UsageOptions) => (options.by === undefined ? byLicense(options) : byUser(options)));
+    .action((options: UsageOptions) => {
+      const { from, to } = options;
+      if (from !== undefined && to !== undefined && date(from, '--from') > date(to, '--to'))
+        throw new CliError(EXIT.usage, `--from ${from} is after --to ${to}`);
+      return options.by === undefined ? byLicense(options) : byUser(options);
+    });
 }
 
 async function byLicense(options: UsageOptions): Promise<void> {
