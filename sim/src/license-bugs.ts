@@ -149,12 +149,6 @@ export const LICENSE_BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'a reserved seat of a feature is taken by those around it',
-    file: `${LEDGER}/policy.ts`,
-    find: '&& chainOf(rule.feature).includes(feature))',
-    replace: '&& rule.feature === feature)',
-  },
-  {
     name: 'what leaves needs no signature',
     file: `${LEDGER}/rules/borrow-seats.ts`,
     find: 'return crypto.verify(key, signedCommandBytes(configuration.set, command), command.signature);',
