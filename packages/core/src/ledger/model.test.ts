@@ -295,6 +295,7 @@ class Run {
     this.#apply({ kind: 'update', document: fixture.update(licenses, version) }, afterMs, true);
     this.model.expire(this.one.ledger.logTime);
     this.model.quantity = quantity;
+    this.model.waits = this.model.waits.filter(({ seats }) => seats <= quantity); // the others wait in vain (PROTOCOL §5.15)
     this.model.units = 100 * version;
     this.model.serve(this.one.ledger.logTime);
   }
