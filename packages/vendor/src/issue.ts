@@ -5,6 +5,8 @@ import {
   type IssuingKey,
   type JsonObject,
   type License,
+  LIMITS,
+  nameFault,
   type PublicKey,
   sealEnvelope,
   SET_ID_BYTES,
@@ -82,6 +84,8 @@ export function configure(
     );
   if (new Set(requests.map((one) => toBase64url(one.serial))).size !== requests.length)
     throw new VendorError('bad-requests', 'two of the requests are of the same container');
+  const wrong = nameFault(options.name, LIMITS.nameBytes);
+  if (wrong !== undefined) throw new VendorError('bad-requests', `the name of the set ${wrong}`);
   const text = sealEnvelope(
     crypto,
     'trefoil-configuration',
@@ -129,6 +133,8 @@ export function issueLicense(issuer: Issuer, configuration: Configuration, order
   const crypto = nodeCrypto();
   if (order.tmrId !== 0 && configuration.threshold !== 2)
     throw new VendorError('bad-license', 'a license with a TMR ID needs a set of three containers');
+  const wrong = nameFault(order.name, LIMITS.nameBytes);
+  if (wrong !== undefined) throw new VendorError('bad-license', `the name of the license ${wrong}`);
   const [unknown] = unknownTerms(order.terms);
   if (unknown !== undefined)
     throw new VendorError('bad-license', `terms.${unknown} is not a term; see docs/FORMATS.md §2.4`);

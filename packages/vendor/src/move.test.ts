@@ -51,6 +51,18 @@ function anew(back: Update, receipt: VerifiedReceipt, quantity?: number): Licens
   return reissued(issuer, other, back, options)[0] as License;
 }
 
+test('a name that would drive a terminal or turn the text around it is not signed', () => {
+  const order = { license: 'cad-1', version: 1, product: 'cad', tmrId: 1, issuedAt, terms: { quantity: 1 } };
+  for (const name of ['CAD\u001b[2J', 'CAD\u202eDAC', 'line\nline'])
+    assert.throws(() => issueLicense(issuer, one.configuration, { ...order, name }), {
+      ...{ code: 'bad-license' },
+      message: /^the name of the license contains a line break, another control character/,
+    });
+  assert.throws(() => issueLicense(issuer, one.configuration, { ...order, name: 'x'.repeat(1_000_000) }), {
+    message: /^the name of the license has 1000000 bytes/,
+  });
+});
+
 test('what was sold for another container set is not taken back from this one', () => {
   assert.throws(() => returnedVersion(issuer, other, sold(), issuedAt), {
     ...{ code: 'bad-license' },
