@@ -19,7 +19,7 @@ test('a seed is the same run again, bit for bit', async () => {
   assert.notEqual(one.traceHash, (await run(8)).traceHash);
 });
 
-const SEEDS = 500;
+const SEEDS = 260;
 
 /** Each branch of the protocol has a message, a refusal or an alarm of its own. */
 const MESSAGES = {
