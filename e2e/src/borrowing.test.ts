@@ -39,6 +39,12 @@ describe('borrowing, on a running group', { timeout: 240_000 }, () => {
   async function borrowedBy(client: Client, folder: string): Promise<void> {
     assert.equal((await client.borrow('cad', { forMs: 7 * DAY, folder })).kind, 'borrowed');
   }
+  const isOver = (folder: string): Promise<void> =>
+    eventually('its time is over', 5_000, async () => {
+      const still = await open(folder).catch(() => undefined);
+      await still?.[Symbol.asyncDispose]();
+      return still === undefined;
+    });
   async function inUse(): Promise<number> {
     const { stdout } = await cli('licenses', '--json');
     const [license] = (JSON.parse(stdout) as { licenses: { used: number; borrowed: number }[] }).licenses;
@@ -217,13 +223,17 @@ describe('borrowing, on a running group', { timeout: 240_000 }, () => {
     await assert.rejects(ada.extend(folder, MINUTE), { code: 'bad-request', message: /would change nothing$/ });
     assert.equal((await ada.giveBack(folder)).kind, 'released');
     assert.equal((await ada.borrow('cad', { forMs: 1_000, folder })).kind, 'borrowed');
-    await eventually('its time is over', 5_000, async () => {
-      const still = await open(folder).catch(() => undefined);
-      await still?.[Symbol.asyncDispose]();
-      return still === undefined;
-    });
+    await isOver(folder);
     await assert.rejects(ada.extend(folder, DAY), { code: 'not-borrowed', message: /is over: borrow it again$/ });
-    assert.equal((await ada.borrow('cad', { forMs: DAY, folder })).kind, 'borrowed');
+    assert.equal((await ada.borrow('cad', { forMs: 1_500, folder })).kind, 'borrowed');
+    loseOne(ada, 'extend');
+    assert.equal((await ada.extend(folder, DAY)).kind, 'unknown');
+    await isOver(folder);
+    await assert.rejects(ada.borrow('cad', { forMs: DAY, folder }), {
+      code: 'bad-request',
+      message: /extend it, or give/,
+    });
+    assert.equal((await ada.extend(folder, DAY)).kind, 'borrowed', 'it was extended while it was not over');
     assert.equal((await ada.giveBack(folder)).kind, 'released');
   });
 

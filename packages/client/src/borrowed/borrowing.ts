@@ -77,10 +77,11 @@ async function stillAsked(
 ): Promise<BorrowedState | undefined> {
   const before = await readState(folder);
   if (before === undefined) return undefined;
-  if (before.proof !== undefined && !before.givingBack) {
+  // An extension that nobody has answered may have been given: then it is not over.
+  if (before.proof !== undefined && !before.givingBack && before.asking === undefined) {
     await using opened = await BorrowedFolder.open(folder, optionsOf(borrower));
     if (opened.clock.setBackMs === 0 && leftMs(opened) <= 0) {
-      await sessionIn(borrower.group, opened).close(borrower.patienceMs); // it holds nothing, whether that is heard or not
+      await sessionIn(borrower.group, opened).close(borrower.patienceMs); // unheard, its seats are free soon all the same
       await opened.remove();
       return undefined;
     }
@@ -115,9 +116,9 @@ export async function extend(borrower: Borrower, folder: string, forMs: number):
   const { state } = opened;
   if (state.proof === undefined)
     throw new ClientError('not-borrowed', `the seat in ${opened.path} was never granted: borrow it again`);
-  if (leftMs(opened) <= 0)
-    throw new ClientError('not-borrowed', `the time of the borrowed seat in ${opened.path} is over: borrow it again`);
   if (state.asking === undefined) {
+    if (leftMs(opened) <= 0)
+      throw new ClientError('not-borrowed', `the time of the borrowed seat in ${opened.path} is over: borrow it again`);
     if (leftMs(opened) > forMs)
       throw new ClientError(
         'bad-request',
