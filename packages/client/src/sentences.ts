@@ -35,7 +35,6 @@ export function denialSentence(denied: Denied): string {
     case 'named':
       return namedSentence(what, denied);
     case 'units':
-      if (detail === '') return `The license for ${what} does not have that many units left, if it has any.`;
       return `The license for ${what} has ${counted(Number(detail), 'unit')} left: too few for what was asked for; the vendor sells more.`;
     case 'borrowing':
       return borrowingSentence(what, detail);

@@ -78,6 +78,7 @@ describe('strict JSON refuses', () => {
     for (const text of ['1.0', '1e3', '1E3', '0.5', '-0.0', '01', '-01', '00']) refused(text, /not an integer/);
     for (const text of ['9007199254740992', '-9007199254740992', '1' + '0'.repeat(400), '-0'])
       refused(text, /not a safe integer/);
+    refused('{"terms":{"features":[{},{"quantity":1.5}]}}', /: "terms\.features\[1\]\.quantity" is not an integer$/);
     for (const text of ['+1', '.5', '-', 'NaN', 'Infinity', '0x10', '']) assert.throws(() => parse(text), text);
     assert.equal(parse('9007199254740991'), Number.MAX_SAFE_INTEGER);
     assert.equal(parse('-9007199254740991'), -Number.MAX_SAFE_INTEGER);

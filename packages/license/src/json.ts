@@ -27,20 +27,21 @@ class Parser {
   }
 
   whole(): Json {
-    const value = this.#value(0);
+    const value = this.#value(0, '');
     this.#space();
     if (this.#at !== this.#text.length) throw this.#fault('trailing characters');
     return value;
   }
 
-  #value(depth: number): Json {
+  /** `name`: of the field, for whoever has to find it. */
+  #value(depth: number, name: string): Json {
     if (depth > LIMITS.jsonDepth) throw this.#fault('nested too deeply');
     this.#space();
     switch (this.#text[this.#at]) {
       case '{':
-        return this.#object(depth);
+        return this.#object(depth, name);
       case '[':
-        return this.#array(depth);
+        return this.#array(depth, name);
       case '"':
         return this.#string();
       case 't':
@@ -50,11 +51,11 @@ class Parser {
       case 'n':
         return this.#word('null', null);
       default:
-        return this.#integer();
+        return this.#integer(name);
     }
   }
 
-  #object(depth: number): JsonObject {
+  #object(depth: number, name: string): JsonObject {
     this.#at++;
     // Without a prototype, "__proto__" is a key like any other.
     const object: Record<string, Json> = Object.create(null) as Record<string, Json>;
@@ -67,20 +68,20 @@ class Parser {
       if (key in object) throw this.#fault(`duplicate key ${quoted(key)}`);
       this.#space();
       if (!this.#take(':')) throw this.#fault('expected ":"');
-      object[key] = this.#value(depth + 1);
+      object[key] = this.#value(depth + 1, name === '' ? key : `${name}.${key}`);
       this.#space();
     } while (this.#take(','));
     if (!this.#take('}')) throw this.#fault('expected "," or "}"');
     return object;
   }
 
-  #array(depth: number): Json[] {
+  #array(depth: number, name: string): Json[] {
     this.#at++;
     const items: Json[] = [];
     this.#space();
     if (this.#take(']')) return items;
     do {
-      items.push(this.#value(depth + 1));
+      items.push(this.#value(depth + 1, `${name}[${items.length}]`));
       this.#space();
     } while (this.#take(','));
     if (!this.#take(']')) throw this.#fault('expected "," or "]"');
@@ -111,15 +112,15 @@ class Parser {
     });
   }
 
-  #integer(): number {
+  #integer(name: string): number {
     const match = /-?(0|[1-9][0-9]*)/y;
     match.lastIndex = this.#at;
     const digits = match.exec(this.#text)?.[0];
     if (digits === undefined) throw this.#fault('expected a value');
     this.#at += digits.length;
-    if (/[.eE0-9]/.test(this.#text[this.#at] ?? '')) throw this.#fault('not an integer');
+    if (/[.eE0-9]/.test(this.#text[this.#at] ?? '')) throw this.#fault(`${subject(name)}not an integer`);
     const value = Number(digits);
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw this.#fault('not a safe integer');
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw this.#fault(`${subject(name)}not a safe integer`);
     return value;
   }
 
@@ -142,6 +143,10 @@ class Parser {
   #fault(problem: string): Error {
     return malformed(`JSON at character ${this.#at}: ${problem}`);
   }
+}
+
+function subject(name: string): string {
+  return name === '' ? '' : `${quoted(name)} is `;
 }
 
 const ESCAPES: Record<string, string> = {

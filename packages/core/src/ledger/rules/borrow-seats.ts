@@ -129,7 +129,8 @@ function unpaid(extensions: readonly Extension[]): NotAllocated | undefined {
   const owed = new Map<LicenseState, number>();
   for (const { ask, item, more } of extensions) {
     const units = (owed.get(ask.state) ?? 0) + seatTimeUnits({ ...ask, seats: item.seats }, more);
-    if (units > unitsLeft(ask.state) && units > 0) return notExtended(ask, { code: 'units' });
+    if (units > unitsLeft(ask.state) && units > 0)
+      return notExtended(ask, { code: 'units', detail: String(unitsLeft(ask.state)) });
     owed.set(ask.state, units);
   }
   return undefined;

@@ -277,7 +277,7 @@ describe('a borrowed seat', () => {
     one.do(ada.borrow(20 * 60 * MINUTE));
     assert.equal(left(), 10);
     one.wait(5 * 60 * MINUTE);
-    assert.equal(said(one.do(ada.extend(2, 26 * 60 * MINUTE))), 'denied: units');
+    assert.equal(said(one.do(ada.extend(2, 26 * 60 * MINUTE))), 'denied: units 10');
     one.do(ada.extend(2, 18 * 60 * MINUTE));
     assert.equal(left(), 6);
     one.do(ada.release(2));

@@ -44,9 +44,15 @@ export function consumeUnits(ledger: Ledger, session: Session, command: ConsumeC
     }
     if (denial === undefined && left === 0) continue;
     ledger.journal.undoTo(start);
-    return denied(ledger, { ...(denial ?? { code: 'units', asked: [] }), item });
+    return denied(ledger, { ...(denial ?? tooFew(asks)), item });
   }
   return { kind: 'consumed', parts };
+}
+
+/** The detail says how many are left in all. */
+function tooFew(asks: readonly Ask[]): Denial & { readonly asked: readonly LicenseState[] } {
+  const left = asks.reduce((sum, { state }) => sum + unitsLeft(state), 0);
+  return { code: 'units', detail: String(left), asked: [] };
 }
 
 /** How often it can be used. */
