@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Configuration } from '@trefoil/license';
+import type { Configuration, PublicKey } from '@trefoil/license';
 import { type Issuer, issuerOf } from '@trefoil/vendor';
 import type { Command } from 'commander';
 import { readKey, readTrimmed } from '../files.ts';
@@ -29,9 +29,10 @@ export function tmrIdOf(license: string, { threshold }: Pick<Configuration, 'thr
 export async function readIssuer(options: Folder): Promise<Issuer> {
   const { directory } = options;
   const key = await readKey(join(directory, 'issuing.key.pem'), options.passphraseFile);
-  const root = {
-    alg: 'ed25519',
-    bytes: Buffer.from(await readTrimmed(join(directory, 'root.pub')), 'base64url'),
-  } as const;
-  return issuerOf(root, await readTrimmed(join(directory, 'issuing-key.jws')), key);
+  return issuerOf(await readRoot(options), await readTrimmed(join(directory, 'issuing-key.jws')), key);
+}
+
+/** The vendor's root public key. */
+export async function readRoot({ directory }: Folder): Promise<PublicKey> {
+  return { alg: 'ed25519', bytes: Buffer.from(await readTrimmed(join(directory, 'root.pub')), 'base64url') };
 }

@@ -1,19 +1,10 @@
-import { join } from 'node:path';
-import {
-  decodeReceipt,
-  LIMITS,
-  type PublicKey,
-  type Update,
-  verifyConfiguration,
-  verifyReceipt,
-  verifyUpdate,
-} from '@trefoil/license';
+import { decodeReceipt, LIMITS, type Update, verifyConfiguration, verifyReceipt, verifyUpdate } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { type Issuer, makeUpdate, reissued, returnedVersion } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readTrimmed, writeResult } from '../files.ts';
 import { wholeNumber } from '../terminal.ts';
-import { type Folder, readIssuer, tmrIdOf, withFolder } from './vendor-folder.ts';
+import { type Folder, readIssuer, readRoot, tmrIdOf, withFolder } from './vendor-folder.ts';
 
 interface MoveOptions extends Folder {
   readonly configuration: string;
@@ -82,10 +73,7 @@ export function reissueCommand(): Command {
 
 async function readMove(file: string, options: MoveOptions) {
   const issuer: Issuer = await readIssuer(options);
-  const root: PublicKey = {
-    alg: 'ed25519',
-    bytes: Buffer.from(await readTrimmed(join(options.directory, 'root.pub')), 'base64url'),
-  };
+  const root = await readRoot(options);
   const crypto = nodeCrypto();
   const update: Update = verifyUpdate(crypto, root, await readTrimmed(file, LIMITS.updateBytes));
   const configuration = verifyConfiguration(crypto, issuer.document, await readTrimmed(options.configuration));

@@ -14,7 +14,7 @@ import {
 } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readPassphrase, readTrimmed, writeResult } from '../files.ts';
-import { type Folder, readIssuer, tmrIdOf, withFolder } from './vendor-folder.ts';
+import { type Folder, readIssuer, readRoot, tmrIdOf, withFolder } from './vendor-folder.ts';
 import { reissueCommand, returnCommand } from './vendor-move.ts';
 import { CliError, EXIT, note, print, printable, printJson, table, wholeNumber } from '../terminal.ts';
 
@@ -149,10 +149,7 @@ function issueCommand(): Command {
         terms: await readTerms(options),
         issuedAt: now,
       });
-      const root = {
-        alg: 'ed25519',
-        bytes: Buffer.from(await readTrimmed(join(options.directory, 'root.pub')), 'base64url'),
-      } as const;
+      const root = await readRoot(options);
       await writeResult(
         options.output,
         makeUpdate(issuer, root, configuration, { licenses: [license], serial: now, issuedAt: now }),
