@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
-import { archivedName } from './data-directory.ts';
+import { archivedName, snapshotIndex } from './data-directory.ts';
 import { type Disk, StoreError } from './log-store/index.ts';
 import { segmentNumber } from './log-store/segment.ts';
 
@@ -142,11 +142,6 @@ export class Archive {
     }
     return bytes;
   }
-}
-
-function snapshotIndex(name: string): number | undefined {
-  const digits = /^snapshot-(\d{1,15})$/.exec(name)?.[1];
-  return digits === undefined ? undefined : Number(digits);
 }
 
 function messageOf(error: unknown): string {

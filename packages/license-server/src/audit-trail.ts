@@ -5,7 +5,7 @@ import { zstdDecompress } from 'node:zlib';
 import { type CertifiedEntries, decodeRecord, decodeEntry, type LogRecord, peekSnapshot } from '@trefoil/core';
 import { readFileWithLimit } from '@trefoil/host';
 import { decodeAccept, decodeCertificate, LicenseError } from '@trefoil/license';
-import { ARCHIVE_FOLDER, archivedName, KEPT_DOCUMENTS, snapshotName } from './data-directory.ts';
+import { ARCHIVE_FOLDER, archivedName, KEPT_DOCUMENTS, snapshotIndex, snapshotName } from './data-directory.ts';
 import { Damage } from './log-store/damage.ts';
 import { readSegment } from './log-store/read-segment.ts';
 import { segmentName, segmentNumber } from './log-store/segment.ts';
@@ -159,7 +159,7 @@ class TrailPlace {
   /** Their indexes, newest first. */
   async snapshots(): Promise<number[]> {
     const names = [...(await this.#names('.')), ...(await this.#names(ARCHIVE_FOLDER))];
-    const indexes = names.flatMap((name) => /^snapshot-(\d+)(?:\.zst)?$/.exec(name)?.[1] ?? []).map(Number);
+    const indexes = names.flatMap((name) => snapshotIndex(name.replace(/\.zst$/, '')) ?? []);
     return [...new Set(indexes)].sort((a, b) => b - a);
   }
 

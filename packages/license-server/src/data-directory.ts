@@ -7,6 +7,12 @@ export function snapshotName(index: number): string {
   return `snapshot-${index}`;
 }
 
+/** undefined = it is no snapshot. */
+export function snapshotIndex(name: string): number | undefined {
+  const digits = /^snapshot-(\d{1,15})$/.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
 /** What is no longer needed to go on, but by an auditor. */
 export const ARCHIVE_FOLDER = 'archive';
 

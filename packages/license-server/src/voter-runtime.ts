@@ -15,7 +15,7 @@ import type { FrameConnection } from '@trefoil/link';
 import type { Archive } from './archive.ts';
 import { ConstituentKeeper } from './constituents.ts';
 import type { Disk, LogStore } from './log-store/index.ts';
-import { snapshotName } from './data-directory.ts';
+import { snapshotIndex, snapshotName } from './data-directory.ts';
 
 /** How often the container is compared with the ledger, and the log file looked for. */
 const LOOK_AT_FILES_MS = 1_000;
@@ -165,7 +165,7 @@ export class VoterRuntime implements AsyncDisposable {
   }
 
   /** The store keeps its calls in order, so what is appended from here on goes behind these records in the new file. */
-  #rotate(snapshotIndex: number, records: readonly Uint8Array[]): void {
+  #rotate(rootIndex: number, records: readonly Uint8Array[]): void {
     const { store, disk, archive } = this.parts;
     const begun = store.startSegment();
     const durable = Promise.all([begun, store.append(records)]);
@@ -173,13 +173,12 @@ export class VoterRuntime implements AsyncDisposable {
     durable.catch((error: unknown) => this.#diskFailed(error));
     this.#inOrder(async () => {
       const [segment] = await durable;
-      const { mayGo, alarms } = await archive.keep({ segmentsBefore: segment, snapshotsBefore: snapshotIndex });
+      const { mayGo, alarms } = await archive.keep({ segmentsBefore: segment, snapshotsBefore: rootIndex });
       for (const detail of alarms) this.#effect({ kind: 'alarm', alarm: 'archive', detail });
       if (!mayGo) return;
       await store.dropSegmentsBefore(segment);
       for (const name of await disk.list()) {
-        const index = /^snapshot-(\d+)$/.exec(name)?.[1];
-        if (index !== undefined && Number(index) < snapshotIndex) await disk.remove(name);
+        if ((snapshotIndex(name) ?? Infinity) < rootIndex) await disk.remove(name);
       }
     });
   }
