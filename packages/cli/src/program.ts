@@ -9,6 +9,7 @@ import { evictCommand, updateCommand, writeOffCommand } from './commands/admin.t
 import { borrowCommand, borrowedCommand, extendCommand, giveBackCommand } from './commands/borrow.ts';
 import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
+import { initCommand } from './commands/init.ts';
 import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
@@ -34,6 +35,7 @@ function program(): Command {
     ...[borrowCommand(), borrowedCommand(), extendCommand(), giveBackCommand()],
     ...[rulesCommand(), unnameCommand(), writeOffCommand(), usageCommand(), auditCommand()],
     ...[
+      initCommand(),
       clientCommand(),
       requestCommand(),
       rebindCommand(),

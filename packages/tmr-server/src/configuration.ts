@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
 import { loadConfiguration, logLevels, z } from '@trefoil/host';
@@ -24,6 +25,13 @@ const schema = z.strictObject({
   link: z.strictObject({ authority: z.string().min(1), ...pem }),
   /** Towards clients. `authority`: of client certificates, which are then demanded. */
   client: z.strictObject({ authority: z.string().min(1).optional(), ...pem }),
+  /** The address that both TMR servers share, and the file by which keepalived learns who wants it. */
+  virtualIp: z
+    .strictObject({
+      address: z.string().refine((text) => isIP(text) !== 0, 'is not an IP address'),
+      weightFile: z.string().min(1).default('/run/trefoil/virtual-ip-weight'),
+    })
+    .optional(),
   virtualContainers: z
     .array(
       z.strictObject({

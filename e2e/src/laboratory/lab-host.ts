@@ -1,0 +1,99 @@
+import type { ChildProcess, SpawnOptions } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { trefoilMain } from '../running-group.ts';
+import { type Done, Namespace } from './namespace.ts';
+
+const REPOSITORY = resolve(import.meta.dirname, '../../..');
+
+/**
+ * A host: its own network, processes, name, /run, and a copy of this machine's files, of which only what it changes is kept. What it has
+ * written is there after a power cut.
+ */
+export class LabHost {
+  readonly name: string;
+  readonly address: string;
+  readonly #directory: string;
+  readonly #plugIn: (pid: number) => Promise<void>;
+  #namespace: Namespace | undefined;
+
+  constructor(parts: {
+    readonly name: string;
+    /** With the length of its prefix. */
+    readonly address: string;
+    readonly directory: string;
+    readonly plugIn: (pid: number) => Promise<void>;
+  }) {
+    this.name = parts.name;
+    this.address = parts.address;
+    this.#directory = parts.directory;
+    this.#plugIn = parts.plugIn;
+  }
+
+  get isOn(): boolean {
+    return this.#namespace !== undefined;
+  }
+
+  get namespace(): Namespace {
+    if (this.#namespace === undefined) throw new Error(`${this.name} is off`);
+    return this.#namespace;
+  }
+
+  async powerOn(): Promise<void> {
+    const [files, work, root] = ['files', 'work', 'root'].map((name) => join(this.#directory, name));
+    const program = `#!/bin/sh\nexec ${process.execPath} ${trefoilMain} "$@"\n`;
+    await mkdir(join(files as string, 'usr/local/bin'), { recursive: true });
+    await writeFile(join(files as string, 'usr/local/bin/trefoil'), program, { mode: 0o755 });
+    // An overlay takes no other file systems in: what is read of them is bound.
+    const binds = [...new Set([REPOSITORY, dirname(process.execPath), this.#directory])].map(
+      (path) => `mkdir -p ${root}${path}; mount --bind ${path} ${root}${path}`,
+    );
+    this.#namespace = await Namespace.create(
+      [
+        `hostname ${this.name}`,
+        `mkdir -p ${files} ${work} ${root}`,
+        `mount -t overlay overlay -o lowerdir=/,upperdir=${files},workdir=${work} ${root}`,
+        ...binds,
+        `mount -t proc proc ${root}/proc`,
+        `mount -t sysfs sysfs ${root}/sys`,
+        `mount --rbind /dev ${root}/dev`,
+        `mount -t tmpfs tmpfs ${root}/run`,
+        `mkdir -p ${root}/run/trefoil ${root}/var/lib/trefoil ${root}/etc/trefoil`,
+        'ip link set lo up',
+      ].join('\n'),
+      root,
+    );
+    await this.#plugIn(this.#namespace.pid);
+    await this.#namespace.sh(`ip addr add ${this.address} dev eth0; ip link set eth0 up`);
+  }
+
+  async powerOff(): Promise<void> {
+    const namespace = this.#namespace;
+    this.#namespace = undefined;
+    await namespace?.kill();
+  }
+
+  run(argv: readonly string[], input?: string | Uint8Array): Promise<Done> {
+    return this.namespace.run(argv, input);
+  }
+
+  /** @throws Error with what it said, if it ends with another code than 0 */
+  async trefoil(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(['trefoil', ...args]);
+    if (code !== 0) throw new Error(`${this.name}: trefoil ${args.join(' ')}: ${code}: ${stderr.trim() || stdout}`);
+    return stdout;
+  }
+
+  sh(script: string): Promise<string> {
+    return this.namespace.sh(script);
+  }
+
+  spawn(argv: readonly string[], options?: SpawnOptions): ChildProcess {
+    return this.namespace.spawn(argv, options);
+  }
+
+  /** Its file, as this machine sees it. */
+  file(path: string): string {
+    return join(this.#directory, 'files', path);
+  }
+}

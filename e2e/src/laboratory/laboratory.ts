@@ -1,0 +1,84 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LabHost } from './lab-host.ts';
+import { Namespace } from './namespace.ts';
+
+/** A network of hosts on this machine: namespaces around a switch that is one, too. The machine's own network is left alone. */
+export class Laboratory implements AsyncDisposable {
+  readonly directory: string;
+  readonly #switch: Namespace;
+  readonly hosts = new Map<string, LabHost>();
+
+  private constructor(directory: string, theSwitch: Namespace) {
+    this.directory = directory;
+    this.#switch = theSwitch;
+  }
+
+  static async open(): Promise<Laboratory> {
+    if (process.getuid?.() !== 0) throw new Error('the laboratory makes network namespaces: run it as root');
+    const directory = await mkdtemp(join(tmpdir(), 'trefoil-laboratory-'));
+    const bridge = 'ip link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0; ip link set br0 up';
+    return new Laboratory(directory, await Namespace.create(bridge));
+  }
+
+  /** Powers a new host on, with `address/prefix` on its eth0. */
+  async add(name: string, address: string): Promise<LabHost> {
+    const directory = join(this.directory, name);
+    await mkdir(directory);
+    const host = new LabHost({ name, address, directory, plugIn: (pid) => this.#plugIn(name, pid) });
+    this.hosts.set(name, host);
+    await host.powerOn();
+    return host;
+  }
+
+  host(name: string): LabHost {
+    const found = this.hosts.get(name);
+    if (found === undefined) throw new Error(`no host ${name}`);
+    return found;
+  }
+
+  async #plugIn(name: string, pid: number): Promise<void> {
+    await this.#switch.network(
+      `ip link add ${this.#portOf(name)} type veth peer name eth0 netns ${pid}; ip link set ${this.#portOf(name)} master br0 up`,
+    );
+  }
+
+  /** Of the switch. Names of interfaces are short. */
+  #portOf(name: string): string {
+    return `port-${[...this.hosts.keys()].indexOf(name) + 1}`;
+  }
+
+  /** What goes from the one to the other is lost, until `mend`. @param only e.g. `ip protocol vrrp` */
+  async cut(from: string, to: string, only = ''): Promise<void> {
+    await this.#switch.network(
+      `nft add table bridge cuts; nft 'add chain bridge cuts forward { type filter hook forward priority 0; }'
+      nft 'add rule bridge cuts forward iifname ${this.#portOf(from)} oifname ${this.#portOf(to)} ${only} drop'`,
+    );
+  }
+
+  async mend(): Promise<void> {
+    await this.#switch.network('nft delete table bridge cuts');
+  }
+
+  /** Its cable. */
+  async unplug(name: string): Promise<void> {
+    await this.#switch.network(`ip link set ${this.#portOf(name)} nomaster`);
+  }
+
+  async plugBackIn(name: string): Promise<void> {
+    await this.#switch.network(`ip link set ${this.#portOf(name)} master br0`);
+  }
+
+  async writeFile(name: string, text: string): Promise<string> {
+    const file = join(this.directory, name);
+    await writeFile(file, text);
+    return file;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.hosts.values()].map((host) => host.powerOff()));
+    await this.#switch.kill();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

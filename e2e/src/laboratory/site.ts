@@ -1,0 +1,186 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Laboratory } from './laboratory.ts';
+import type { LabHost } from './lab-host.ts';
+import { Service } from './service.ts';
+
+export const VOTERS = ['license-server-1', 'license-server-2', 'license-server-3'] as const;
+export const LEADERS = ['tmr-server-A', 'tmr-server-B'] as const;
+export type ServerName = (typeof VOTERS)[number] | (typeof LEADERS)[number];
+
+const NETWORK = '10.77.0';
+const VIRTUAL_IP = `${NETWORK}.10`;
+const ADDRESSES: Readonly<Record<ServerName | 'admin' | 'client', string>> = {
+  'license-server-1': `${NETWORK}.1`,
+  'license-server-2': `${NETWORK}.2`,
+  'license-server-3': `${NETWORK}.3`,
+  'tmr-server-A': `${NETWORK}.4`,
+  'tmr-server-B': `${NETWORK}.5`,
+  admin: `${NETWORK}.20`,
+  client: `${NETWORK}.30`,
+};
+
+/** What `trefoil status --json` says. */
+interface Status {
+  readonly redundancy: number;
+  readonly tmrServers: readonly { readonly server: 'A' | 'B'; readonly active: boolean }[];
+  readonly licenseServers: readonly { readonly voting: boolean; readonly lag: number; readonly unanchored: boolean }[];
+}
+
+/** A customer's plant: seven hosts, set up with the commands that the guides tell, the vendor's on the admin's host, too. */
+export class Site implements AsyncDisposable {
+  readonly laboratory: Laboratory;
+  readonly services = new Map<ServerName, Service>();
+
+  private constructor(laboratory: Laboratory) {
+    this.laboratory = laboratory;
+  }
+
+  static async open(): Promise<Site> {
+    const laboratory = await Laboratory.open();
+    const site = new Site(laboratory);
+    try {
+      for (const [name, address] of Object.entries(ADDRESSES)) await laboratory.add(name, `${address}/24`);
+      await site.#plan();
+      await site.#install();
+      for (const name of [...VOTERS, ...LEADERS])
+        site.services.set(name, new Service(site.host(name), name.startsWith('tmr') ? 'tmr-server' : 'license-server'));
+      await Promise.all([...site.services.values()].map((service) => service.start()));
+      for (const name of LEADERS) await site.startKeepalived(name);
+      return site;
+    } catch (error) {
+      await laboratory[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  host(name: string): LabHost {
+    return this.laboratory.host(name);
+  }
+
+  get admin(): LabHost {
+    return this.host('admin');
+  }
+
+  service(name: ServerName): Service {
+    return this.services.get(name) as Service;
+  }
+
+  async #plan(): Promise<void> {
+    await this.admin.trefoil('vendor', 'init-root', '--vendor', 'acme', '--directory', '/root/vendor');
+    const of = (names: readonly ServerName[]): string[] => names.map((name) => ADDRESSES[name]);
+    await this.admin.trefoil(
+      ...['init', '--group', 'plant-7', '--vendor-root', '/root/vendor/root.pub', '--output', '/root/plant-7'],
+      ...['--license-servers', ...of(VOTERS), '--tmr-servers', ...of(LEADERS), '--virtual-ip', `${VIRTUAL_IP}/24`],
+    );
+  }
+
+  async #install(): Promise<void> {
+    const voters = VOTERS.map(async (name, i) => {
+      await this.#unpack(name);
+      const request = await this.host(name).trefoil(
+        'request',
+        '--container',
+        '/var/lib/trefoil/container.tfc',
+        '--name',
+        name,
+      );
+      await this.admin.run(['tee', `/root/${i + 1}.request`], request);
+    });
+    await Promise.all([...voters, ...LEADERS.map((name) => this.#unpack(name))]);
+    const requests = [1, 2, 3].map((n) => `/root/${n}.request`);
+    const output = '/root/configuration.jws';
+    await this.admin.trefoil(
+      ...['vendor', 'configure', ...requests, '--name', 'Plant 7', '--directory', '/root/vendor', '--output', output],
+    );
+    await this.copy('admin', output, [...VOTERS, ...LEADERS], '/etc/trefoil/configuration.jws');
+    await this.copy('admin', '/root/vendor/issuing-key.jws', [...VOTERS, ...LEADERS], '/etc/trefoil/issuing-key.jws');
+    await this.copy('admin', '/root/plant-7/client.json', ['client', 'admin'], '/etc/trefoil/client.json');
+  }
+
+  async #unpack(name: ServerName): Promise<void> {
+    await this.copy('admin', `/root/plant-7/${name}.tar.gz`, [name], `/root/${name}.tar.gz`);
+    await this.host(name).sh(`tar -C / -xzf /root/${name}.tar.gz`);
+  }
+
+  /** As scp does. */
+  async copy(from: string, path: string, to: readonly string[], as: string): Promise<void> {
+    const bytes = await readFile(join(this.host(from).file(path)));
+    await Promise.all(
+      to.map(async (name) => {
+        const { code, stderr } = await this.host(name).run(['sh', '-c', `cat > ${as}`], bytes);
+        if (code !== 0) throw new Error(`${name}: ${as}: ${stderr}`);
+      }),
+    );
+  }
+
+  async startKeepalived(name: (typeof LEADERS)[number]): Promise<void> {
+    await this.host(name).sh('keepalived --log-detail --vrrp --pid /run/keepalived.pid --vrrp_pid /run/vrrp.pid');
+  }
+
+  async vendorRoot(): Promise<string> {
+    return (await this.admin.sh('cat /root/vendor/root.pub')).trim();
+  }
+
+  /** A license of "cad" in service. */
+  async sell(quantity: number, version = 1): Promise<void> {
+    const output = `/root/cad-${version}.update`;
+    await this.admin.trefoil(
+      ...['vendor', 'issue', '--directory', '/root/vendor', '--configuration', '/root/configuration.jws'],
+      ...['--license', 'cad-1', '--license-version', String(version), '--product', 'cad'],
+      ...['--quantity', String(quantity), '--output', output],
+    );
+    await this.admin.trefoil('update', output);
+  }
+
+  /** As after a power cut: what its unit and keepalived's are enabled for. */
+  async powerOn(name: ServerName): Promise<void> {
+    await this.host(name).powerOn();
+    await this.service(name).start();
+    if (name.startsWith('tmr')) await this.startKeepalived(name as (typeof LEADERS)[number]);
+  }
+
+  async status(): Promise<Status> {
+    return JSON.parse(await this.admin.trefoil('status', '--json')) as Status;
+  }
+
+  /** Who leads. */
+  async active(): Promise<(typeof LEADERS)[number]> {
+    const { tmrServers } = await this.status();
+    const leads = tmrServers.find(({ active }) => active);
+    if (leads === undefined) throw new Error('nobody leads');
+    return `tmr-server-${leads.server}`;
+  }
+
+  /** Waits until nothing is missing any more: one of each kind may fail. */
+  async whole(withinMs = 30_000): Promise<void> {
+    const until = performance.now() + withinMs;
+    for (let last = 'nobody answers'; ; ) {
+      const status = await this.status().catch((error: unknown) => String(error));
+      if (typeof status === 'string') last = status;
+      else {
+        const missing = status.licenseServers.filter(({ voting, lag, unanchored }) => !voting || lag > 1 || unanchored);
+        const isWhole = missing.length === 0 && [...this.services.values()].every(({ isRunning }) => isRunning);
+        if (isWhole && status.redundancy === 1) return;
+        last = JSON.stringify(status);
+      }
+      if (performance.now() > until) throw new Error(`the group is not whole again after ${withinMs} ms: ${last}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Who has the virtual IP. */
+  async holders(): Promise<(typeof LEADERS)[number][]> {
+    const has = await Promise.all(
+      LEADERS.map(async (name) => {
+        const host = this.host(name);
+        return host.isOn && (await host.sh('ip -4 -br addr show eth0')).includes(`${VIRTUAL_IP}/`);
+      }),
+    );
+    return LEADERS.filter((_, i) => has[i]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.laboratory[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,40 @@
+import { type LoadHandle } from '../laboratory/load.ts';
+import type { LoadFigures } from '../laboratory/load-process.ts';
+import type { Site } from '../laboratory/site.ts';
+import type { Procedure } from './procedures.ts';
+
+export interface Outcome {
+  readonly procedure: Procedure;
+  readonly figures: LoadFigures | undefined;
+  /** Why it failed, in one line; undefined = no request failed, and the group is whole again. */
+  readonly fault: string | undefined;
+}
+
+/** With some time of normal work before and after. */
+const NORMAL_MS = 500;
+
+/** The procedure while clients work; then the group has to become whole by itself. */
+export async function underLoad(site: Site, load: LoadHandle, procedure: Procedure): Promise<Outcome> {
+  try {
+    await site.whole();
+    load.mark();
+    await pause(NORMAL_MS);
+    await procedure.run(site);
+    await site.whole();
+    await pause(NORMAL_MS);
+    const figures = await load.report();
+    return { procedure, figures, fault: faultOf(figures) };
+  } catch (error) {
+    return { procedure, figures: undefined, fault: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function faultOf({ requests, failures, lost }: LoadFigures): string | undefined {
+  if (requests === 0) return 'no client asked for anything';
+  if (lost > 0) return `${lost} seats were lost`;
+  return failures.length === 0 ? undefined : `${failures.length} requests failed, the first: ${failures[0]}`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

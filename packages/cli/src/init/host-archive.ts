@@ -1,0 +1,26 @@
+import { buffer } from 'node:stream/consumers';
+import { createGzip } from 'node:zlib';
+import { pack } from 'tar-stream';
+import type { HostFolder } from './make-group.ts';
+
+/** Everything before is a folder of the system, with rights that are not ours to change. */
+const OWN_FOLDER = 'etc/trefoil/';
+
+/** What is unpacked on the host with `tar -C / -xzf`: paths, owners and rights are those of the installed files. */
+export async function hostArchive({ files }: HostFolder, mtime: Date): Promise<Buffer> {
+  const tar = pack();
+  const root = { uname: 'root', gname: 'root', uid: 0, gid: 0, mtime };
+  tar.entry({ name: OWN_FOLDER, type: 'directory', mode: 0o755, ...root });
+  // Of the user that the package makes, who alone may read them; unpacked before it is there, they are root's.
+  for (const { path, text, secret } of files)
+    tar.entry(
+      {
+        name: path.slice(1),
+        ...root,
+        ...(secret ? { uname: 'trefoil', gname: 'trefoil', mode: 0o600 } : { mode: 0o644 }),
+      },
+      text,
+    );
+  tar.finalize();
+  return buffer(tar.pipe(createGzip()));
+}

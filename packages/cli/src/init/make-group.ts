@@ -1,0 +1,194 @@
+import { PORTS, ROLES } from '@trefoil/api';
+import { encodeClientFile } from '@trefoil/client';
+import { type Member, sealEnvelope, type TmrServer, toBase64url } from '@trefoil/license';
+import { generateEd25519, nodeCrypto } from '@trefoil/license/node-crypto';
+import type { Identity } from '@trefoil/link';
+import { createAuthority, issueCertificate } from '@trefoil/link/authority';
+import { createKey, type VendorKey } from '@trefoil/vendor';
+import { stringify } from 'yaml';
+import { type Answers, hostOf, parseVirtualIp, portOf, withPort } from './answers.ts';
+import { keepalivedConfiguration } from './keepalived.ts';
+
+/** A file as it is to be on a host. */
+export interface HostFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly text: string;
+  /** Only the servers may read it. */
+  readonly secret: boolean;
+}
+
+export interface HostFolder {
+  /** `license-server-1` … `tmr-server-B` */
+  readonly name: string;
+  readonly host: string;
+  readonly files: readonly HostFile[];
+}
+
+export interface NewGroup {
+  readonly hosts: readonly HostFolder[];
+  readonly admin: VendorKey;
+  readonly linkAuthority: Identity;
+  readonly clientAuthority: Identity;
+  readonly groupDocument: string;
+  readonly clientFile: string;
+}
+
+const ETC = '/etc/trefoil';
+const DATA = '/var/lib/trefoil';
+/** What the vendor sends when he has seen the requests, and every server needs. */
+export const VENDOR_FILES = ['configuration.jws', 'issuing-key.jws'] as const;
+
+/** Keys, certificates, the group document and each host's files. Nothing is written. */
+export async function makeGroup(answers: Answers, vendorRoot: string): Promise<NewGroup> {
+  const admin = createKey();
+  const link = await createAuthority({ name: `Trefoil ${answers.group} link authority` });
+  const client = await createAuthority({ name: `Trefoil ${answers.group} client authority` });
+  const tmrs = answers.tmrServers.map(
+    (address, i): PlannedTmr => ({ id: 'AB'[i] as TmrServer, address, signing: generateEd25519() }),
+  );
+  const members = answers.licenseServers.map((address, i) => ({ member: (i + 1) as Member, address }));
+  const groupDocument = sealEnvelope(nodeCrypto(), 'trefoil-group', groupJson(answers, tmrs, admin), admin);
+  const clientFile = encodeClientFile({
+    group: answers.group,
+    addresses: clientAddresses(answers),
+    authority: client.certificatePem,
+    vendorRoot,
+  });
+  const common: HostFile[] = [
+    shown('client.json', clientFile), // for the commands of whoever is logged in there
+    shown('vendor-root.pub', `${vendorRoot}\n`),
+    shown('group.jws', groupDocument),
+    shown('link-authority.pem', link.certificatePem),
+  ];
+  const linkFiles = async (role: string, address: string): Promise<HostFile[]> =>
+    identityFiles('link', await certificate(link, role, [hostOf(address)], answers));
+  const hosts = [
+    ...members.map(async ({ member, address }) => {
+      const name = ROLES.licenseServer(member);
+      const yaml = shown('license-server.yaml', stringify(licenseServerYaml(member, portOf(address, PORTS.links))));
+      return { name, host: hostOf(address), files: [yaml, ...common, ...(await linkFiles(name, address))] };
+    }),
+    ...tmrs.map(async ({ id, address, signing }) => {
+      const name = ROLES.tmrServer(id);
+      const own = await certificate(client, name, reachedAs(answers, address), answers);
+      const files = [
+        shown('tmr-server.yaml', stringify(tmrServerYaml(id, portOf(address, PORTS.clients), answers))),
+        ...common,
+        ...(await linkFiles(name, address)),
+        ...identityFiles('client', own),
+        { ...shown('tmr.key', `${toBase64url(signing.seed)}\n`), secret: true },
+        ...keepalivedFiles(answers, id),
+      ];
+      return { name, host: hostOf(address), files };
+    }),
+  ];
+  return {
+    hosts: await Promise.all(hosts),
+    admin,
+    linkAuthority: link,
+    clientAuthority: client,
+    groupDocument,
+    clientFile,
+  };
+}
+
+interface PlannedTmr {
+  readonly id: TmrServer;
+  readonly address: string;
+  readonly signing: ReturnType<typeof generateEd25519>;
+}
+
+function groupJson({ group, licenseServers, admin: name }: Answers, tmrs: readonly PlannedTmr[], admin: VendorKey) {
+  return {
+    format: 1,
+    group,
+    version: 1,
+    tmrServers: tmrs.map(({ id, address, signing }) => ({
+      id,
+      alg: 'ed25519',
+      key: toBase64url(signing.key.publicKey.bytes),
+      address: withPort(address, PORTS.clients),
+    })),
+    licenseServers: licenseServers.map((address, i) => ({ member: i + 1, address: withPort(address, PORTS.links) })),
+    admins: [{ name, alg: 'ed25519', key: toBase64url(admin.publicKey.bytes) }],
+  };
+}
+
+/** The virtual IP first: where it is, the group most likely answers. */
+function clientAddresses({ virtualIp, tmrServers }: Answers): string[] {
+  const own = tmrServers.map((address) => withPort(address, PORTS.clients));
+  const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
+  if (virtual === undefined) return own;
+  return [withPort(bracketed(virtual.address), portOf(own[0] as string, PORTS.clients)), ...own];
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+function reachedAs({ virtualIp }: Answers, address: string): string[] {
+  const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
+  return [hostOf(address), ...(virtual === undefined ? [] : [virtual.address])];
+}
+
+function certificate(authority: Identity, role: string, hosts: readonly string[], { certificateDays: days }: Answers) {
+  return issueCertificate(authority, { commonName: role, role, hosts, days });
+}
+
+function shown(name: string, text: string): HostFile {
+  return { path: `${ETC}/${name}`, text, secret: false };
+}
+
+function identityFiles(name: string, identity: Identity): HostFile[] {
+  return [
+    shown(`${name}.crt.pem`, identity.certificatePem),
+    { ...shown(`${name}.key.pem`, identity.privateKeyPem), secret: true },
+  ];
+}
+
+const documents = {
+  configuration: 'configuration.jws',
+  issuingKey: 'issuing-key.jws',
+  vendorRoot: 'vendor-root.pub',
+  group: 'group.jws',
+};
+const link = { authority: 'link-authority.pem', certificate: 'link.crt.pem', key: 'link.key.pem' };
+
+function licenseServerYaml(member: Member, port: number): object {
+  return {
+    member,
+    listen: `0.0.0.0:${port}`,
+    dataDirectory: DATA,
+    link,
+    virtualContainers: [{ ...documents, container: `${DATA}/container.tfc` }],
+  };
+}
+
+function tmrServerYaml(server: TmrServer, port: number, { virtualIp }: Answers): object {
+  return {
+    server,
+    listen: `0.0.0.0:${port}`,
+    dataDirectory: DATA,
+    key: 'tmr.key',
+    link,
+    client: { certificate: 'client.crt.pem', key: 'client.key.pem' },
+    ...(virtualIp !== undefined && { virtualIp: { address: parseVirtualIp(virtualIp)?.address } }),
+    virtualContainers: [documents],
+  };
+}
+
+function keepalivedFiles(answers: Answers, id: TmrServer): HostFile[] {
+  const { virtualIp, tmrServers, interface: device, virtualRouter } = answers;
+  if (virtualIp === undefined) return [];
+  const [own, peer] = id === 'A' ? tmrServers : tmrServers.toReversed();
+  const text = keepalivedConfiguration({
+    id,
+    own: hostOf(own as string),
+    peer: hostOf(peer as string),
+    virtualIp,
+    device,
+    virtualRouter,
+  });
+  return [{ path: '/etc/keepalived/keepalived.conf', text, secret: false }];
+}
