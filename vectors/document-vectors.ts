@@ -6,10 +6,12 @@ import { changed } from './jws.ts';
 export interface DocumentVector {
   readonly description: string;
   readonly type: DocumentType;
-  /** The vendor's root; for all but group documents and requests. */
+  /** The vendor's root; for all but what customers sign. */
   readonly root?: { readonly alg: string; readonly key: string };
   /** For what an issuing key signs; an update brings its own. */
   readonly issuingKey?: string;
+  /** For what an admin signs: the group document that names him. */
+  readonly group?: string;
   readonly why?: string;
   readonly document: string;
 }
@@ -27,6 +29,10 @@ export function rooted(type: DocumentType, description: string, document: string
 
 export function own(type: DocumentType, description: string, document: string): DocumentVector {
   return { description, type, document };
+}
+
+export function ordered(type: DocumentType, description: string, document: string): DocumentVector {
+  return { description, type, group: acme.group.text, document };
 }
 
 /** Changes of one document, each properly signed by `key`: name → code, what is wrong, changed fields. */

@@ -1,6 +1,6 @@
 import { toBase64url } from '@trefoil/license';
 import { seedKey } from '@trefoil/license/fixtures';
-import { bent, issued, own, rooted, type Vectors } from './document-vectors.ts';
+import { bent, issued, ordered, own, rooted, type Vectors } from './document-vectors.ts';
 import { acme, single, tokens } from './grants.ts';
 import { invalidTerms } from './invalid-terms.ts';
 import { headerOf, payloadText, sealText } from './jws.ts';
@@ -19,6 +19,12 @@ const request = sealText(
     sealingKey: toBase64url(new Uint8Array(32).fill(9)),
   }),
   container,
+);
+
+const handOver = sealText(
+  headerOf('trefoil-hand-over', acme.admin),
+  JSON.stringify({ format: 1, set: toBase64url(acme.configuration.set), epoch: 82_906 }),
+  acme.admin,
 );
 
 const update = acme.update([acme.license(), acme.license({ id: 'mesh-1', product: 'mesh', tmrId: 2 })]);
@@ -46,6 +52,7 @@ export function validDocuments(): Vectors {
     update: rooted('trefoil-update', 'two licenses with three constituents each', update),
     group: own('trefoil-group', 'five servers and an admin', acme.group.text),
     request: own('trefoil-request', 'a software container asks to join', request),
+    'hand-over': ordered('trefoil-hand-over', 'an admin has the other TMR server lead', handOver),
   };
 }
 
@@ -58,6 +65,7 @@ export function invalidDocuments(): Vectors {
     ...invalidUpdates(),
     ...invalidGroups(),
     ...invalidRequests(),
+    ...invalidOrders(),
   };
 }
 
@@ -171,5 +179,18 @@ function invalidRequests(): Vectors {
       'request-by-another': ['unknown-key', 'signed by a key that it does not name', {}],
     }),
     ...bent(valid, container, { 'request-kind': ['malformed', 'a kind that does not exist', { kind: 'paper' }] }),
+  };
+}
+
+function invalidOrders(): Vectors {
+  const valid = ordered('trefoil-hand-over', '', handOver);
+  return {
+    ...bent(valid, seedKey('stranger'), {
+      'hand-over-by-a-stranger': ['unknown-key', 'signed by nobody whom the group document names', {}],
+    }),
+    ...bent(valid, acme.admin, {
+      'hand-over-epoch-0': ['malformed', 'an epoch that nobody leads', { epoch: 0 }],
+      'hand-over-to-whom': ['malformed', 'a field that is none', { to: 'B' }],
+    }),
   };
 }

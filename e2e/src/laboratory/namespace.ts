@@ -25,7 +25,8 @@ export class Namespace {
 
   /** `script` runs first, in sh, with what it mounts seen inside only; `root`: where it has put the root of those inside. */
   static async create(script: string, root = '/'): Promise<Namespace> {
-    const program = `${script}\necho ready\nexec chroot ${root} cat >/dev/null`;
+    // A shell, for it takes leave of those whose parents have ended.
+    const program = `${script}\necho ready\nexec chroot ${root} sh -c 'cat >/dev/null; exit 0'`;
     const flags = ['--mount', '--uts', '--net', '--pid', '--fork', '--kill-child', '--propagation', 'private'];
     const holder = spawn('unshare', [...flags, 'sh', '-euc', program], { stdio: ['pipe', 'pipe', 'pipe'] });
     let complaint = '';

@@ -23,7 +23,8 @@ const ADDRESSES: Readonly<Record<ServerName | 'admin' | 'client', string>> = {
 /** What `trefoil status --json` says. */
 interface Status {
   readonly redundancy: number;
-  readonly tmrServers: readonly { readonly server: 'A' | 'B'; readonly active: boolean }[];
+  readonly tmrServers: readonly { readonly server: 'A' | 'B'; readonly active: boolean; readonly heard: boolean }[];
+  readonly alarms: readonly string[];
   readonly licenseServers: readonly { readonly voting: boolean; readonly lag: number; readonly unanchored: boolean }[];
 }
 
@@ -115,7 +116,8 @@ export class Site implements AsyncDisposable {
   }
 
   async startKeepalived(name: (typeof LEADERS)[number]): Promise<void> {
-    await this.host(name).sh('keepalived --log-detail --vrrp --pid /run/keepalived.pid --vrrp_pid /run/vrrp.pid');
+    const flags = '--dont-fork --log-console --log-detail --vrrp --pid /run/keepalived.pid --vrrp_pid /run/vrrp.pid';
+    await this.host(name).sh(`keepalived ${flags} >> /var/log/keepalived.log 2>&1 &`);
   }
 
   async vendorRoot(): Promise<string> {
@@ -152,6 +154,15 @@ export class Site implements AsyncDisposable {
     return `tmr-server-${leads.server}`;
   }
 
+  /** Asks again and again: for what happens by itself. */
+  async eventually(what: string, holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
+    const until = performance.now() + withinMs;
+    while (!(await holds())) {
+      if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   /** Waits until nothing is missing any more: one of each kind may fail. */
   async whole(withinMs = 30_000): Promise<void> {
     const until = performance.now() + withinMs;
@@ -161,7 +172,7 @@ export class Site implements AsyncDisposable {
       else {
         const missing = status.licenseServers.filter(({ voting, lag, unanchored }) => !voting || lag > 1 || unanchored);
         const isWhole = missing.length === 0 && [...this.services.values()].every(({ isRunning }) => isRunning);
-        if (isWhole && status.redundancy === 1) return;
+        if (isWhole && status.redundancy === 1 && status.tmrServers.every(({ heard }) => heard)) return;
         last = JSON.stringify(status);
       }
       if (performance.now() > until) throw new Error(`the group is not whole again after ${withinMs} ms: ${last}`);

@@ -66,6 +66,42 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
+    name: 'planned-switch',
+    says: 'a planned switch to the other TMR server, there and back',
+    aimMs: 50,
+    run: async (site) => {
+      for (const _ of ['there', 'back']) {
+        const [leads, holds] = [await site.active(), await site.holders()];
+        await site.admin.trefoil('switch', '--admin-key', '/root/plant-7/admin/admin.key.pem');
+        if ((await site.active()) === leads) throw new Error(`${leads} leads on`);
+        // Who has just given it away may have it again by now.
+        await site.eventually('the virtual IP moves along', async () => {
+          const now = await site.holders();
+          return now.length === 1 && now[0] !== holds[0];
+        });
+      }
+    },
+  },
+  {
+    name: 'keepalived-killed',
+    says: 'keepalived is killed where the virtual IP is, which leaves it there',
+    aimMs: 50,
+    run: async (site) => {
+      const [first] = await site.holders();
+      if (first === undefined) throw new Error('nobody holds the virtual IP');
+      // Its child would clean up, were it not stopped first.
+      await site
+        .host(first)
+        .sh('kill -STOP $(cat /run/vrrp.pid); kill -9 $(cat /run/keepalived.pid) $(cat /run/vrrp.pid)');
+      await site.eventually('both hold the virtual IP', async () => (await site.holders()).length === 2);
+      await site.eventually('and it is an alarm', async () =>
+        (await site.status()).alarms.some((alarm) => alarm.includes('both TMR servers hold the virtual IP')),
+      );
+      await site.startKeepalived(first);
+      await site.eventually('one holds it again', async () => (await site.holders()).length === 1);
+    },
+  },
+  {
     name: 'rolling-restart',
     says: 'all five are restarted, one after the other',
     run: async (site) => {

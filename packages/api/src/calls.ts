@@ -18,6 +18,7 @@ export const METHODS = [
   'getRules',
   'tryRules',
   'getUsage',
+  'handOver',
 ] as const;
 export type Method = (typeof METHODS)[number];
 

@@ -14,6 +14,7 @@ import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
 import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
+import { switchCommand } from './commands/switch.ts';
 import { usageCommand } from './commands/usage.ts';
 import { vendorCommand } from './commands/vendor.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -36,6 +37,7 @@ function program(): Command {
     ...[rulesCommand(), unnameCommand(), writeOffCommand(), usageCommand(), auditCommand()],
     ...[
       initCommand(),
+      switchCommand(),
       clientCommand(),
       requestCommand(),
       rebindCommand(),

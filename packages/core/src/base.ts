@@ -7,7 +7,7 @@ import {
   type LogPromise,
   type Member,
 } from '@trefoil/license';
-import type { Signed } from './messages.ts';
+import type { Signed } from './signed.ts';
 
 /**
  * Which log a new epoch builds on (PROTOCOL §4.3), computed by the TMR server and again by every license server, which is why

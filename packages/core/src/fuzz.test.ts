@@ -9,10 +9,10 @@ import {
   decodeToVoter,
   encodeToProposer,
   encodeToVoter,
-  type Signed,
   type ToProposer,
   type ToVoter,
 } from './messages.ts';
+import type { Signed } from './signed.ts';
 import { decodeRecord, encodeRecord, type LogRecord } from './records.ts';
 
 const refuses = errorsOf('LicenseError');
@@ -23,7 +23,7 @@ const entries = { kind: 'entries', from: 7, entries: [bytes(50), bytes(3)], cert
 const snapshot = { kind: 'snapshot', bytes: bytes(30) } as const;
 
 const TO_VOTER: readonly ToVoter[] = [
-  { kind: 'beat', epoch: 3, heard: 7, clients: 2 },
+  { kind: 'beat', epoch: 3, heard: 7, clients: 2, holdsVirtualIp: true },
   { kind: 'prepare', prepare: signed },
   {
     ...{ kind: 'propose', epoch: 3, index: 8, head: bytes(32), signature: bytes(64), entry: bytes(90), certificate },
@@ -36,6 +36,7 @@ const TO_VOTER: readonly ToVoter[] = [
   { kind: 'rejoin', member: 2, rejoin: signed },
   { kind: 'knownAs', incarnation: bytes(16) },
   { kind: 'shown', vote: signed },
+  { kind: 'resign', epoch: 3 },
 ];
 
 const TO_PROPOSER: readonly ToProposer[] = [
@@ -56,7 +57,7 @@ const TO_PROPOSER: readonly ToProposer[] = [
       rejoins: [signed, signed],
       withholding: 'why',
     },
-    unanchored: true,
+    ...{ unanchored: true, heard: ['A', 'B'], holdVirtualIp: ['B'] },
   },
   { kind: 'vote', vote: signed, logClock: 12 },
   { kind: 'promise', promise: signed, certificate, tail: bytes(20) },

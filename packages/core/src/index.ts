@@ -17,6 +17,8 @@ export { DAY_MS, usageOf } from './ledger/usage.ts';
 export type { DayUsage } from './ledger/usage-records.ts';
 export * from './limits.ts';
 export * from './messages.ts';
+export { type Signed } from './signed.ts';
+export * from './voter-status.ts';
 export * from './proposer/state.ts';
 export { activeElsewhere } from './proposer/queue.ts';
 export { encodeWitness, takeWitness } from './proposer/witness.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { LicenseError, type Member } from '@trefoil/license';
+import { LicenseError, type Member, type TmrServer } from '@trefoil/license';
 import fc from 'fast-check';
 import { LIMITS } from './limits.ts';
 import {
@@ -33,7 +33,7 @@ const entries = shape({
 const snapshot = shape({ kind: kind('snapshot'), bytes });
 
 const toVoter: fc.Arbitrary<ToVoter> = fc.oneof(
-  shape({ kind: kind('beat'), epoch: u64, heard: fc.nat(7), clients: u32 }),
+  shape({ kind: kind('beat'), epoch: u64, heard: fc.nat(7), clients: u32, holdsVirtualIp: fc.boolean() }),
   shape({ kind: kind('prepare'), prepare: signed }),
   shape({
     kind: kind('propose'),
@@ -47,6 +47,7 @@ const toVoter: fc.Arbitrary<ToVoter> = fc.oneof(
   shape({ kind: kind('rejoin'), member, rejoin: signed }),
   shape({ kind: kind('knownAs'), incarnation: exactly(16) }),
   shape({ kind: kind('shown'), vote: signed }),
+  shape({ kind: kind('resign'), epoch: u64 }),
 );
 
 const toProposer: fc.Arbitrary<ToProposer> = fc.oneof(
@@ -58,6 +59,8 @@ const toProposer: fc.Arbitrary<ToProposer> = fc.oneof(
       rejoins: fc.array(signed, { maxLength: LIMITS.rejoinsShown }),
       withholding: fc.string({ maxLength: 50 }),
       unanchored: fc.boolean(),
+      heard: fc.subarray<TmrServer>(['A', 'B']),
+      holdVirtualIp: fc.subarray<TmrServer>(['A', 'B']),
     },
   }),
   shape({ kind: kind('vote'), vote: signed, logClock: u64 }),

@@ -1,6 +1,5 @@
 import {
   INCARNATION_BYTES,
-  LicenseError,
   malformed,
   type Member,
   Reader,
@@ -9,26 +8,20 @@ import {
   Writer,
 } from '@trefoil/license';
 import { LIMITS } from './limits.ts';
-
-/** A statement and its signature, as they travel. */
-export interface Signed {
-  readonly bytes: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-/** The statement in a signed text, or undefined: what somebody signs may still be anything. */
-export function parsed<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | undefined {
-  try {
-    return decode(bytes);
-  } catch (error) {
-    if (error instanceof LicenseError) return undefined;
-    throw error;
-  }
-}
+import { MAX_CERTIFICATE_BYTES, readMany, readSigned, type Signed, writeSigned } from './signed.ts';
+import { readStatus, type VoterStatus, writeStatus } from './voter-status.ts';
 
 /** What a TMR server says to a license server (PROTOCOL §1.3). */
 export type ToVoter =
-  | { readonly kind: 'beat'; readonly epoch: number; readonly heard: number; readonly clients: number }
+  | {
+      readonly kind: 'beat';
+      readonly epoch: number;
+      readonly heard: number;
+      readonly clients: number;
+      readonly holdsVirtualIp: boolean;
+    }
+  /** It leads this epoch no longer, by its own decision (PROTOCOL §4.8). */
+  | { readonly kind: 'resign'; readonly epoch: number }
   | { readonly kind: 'prepare'; readonly prepare: Signed }
   | {
       readonly kind: 'propose';
@@ -83,27 +76,6 @@ export type ToProposer =
   | EntriesMessage
   | { readonly kind: 'snapshot'; readonly bytes: Uint8Array };
 
-export interface VoterStatus {
-  readonly kind: 'status';
-  readonly promised: number;
-  readonly logEpoch: number;
-  readonly certifiedIndex: number;
-  readonly lastIndex: number;
-  readonly certificate: Uint8Array;
-  readonly logClock: number;
-  readonly wallMs: number;
-  /** ms since the owner of `promised` was heard; NEVER_HEARD when its link is closed. */
-  readonly ownerSilentMs: number;
-  readonly incarnations: readonly [Uint8Array, Uint8Array, Uint8Array];
-  /** REJOINs of this start, each for peers that know it by another one; none before the first is signed. */
-  readonly rejoins: readonly Signed[];
-  /** '' = votes. */
-  readonly withholding: string;
-  readonly unanchored: boolean;
-}
-
-export const NEVER_HEARD = 0xffff_ffff;
-
 export const REFUSALS = [
   'stale-epoch', // promised to a higher one
   'active-lives',
@@ -134,6 +106,7 @@ const TO_VOTER = [
   'rejoin',
   'shown',
   'knownAs',
+  'resign',
 ] as const;
 const TO_PROPOSER = [
   'status',
@@ -147,13 +120,17 @@ const TO_PROPOSER = [
   'asked',
 ] as const;
 
-const MAX = { statement: 1024, certificate: 4096, snapshot: 1024 * 1024 * 1024 } as const;
+const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
 
 export function encodeToVoter(message: ToVoter): Uint8Array {
   const writer = new Writer().u8(TO_VOTER.indexOf(message.kind));
   switch (message.kind) {
     case 'beat':
-      writer.u64(message.epoch).u8(message.heard).u32(message.clients);
+      writer
+        .u64(message.epoch)
+        .u8(message.heard)
+        .u32(message.clients)
+        .u8(message.holdsVirtualIp ? 1 : 0);
       break;
     case 'prepare':
       writeSigned(writer, message.prepare);
@@ -184,6 +161,9 @@ export function encodeToVoter(message: ToVoter): Uint8Array {
     case 'shown':
       writeSigned(writer, message.vote);
       break;
+    case 'resign':
+      writer.u64(message.epoch);
+      break;
   }
   return writer.done();
 }
@@ -198,7 +178,10 @@ export function decodeToVoter(bytes: Uint8Array): ToVoter {
 function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
   switch (kind) {
     case 'beat':
-      return { kind, epoch: reader.u64(), heard: reader.u8(), clients: reader.u32() };
+      return {
+        ...{ kind, epoch: reader.u64(), heard: reader.u8(), clients: reader.u32() },
+        holdsVirtualIp: reader.code(0, 1, 'flag') === 1,
+      };
     case 'prepare':
       return { kind, prepare: readSigned(reader) };
     case 'propose':
@@ -209,15 +192,15 @@ function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
         head: reader.raw(32),
         signature: reader.raw(SIGNATURE_BYTES),
         entry: reader.bytes(LIMITS.entryBytes),
-        certificate: reader.bytes(MAX.certificate),
+        certificate: reader.bytes(MAX_CERTIFICATE_BYTES),
         justification: readMany(reader, reader.code(0, 3, 'count'), readSigned),
       };
     case 'certified':
-      return { kind, certificate: reader.bytes(MAX.certificate) };
+      return { kind, certificate: reader.bytes(MAX_CERTIFICATE_BYTES) };
     case 'entries':
       return readEntries(reader);
     case 'snapshot':
-      return { kind, bytes: reader.bytes(MAX.snapshot) };
+      return { kind, bytes: reader.bytes(MAX_SNAPSHOT_BYTES) };
     case 'fetch':
       return { kind, from: reader.u64() };
     case 'rejoin':
@@ -226,6 +209,8 @@ function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
       return { kind, incarnation: reader.raw(INCARNATION_BYTES) };
     case 'shown':
       return { kind, vote: readSigned(reader) };
+    case 'resign':
+      return { kind, epoch: reader.u64() };
   }
 }
 
@@ -282,7 +267,7 @@ function readToProposer(reader: Reader, kind: ToProposer['kind']): ToProposer {
       return {
         kind,
         promise: readSigned(reader),
-        certificate: reader.bytes(MAX.certificate),
+        certificate: reader.bytes(MAX_CERTIFICATE_BYTES),
         tail: reader.bytes(LIMITS.entryBytes),
       };
     case 'refused':
@@ -299,50 +284,8 @@ function readToProposer(reader: Reader, kind: ToProposer['kind']): ToProposer {
     case 'entries':
       return readEntries(reader);
     case 'snapshot':
-      return { kind, bytes: reader.bytes(MAX.snapshot) };
+      return { kind, bytes: reader.bytes(MAX_SNAPSHOT_BYTES) };
   }
-}
-
-function writeStatus(writer: Writer, status: VoterStatus): void {
-  writer
-    .u64(status.promised)
-    .u64(status.logEpoch)
-    .u64(status.certifiedIndex)
-    .u64(status.lastIndex)
-    .bytes(status.certificate)
-    .u64(status.logClock)
-    .u64(status.wallMs)
-    .u32(status.ownerSilentMs);
-  for (const incarnation of status.incarnations) writer.raw(incarnation);
-  writer.u8(status.rejoins.length);
-  for (const rejoin of status.rejoins) writeSigned(writer, rejoin);
-  writer.text(status.withholding).u8(status.unanchored ? 1 : 0);
-}
-
-function readStatus(reader: Reader): VoterStatus {
-  return {
-    kind: 'status',
-    promised: reader.u64(),
-    logEpoch: reader.u64(),
-    certifiedIndex: reader.u64(),
-    lastIndex: reader.u64(),
-    certificate: reader.bytes(MAX.certificate),
-    logClock: reader.u64(),
-    wallMs: reader.u64(),
-    ownerSilentMs: reader.u32(),
-    incarnations: [reader.raw(INCARNATION_BYTES), reader.raw(INCARNATION_BYTES), reader.raw(INCARNATION_BYTES)],
-    rejoins: readMany(reader, reader.code(0, LIMITS.rejoinsShown, 'count'), readSigned),
-    withholding: reader.text(1024),
-    unanchored: reader.code(0, 1, 'flag') === 1,
-  };
-}
-
-export function writeSigned(writer: Writer, signed: Signed): Writer {
-  return writer.bytes(signed.bytes).raw(signed.signature);
-}
-
-export function readSigned(reader: Reader): Signed {
-  return { bytes: reader.bytes(MAX.statement), signature: reader.raw(SIGNATURE_BYTES) };
 }
 
 const LENGTH_BYTES = 4;
@@ -364,11 +307,5 @@ function readEntries(reader: Reader): EntriesMessage {
     if (room < 0) throw malformed(`entries of more than ${LIMITS.chunkBytes} bytes`);
     return entry;
   });
-  return { kind: 'entries', from, entries, certificate: reader.bytes(MAX.certificate) };
-}
-
-function readMany<T>(reader: Reader, count: number, read: (reader: Reader) => T): T[] {
-  const items: T[] = [];
-  for (let i = 0; i < count; i++) items.push(read(reader));
-  return items;
+  return { kind: 'entries', from, entries, certificate: reader.bytes(MAX_CERTIFICATE_BYTES) };
 }

@@ -1,6 +1,6 @@
 import { INCARNATION_BYTES, type Member, Reader, readMember, Writer } from '@trefoil/license';
 import { LIMITS } from './limits.ts';
-import { readSigned, type Signed, writeSigned } from './messages.ts';
+import { readSigned, type Signed, writeSigned } from './signed.ts';
 
 /** The records of a license server's log file: everything durable it has, in the order in which it happened (PROTOCOL §1.4). */
 export type LogRecord =

@@ -1,7 +1,7 @@
 import { type Accept, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
 import { type Entry, decodeEntry, genesisHead, headAfter, OtherRules, RULES_VERSION } from './entry.ts';
 import { applyEntry } from './ledger/apply.ts';
-import { parsed } from './messages.ts';
+import { parsed } from './signed.ts';
 import { LedgerRoot } from './ledger/root.ts';
 import { emptyLedger, type Ledger, type LedgerContext } from './ledger/state.ts';
 

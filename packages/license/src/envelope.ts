@@ -18,7 +18,8 @@ export type DocumentType =
   | 'trefoil-constituent'
   | 'trefoil-update'
   | 'trefoil-group'
-  | 'trefoil-request';
+  | 'trefoil-request'
+  | 'trefoil-hand-over';
 
 const JWS_ALG: Record<Algorithm, string> = { ed25519: 'Ed25519', p256: 'ES256' };
 

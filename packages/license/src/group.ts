@@ -101,3 +101,26 @@ export function verifyContainerRequest(crypto: Crypto, text: string): ContainerR
   checkEnvelope(crypto, envelope, request.signingKey); // shows that it holds the key
   return request;
 }
+
+/** An admin's order to the TMR server that leads this epoch: the other one shall lead (PROTOCOL §4.8, FORMATS §2.10). */
+export interface HandOverOrder {
+  readonly set: Uint8Array;
+  /** It is of use in this one only, so it can't be sent again. */
+  readonly epoch: number;
+  /** Who has signed it. */
+  readonly admin: string;
+  readonly text: string;
+}
+
+/** @throws LicenseError */
+export function verifyHandOver(crypto: Crypto, group: GroupDocument, text: string): HandOverOrder {
+  const envelope = readEnvelope(text, 'trefoil-hand-over');
+  const fields = new Fields(envelope.payload, '');
+  fields.integer('format', 1, 1);
+  const order = { set: fields.bytes('set', 16), epoch: fields.integer('epoch', 1, Number.MAX_SAFE_INTEGER) };
+  fields.end();
+  const admin = group.admins.find(({ key }) => keyId(crypto, key) === envelope.keyId);
+  if (admin === undefined) throw new LicenseError('unknown-key', 'not signed by an admin of this group');
+  checkEnvelope(crypto, envelope, admin.key);
+  return { ...order, admin: admin.name, text };
+}

@@ -9,7 +9,7 @@ import type { Algorithm, PublicKey } from './crypto.ts';
 import { verifyConfiguration, verifyConstituent, verifyIssuingKey, verifyLicense, verifyUpdate } from './documents.ts';
 import type { DocumentType } from './envelope.ts';
 import { decodeGrantBundle, verifyGrant } from './grant-bundle.ts';
-import { verifyContainerRequest, verifyGroupDocument } from './group.ts';
+import { verifyContainerRequest, verifyGroupDocument, verifyHandOver } from './group.ts';
 import { merklePath, merkleTree, verifyMerklePath } from './merkle.ts';
 import { nodeCrypto } from './node-crypto.ts';
 import { decodeOutcome, encodeOutcome } from './outcomes.ts';
@@ -72,11 +72,12 @@ interface DocumentVector {
   readonly type: DocumentType;
   readonly root?: RootJson;
   readonly issuingKey?: string;
+  readonly group?: string;
   readonly why?: string;
   readonly document: string;
 }
 
-function verifyDocument({ type, root, issuingKey, document }: DocumentVector): { readonly text: string } {
+function verifyDocument({ type, root, issuingKey, group, document }: DocumentVector): { readonly text: string } {
   const rootKey = (): PublicKey => keyOf(root as RootJson);
   const issuing = () => verifyIssuingKey(crypto, rootKey(), issuingKey as string);
   switch (type) {
@@ -94,6 +95,8 @@ function verifyDocument({ type, root, issuingKey, document }: DocumentVector): {
       return verifyGroupDocument(crypto, document);
     case 'trefoil-request':
       return verifyContainerRequest(crypto, document);
+    case 'trefoil-hand-over':
+      return verifyHandOver(crypto, verifyGroupDocument(crypto, group as string), document);
   }
 }
 

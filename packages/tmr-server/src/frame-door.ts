@@ -13,6 +13,8 @@ import {
   GetLicenseRequestSchema,
   GetRulesReplySchema,
   GetRulesRequestSchema,
+  HandOverReplySchema,
+  HandOverRequestSchema,
   ListLicensesReplySchema,
   ListLicensesRequestSchema,
   ListSessionsReplySchema,
@@ -101,6 +103,8 @@ class ClientCalls {
         return this.#watch(frame);
       case 'awaitTurn':
         return this.#awaitTurn(frame);
+      case 'handOver':
+        return this.#handOver(frame);
       default:
         this.#reply('reply', frame, read(this.#service, frame));
     }
@@ -140,6 +144,21 @@ class ClientCalls {
       this.#reply('reply', frame, toBinary(AwaitTurnReplySchema, reply));
     });
     if (!answered) this.#watches.set(frame.call, stop);
+  }
+
+  #handOver(frame: CallFrame): void {
+    const request = parse(HandOverRequestSchema, frame.body);
+    this.#open++;
+    void this.#service
+      .handOver(request)
+      .then(
+        (reply) => this.#reply('reply', frame, toBinary(HandOverReplySchema, reply)),
+        (error: unknown) => {
+          if (!(error instanceof ServiceError)) throw error;
+          this.#fail(frame, error.message);
+        },
+      )
+      .finally(() => this.#open--);
   }
 
   #stopWatch(call: number): void {
@@ -193,6 +212,7 @@ function read(service: Service, { method, body }: CallFrame): Uint8Array {
     case 'submit':
     case 'watch':
     case 'awaitTurn':
+    case 'handOver':
       throw new Error(`${method} is served elsewhere`);
   }
 }

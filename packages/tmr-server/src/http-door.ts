@@ -18,6 +18,8 @@ const CODES = {
   malformed: Code.InvalidArgument,
   'not-found': Code.NotFound,
   'too-many': Code.ResourceExhausted,
+  'not-allowed': Code.PermissionDenied,
+  'not-now': Code.FailedPrecondition,
 } as const;
 
 /** The same service over HTTP/2 and HTTP/1.1, as Connect, gRPC, gRPC-Web or JSON: for every other language and for curl. */
@@ -36,6 +38,7 @@ export function serveHttp(service: Service): HttpHandler {
       getRules: (request) => guarded(() => service.getRules(request)),
       getUsage: (request) => guarded(() => service.getUsage(request)),
       tryRules: (request) => guarded(() => service.tryRules(request)),
+      handOver: (request) => service.handOver(request).catch(refused),
       awaitTurn: (request, context) => awaitTurn(service, request, context.signal),
       watch: (request, context) => watch(service, request, context.signal),
     });
@@ -48,9 +51,13 @@ function guarded<T>(serve: () => T): T {
   try {
     return serve();
   } catch (error) {
-    if (error instanceof ServiceError) throw new ConnectError(error.message, CODES[error.code]);
-    throw error;
+    return refused(error);
   }
+}
+
+function refused(error: unknown): never {
+  if (error instanceof ServiceError) throw new ConnectError(error.message, CODES[error.code]);
+  throw error;
 }
 
 function awaitTurn(service: Service, request: AwaitTurnRequest, signal: AbortSignal): Promise<AwaitTurnReply> {

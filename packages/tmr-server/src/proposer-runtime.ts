@@ -103,6 +103,20 @@ export class ProposerRuntime implements AsyncDisposable {
     this.handle({ kind: 'command', token, bytes, priority, deadlineMs, stuck });
   }
 
+  /** Lets the other one lead (PROTOCOL §4.8). False: it leads on, for the open entry is not certified in time. */
+  async handOver(withinMs: number): Promise<boolean> {
+    this.handle({ kind: 'handOver' });
+    if (this.proposer.role !== 'leading') return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watcher = (event: object): void => void ('role' in event && resolve());
+    this.watchers.add(watcher);
+    const callOff = this.#parts.clock.later(withinMs, resolve);
+    await promise;
+    callOff();
+    this.watchers.delete(watcher);
+    return this.proposer.role !== 'leading';
+  }
+
   handle(event: ProposerEvent): void {
     if (this.#stopped) return;
     this.#queue.push(event);

@@ -13,6 +13,7 @@ import {
   systemClock,
   systemRandom,
 } from '@trefoil/host';
+import { otherIsHeard } from '@trefoil/core';
 import { bytesKey, equalBytes, type SigningKey, toBase64url } from '@trefoil/license';
 import { listen } from '@trefoil/link/listen';
 import type { TmrServerConfiguration } from './configuration.ts';
@@ -24,7 +25,11 @@ import { proposerMetrics } from './metrics.ts';
 import { ProposerRuntime } from './proposer-runtime.ts';
 import { Service } from './service.ts';
 import { Turns } from './turns.ts';
+import { VirtualIp } from './virtual-ip.ts';
 import { WitnessFile } from './witness-file.ts';
+
+/** Within the time that a stop may take. */
+const STOP_HAND_OVER_MS = 1_000;
 
 /** Builds a TMR server: proposers, links to the license servers, then the door for clients. */
 export async function startTmrServer(configuration: TmrServerConfiguration, running: Running): Promise<void> {
@@ -47,13 +52,17 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
   await connectLicenseServers(configuration, runtimes, running, log);
   const metrics = createMetrics();
   proposerMetrics(metrics, runtimes.values());
-  const listenerPort = await openDoor(configuration, runtimes, running, log);
+  const virtualIp = await startVirtualIp(configuration, runtimes, running, log);
+  const listenerPort = await openDoor(configuration, { runtimes, virtualIp }, running, log);
   const health = await startHealthServer({
     ...configuration.health,
     metrics,
     reasonsNotReady: () => [...runtimes.values()].flatMap(reasonsNotReady),
   });
   running.resources.use(health);
+  // The first to go: while the doors are still open, the other one takes over.
+  running.resources.defer(() => handOver(runtimes.values(), virtualIp));
+  await virtualIp?.want();
   log.info({ port: listenerPort, healthPort: health.port, virtualContainers: runtimes.size }, 'ready');
 }
 
@@ -94,13 +103,39 @@ async function connectLicenseServers(
     running.resources.use(new LicenseServerLink({ member, address, identity, authorityPem, runtimes, log }));
 }
 
-async function openDoor(
-  configuration: TmrServerConfiguration,
+async function startVirtualIp(
+  { virtualIp }: TmrServerConfiguration,
   runtimes: ReadonlyMap<string, ProposerRuntime>,
   running: Running,
   log: Log,
+): Promise<VirtualIp | undefined> {
+  if (virtualIp === undefined) return undefined;
+  const parts = { ...virtualIp, runtimes: [...runtimes.values()], clock: systemClock, log };
+  return running.resources.use(await VirtualIp.start(parts));
+}
+
+/** A stop is a planned switch, where there is somebody to switch to. */
+async function handOver(runtimes: Iterable<ProposerRuntime>, virtualIp: VirtualIp | undefined): Promise<void> {
+  const now = { monotonicMs: systemClock.monotonicMs(), wallMs: systemClock.wallMs() };
+  const leading = [...runtimes].filter(({ proposer }) => proposer.role === 'leading' && otherIsHeard(proposer, now));
+  await Promise.all(leading.map((runtime) => runtime.handOver(STOP_HAND_OVER_MS)));
+  if (leading.length > 0) await virtualIp?.giveAway();
+}
+
+async function openDoor(
+  configuration: TmrServerConfiguration,
+  { runtimes, virtualIp }: { runtimes: ReadonlyMap<string, ProposerRuntime>; virtualIp: VirtualIp | undefined },
+  running: Running,
+  log: Log,
 ): Promise<number> {
-  const service = new Service(runtimes, systemClock);
+  const { address } = configuration.virtualIp ?? {};
+  const service = new Service(runtimes, systemClock, {
+    ...(address !== undefined && { virtualIp: address }),
+    onHandedOver: (admin) => {
+      log.info({ admin }, 'handed over');
+      virtualIp?.giveAway().catch((error: unknown) => running.fail(error));
+    },
+  });
   const turns = new Turns();
   let clients = 0;
   const count = (change: number): void => {

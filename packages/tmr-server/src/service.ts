@@ -11,6 +11,8 @@ import {
   GetLicenseReplySchema,
   type GetUsageReply,
   type GetUsageRequest,
+  type HandOverReply,
+  HandOverReplySchema,
   type ListLicensesReply,
   type ListSessionsReply,
   type StatusReply,
@@ -22,9 +24,19 @@ import {
   type WatchEvent,
   WatchEventSchema,
 } from '@trefoil/api';
-import { type Priority, tryRules } from '@trefoil/core';
+import { otherIsHeard, type Priority, tryRules } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
-import { bytesKey, type Command, copyBytes, decodeCommand, equalBytes, LicenseError, LIMITS } from '@trefoil/license';
+import {
+  bytesKey,
+  type Command,
+  copyBytes,
+  decodeCommand,
+  equalBytes,
+  type HandOverOrder,
+  LicenseError,
+  LIMITS,
+  verifyHandOver,
+} from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
 import { getUsage } from './usage-view.ts';
 import { describe, listLicenses, listSessions, status, TooMany } from './views.ts';
@@ -32,12 +44,19 @@ import { describe, listLicenses, listSessions, status, TooMany } from './views.t
 /** A request that can't be served as it is; the message is for the one who sent it. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
-  readonly code: 'unknown-set' | 'malformed' | 'not-found' | 'too-many';
+  readonly code: 'unknown-set' | 'malformed' | 'not-found' | 'too-many' | 'not-allowed' | 'not-now';
 
   constructor(code: ServiceError['code'], message: string) {
     super(message);
     this.code = code;
   }
+}
+
+/** What the host of a TMR server does beside serving. */
+export interface ServiceHost {
+  /** As people know it; undefined: there is none. */
+  readonly virtualIp?: string;
+  readonly onHandedOver?: (admin: string) => void;
 }
 
 /** What became of a command; each door writes it in its own way. */
@@ -54,6 +73,7 @@ const PATIENCE_SHARE = 0.8;
 const MOST_SHOWN = 1_000;
 /** A long list is work: within this time everybody gets the same one. */
 const LIST_AGAIN_MS = 1_000;
+const HAND_OVER_MS = 2_000;
 
 /**
  * The service of trefoil.proto, once: frames and HTTP are two doors to it. Throws ServiceError. `submit` answers by callback,
@@ -64,9 +84,12 @@ export class Service {
   readonly #clock: Clock;
   readonly #listed = new WeakMap<ProposerRuntime, { readonly at: number; readonly reply: ListSessionsReply }>();
 
-  constructor(runtimes: ReadonlyMap<string, ProposerRuntime>, clock: Clock) {
+  readonly #host: ServiceHost;
+
+  constructor(runtimes: ReadonlyMap<string, ProposerRuntime>, clock: Clock, host: ServiceHost = {}) {
     this.#runtimes = runtimes;
     this.#clock = clock;
+    this.#host = host;
   }
 
   describe(request: { set: Uint8Array }): DescribeReply {
@@ -74,7 +97,7 @@ export class Service {
   }
 
   status(request: { set: Uint8Array }): StatusReply {
-    return status(this.#runtime(request.set), this.#clock);
+    return status(this.#runtime(request.set), { clock: this.#clock, virtualIp: this.#host.virtualIp ?? '' });
   }
 
   listLicenses(request: { set: Uint8Array }): ListLicensesReply {
@@ -138,6 +161,28 @@ export class Service {
     runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(answerOf(runtime, result)));
   }
 
+  /** A planned switch, by an admin's order for this very epoch (PROTOCOL §4.8). */
+  async handOver(request: { set: Uint8Array; order: string }): Promise<HandOverReply> {
+    const runtime = this.#runtime(request.set);
+    const { proposer, configuration } = runtime;
+    const order = readOrder(runtime, request.order);
+    if (!equalBytes(order.set, configuration.set))
+      throw new ServiceError('not-allowed', 'the order is for another virtual container');
+    if (proposer.role !== 'leading') throw new ServiceError('not-now', `TMR server ${proposer.id} does not lead`);
+    if (order.epoch !== proposer.epoch)
+      throw new ServiceError('not-now', `the order is for epoch ${order.epoch}; this is epoch ${proposer.epoch}`);
+    const to = proposer.id === 'A' ? 'B' : 'A';
+    if (!otherIsHeard(proposer, { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() }))
+      throw new ServiceError(
+        'not-now',
+        `TMR server ${to} is not heard by enough license servers: nobody would take over`,
+      );
+    if (!(await runtime.handOver(HAND_OVER_MS)))
+      throw new ServiceError('not-now', `TMR server ${proposer.id} leads on: the open entry gets no certificate`);
+    this.#host.onHandedOver?.(order.admin);
+    return create(HandOverReplySchema, { to });
+  }
+
   /** Calls `listener` for each certified entry from now on; returns how to stop. */
   watch(request: { set: Uint8Array }, listener: (event: WatchEvent) => void): () => void {
     const { watchers } = this.#runtime(request.set);
@@ -191,6 +236,15 @@ export class Service {
         ? 'this group has several virtual containers: say which, by its set id'
         : 'no such virtual container here',
     );
+  }
+}
+
+function readOrder({ proposer }: ProposerRuntime, text: string): HandOverOrder {
+  try {
+    return verifyHandOver(proposer.crypto, proposer.group, text);
+  } catch (error) {
+    if (error instanceof LicenseError) throw new ServiceError('not-allowed', `no order of an admin: ${error.message}`);
+    throw error;
   }
 }
 

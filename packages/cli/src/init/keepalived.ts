@@ -33,7 +33,7 @@ global_defs {
 track_file trefoil {
   file "${TRACK_FILE}"
   weight 1
-  init_file 0
+  init_file -254
 }
 
 vrrp_instance trefoil {

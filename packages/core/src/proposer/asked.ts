@@ -1,8 +1,8 @@
 import { decodePrepare, epochOwner, equalBytes } from '@trefoil/license';
-import { parsed, type Signed } from '../messages.ts';
+import { parsed, type Signed } from '../signed.ts';
 import type { Now } from '../voter/state.ts';
 import { HIGHEST_EPOCH, type Proposer, type ProposerEffect } from './state.ts';
-import { stepDown } from './step-down.ts';
+import { sendOn, stepDown } from './step-down.ts';
 
 /** What a license server has promised before, and refuses a PREPARE for. */
 export function onAsked(proposer: Proposer, prepare: Signed): ProposerEffect[] {
@@ -13,7 +13,9 @@ export function onAsked(proposer: Proposer, prepare: Signed): ProposerEffect[] {
 export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): ProposerEffect[] {
   onAsked(proposer, prepare);
   const epoch = epochAsked(proposer, prepare);
-  if (epoch <= proposer.epoch || epochOwner(epoch) === proposer.id || proposer.role === 'follower') return [];
+  if (epoch <= proposer.epoch || epochOwner(epoch) === proposer.id) return [];
+  // What waits here since it resigned: the other one is about to lead, and keeps it until then.
+  if (proposer.role === 'follower') return sendOn(proposer);
   return stepDown(proposer, now, 'the other one was promised a higher epoch');
 }
 

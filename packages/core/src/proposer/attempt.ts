@@ -13,7 +13,8 @@ import { decodeEntry, genesisHead, headAfter } from '../entry.ts';
 import { entryFault } from '../entry-fault.ts';
 import { checkCertificate } from '../feed.ts';
 import { LIMITS } from '../limits.ts';
-import { parsed, type Signed, type ToProposer } from '../messages.ts';
+import type { ToProposer } from '../messages.ts';
+import { parsed, type Signed } from '../signed.ts';
 import { appendEntry, canAppend } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { follow } from './follow.ts';
@@ -91,6 +92,7 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
   shelve(proposer);
   proposer.epochStretch = 0;
   proposer.role = 'preparing';
+  proposer.handsOver = false;
   proposer.epoch = epoch;
   proposer.attempt = {
     prepare,

@@ -1,5 +1,6 @@
 import type { Member, TmrServer } from '@trefoil/license';
-import type { ToProposer, VoterStatus } from '../messages.ts';
+import type { ToProposer } from '../messages.ts';
+import type { VoterStatus } from '../voter-status.ts';
 import { type Bench, context, group, one, START } from '../voter/bench.ts';
 import { statusTo } from '../voter/status.ts';
 import { newProposer, type Proposer, type ProposerEffect, type ProposerEvent } from './state.ts';

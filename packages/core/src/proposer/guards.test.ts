@@ -9,7 +9,8 @@ import {
   type Member,
 } from '@trefoil/license';
 import { encodeEntry, headAfter, RULES_VERSION } from '../entry.ts';
-import type { Signed, ToProposer } from '../messages.ts';
+import type { ToProposer } from '../messages.ts';
+import type { Signed } from '../signed.ts';
 import { certificateOf, group, one, promisesFor, proposeOf } from '../voter/bench.ts';
 import { ProposerBench, sent } from './bench.ts';
 import type { ProposerEffect } from './state.ts';

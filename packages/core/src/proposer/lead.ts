@@ -12,7 +12,9 @@ import { encodeEntry, RULES_VERSION } from '../entry.ts';
 import { checkCertificate } from '../feed.ts';
 import { TooMuchSaid } from '../ledger/apply.ts';
 import { LIMITS } from '../limits.ts';
-import { parsed, type Signed, type ToVoter, type VoterStatus } from '../messages.ts';
+import type { ToVoter } from '../messages.ts';
+import { parsed, type Signed } from '../signed.ts';
+import type { VoterStatus } from '../voter-status.ts';
 import { appendEntry, certify, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { wantsFreshEpoch } from './fresh-epoch.ts';
@@ -29,7 +31,7 @@ import {
   toAll,
   upMembers,
 } from './state.ts';
-import { stepDown } from './step-down.ts';
+import { resign, stepDown } from './step-down.ts';
 
 /** Again to those who didn't answer: they may have been away when it was sent. */
 const RESEND_MS = 100;
@@ -39,6 +41,7 @@ export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (proposer.role !== 'leading') return [];
   const { proposal } = proposer;
   if (proposal !== undefined) return resend(proposer, proposal, now);
+  if (proposer.handsOver) return resign(proposer, now);
   if (wantsFreshEpoch(proposer, now)) return [];
   if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
   const waiting = queueLength(proposer);

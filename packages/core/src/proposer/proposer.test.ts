@@ -10,7 +10,8 @@ import {
 } from '@trefoil/license';
 import { decodeEntry, encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
-import { NEVER_HEARD, type ToProposer, type VoterStatus } from '../messages.ts';
+import type { ToProposer } from '../messages.ts';
+import { NEVER_HEARD, type VoterStatus } from '../voter-status.ts';
 import { Scenario } from '../scenarios/scenario.ts';
 import { START } from '../voter/bench.ts';
 import type { Voter } from '../voter/state.ts';

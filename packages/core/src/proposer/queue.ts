@@ -1,6 +1,6 @@
 import { epochOwner, type TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import { NEVER_HEARD } from '../messages.ts';
+import { NEVER_HEARD } from '../voter-status.ts';
 import type { Now } from '../voter/state.ts';
 import {
   heardMembers,

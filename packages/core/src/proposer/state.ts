@@ -9,7 +9,9 @@ import {
 } from '@trefoil/license';
 import type { LedgerContext } from '../ledger/state.ts';
 import { LIMITS } from '../limits.ts';
-import type { Signed, ToProposer, ToVoter, VoterStatus } from '../messages.ts';
+import type { ToProposer, ToVoter } from '../messages.ts';
+import type { Signed } from '../signed.ts';
+import type { VoterStatus } from '../voter-status.ts';
 import { RecentEntries } from '../recent-entries.ts';
 import { emptyReplica, type Replica, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
@@ -37,6 +39,10 @@ export type ProposerEvent =
     }
   /** How many clients are connected: what a peer with stranded clients is weighed against. */
   | { readonly kind: 'clients'; readonly count: number }
+  /** Whether this host holds the virtual IP, as far as its system says. */
+  | { readonly kind: 'virtualIp'; readonly held: boolean }
+  /** A planned switch: the other one shall lead (PROTOCOL §4.8). */
+  | { readonly kind: 'handOver' }
   | { readonly kind: 'tick' };
 
 export type ProposerEffect =
@@ -186,6 +192,9 @@ export interface Proposer {
   /** Clients wait that can't reach the active one; until then. */
   stuckUntil: number;
   clients: number;
+  holdsVirtualIp: boolean;
+  /** Proposes nothing more: it resigns when the open entry is certified. */
+  handsOver: boolean;
   /** `behind`: it said that it had more, so its answer needs no waiting. */
   following: { member: Member; from: number; at: number; behind: boolean } | undefined;
   /** Rate of certified commands, per ms; for the retry hint. */
@@ -271,6 +280,8 @@ export function newProposer(
     largeWaits: false,
     stuckUntil: -Infinity,
     clients: 0,
+    holdsVirtualIp: false,
+    handsOver: false,
     following: undefined,
     ratePerMs: 1,
   };
@@ -290,6 +301,13 @@ export function heardMembers(proposer: Proposer, now: Now): Member[] {
   return upMembers(proposer).filter(
     (member) => now.monotonicMs - proposer.members[member].heardAt < LIMITS.takeoverAfterMs,
   );
+}
+
+/** Enough license servers hear the other TMR server: it can take over. */
+export function otherIsHeard(proposer: Proposer, now: Now): boolean {
+  const other = proposer.id === 'A' ? 'B' : 'A';
+  const hear = heardMembers(proposer, now).filter((member) => proposer.members[member].status?.heard.includes(other));
+  return hear.length >= proposer.configuration.threshold;
 }
 
 /** Heard, and voting as far as it says. */

@@ -1,6 +1,8 @@
 import { decodeRejoin, epochOwner, equalBytes, type Member } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import { parsed, type Signed, type ToProposer, type VoterStatus } from '../messages.ts';
+import type { ToProposer } from '../messages.ts';
+import { parsed, type Signed } from '../signed.ts';
+import type { VoterStatus } from '../voter-status.ts';
 import type { Now } from '../voter/state.ts';
 import { onAsked, onSuperseded } from './asked.ts';
 import { attemptTick, onPromise, onRefused } from './attempt.ts';
@@ -24,6 +26,12 @@ export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now)
     case 'clients':
       proposer.clients = event.count;
       return [];
+    case 'virtualIp':
+      proposer.holdsVirtualIp = event.held;
+      return [];
+    case 'handOver':
+      proposer.handsOver = proposer.role === 'leading';
+      return leadTick(proposer, now);
     case 'tick':
       forgiveOwnPause(proposer, now);
       return [
@@ -157,7 +165,8 @@ function beat(proposer: Proposer, now: Now): ProposerEffect[] {
   let heard = 0;
   for (const member of heardMembers(proposer, now)) heard |= 1 << (member - 1);
   const leading = proposer.role === 'leading' && epochOwner(proposer.epoch) === proposer.id;
-  const message = { kind: 'beat', epoch: leading ? proposer.epoch : 0, heard, clients: proposer.clients } as const;
+  const { clients, holdsVirtualIp } = proposer;
+  const message = { kind: 'beat', epoch: leading ? proposer.epoch : 0, heard, clients, holdsVirtualIp } as const;
   return upMembers(proposer).map((member) => ({ kind: 'send', member, message }));
 }
 

@@ -1,5 +1,5 @@
 import { decodeAccept, decodePromise, malformed, type Member, Reader, readMember, tag, Writer } from '@trefoil/license';
-import { parsed, readSigned, type Signed, writeSigned } from '../messages.ts';
+import { parsed, readSigned, type Signed, writeSigned } from '../signed.ts';
 import type { Proposer } from './state.ts';
 
 /**

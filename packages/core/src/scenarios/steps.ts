@@ -97,6 +97,7 @@ const steps: readonly (readonly [RegExp, Step])[] = [
   [/^start (.+)$/, (scenario, list = '') => start(scenario, list)],
   [/^restart (.+)$/, (scenario, list = '') => start(scenario, list)],
   [/^crash (.+)$/, (scenario, list = '') => names(list).forEach((one) => scenario.world.crash(one as NodeName))],
+  [/^([AB]) hands over$/, (scenario, id) => scenario.world.handOver(id as TmrServer)],
   [/^cut (.+?) from (.+)$/, (scenario, one = '', others = '') => cut(scenario, one, others)],
   [/^mend (.+?) to (.+)$/, (scenario, one = '', others = '') => mend(scenario, one, others)],
   [

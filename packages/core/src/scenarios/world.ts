@@ -148,6 +148,11 @@ export class World {
     for (const member of [1, 2, 3] as const) if (this.voters[member].voter !== undefined) this.link(id, member);
   }
 
+  /** Its admin wants the other one to lead. */
+  handOver(id: TmrServer): void {
+    this.#toProposer(id, { kind: 'handOver' });
+  }
+
   /** kill −9: what was not durable is gone; connections close. */
   crash(name: NodeName): void {
     if (name === 'A' || name === 'B') {

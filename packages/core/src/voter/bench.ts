@@ -9,7 +9,8 @@ import {
 } from '@trefoil/license';
 import { fixture } from '@trefoil/license/fixtures';
 import { encodeEntry, type Entry, headAfter, RULES_VERSION } from '../entry.ts';
-import type { Signed, ToProposer, ToVoter } from '../messages.ts';
+import type { ToProposer, ToVoter } from '../messages.ts';
+import type { Signed } from '../signed.ts';
 import { startRejoin } from './rejoin.ts';
 import { newVoter, type Voter, type VoterEffect, type VoterEvent } from './state.ts';
 import { stepVoter } from './step.ts';

@@ -8,7 +8,7 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import { parsed, type Signed } from '../messages.ts';
+import { parsed, type Signed } from '../signed.ts';
 import { persistThenSign, sendPromise, signAgain } from './sign.ts';
 import { type Now, refuse, type Voter, type VoterEffect } from './state.ts';
 import { activeLives } from './status.ts';

@@ -10,7 +10,7 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
-import { parsed, type Signed } from '../messages.ts';
+import { parsed, type Signed } from '../signed.ts';
 import type { LogRecord } from '../records.ts';
 import { persistThenSign, signAgain } from './sign.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';

@@ -1,7 +1,7 @@
 import type { TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { readLogClock } from '../log-clock.ts';
-import type { Signed } from '../messages.ts';
+import type { Signed } from '../signed.ts';
 import type { LogRecord } from '../records.ts';
 import type { Now, Pending, Voter, VoterEffect } from './state.ts';
 

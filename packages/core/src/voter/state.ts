@@ -10,7 +10,8 @@ import {
 import type { LedgerContext } from '../ledger/state.ts';
 import { LIMITS } from '../limits.ts';
 import { type LogClock, startLogClock } from '../log-clock.ts';
-import type { Refusal, Signed, ToProposer, ToVoter } from '../messages.ts';
+import type { Refusal, ToProposer, ToVoter } from '../messages.ts';
+import type { Signed } from '../signed.ts';
 import { RecentEntries } from '../recent-entries.ts';
 import type { LogRecord } from '../records.ts';
 import { emptyReplica, type Replica } from '../replica.ts';
@@ -70,6 +71,9 @@ export interface Peer {
   /** From its beat: which license servers it hears (bit m − 1), and how many clients it has. */
   heard: number;
   clients: number;
+  /** Its last beat, whether it leads or not. */
+  beatAt: number;
+  holdsVirtualIp: boolean;
   /** A fetch that waits for this index to be certified. */
   waitingFetch: number | undefined;
 }
@@ -132,7 +136,10 @@ export function newVoter(
   now: Now,
   recentBytes: number = LIMITS.logBytesInMemory,
 ): Voter {
-  const peer = (): Peer => ({ up: false, heardAt: -Infinity, heard: 0, clients: 0, waitingFetch: undefined });
+  const peer = (): Peer => ({
+    ...{ up: false, heardAt: -Infinity, heard: 0, clients: 0 },
+    ...{ beatAt: -Infinity, holdsVirtualIp: false, waitingFetch: undefined },
+  });
   const nobody = (): Uint8Array => new Uint8Array(INCARNATION_BYTES);
   return {
     context,

@@ -1,7 +1,7 @@
 import { epochOwner, type TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { readLogClock } from '../log-clock.ts';
-import { NEVER_HEARD } from '../messages.ts';
+import { NEVER_HEARD } from '../voter-status.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
 
 /** What this server reports of itself, twenty times a second. Not signed: it is used for liveness only. */
@@ -24,6 +24,8 @@ export function statusTo(voter: Voter, to: TmrServer, now: Now): VoterEffect {
       rejoins: voter.rejoin?.signed ?? [],
       withholding: voter.withholding,
       unanchored: voter.unanchored,
+      heard: heardServers(voter, now),
+      holdVirtualIp: heardServers(voter, now).filter((id) => voter.peers[id].holdsVirtualIp),
     },
   };
 }
@@ -38,6 +40,12 @@ function ownerSilentMs(voter: Voter, now: Now): number {
   const owner = voter.peers[epochOwner(voter.promised)];
   if (voter.promised === 0 || !owner.up || owner.heardAt === -Infinity) return NEVER_HEARD;
   return Math.floor(Math.max(0, now.monotonicMs - owner.heardAt));
+}
+
+function heardServers({ peers }: Voter, now: Now): TmrServer[] {
+  return (['A', 'B'] as const).filter(
+    (id) => peers[id].up && now.monotonicMs - peers[id].beatAt < LIMITS.takeoverAfterMs,
+  );
 }
 
 /** PROTOCOL §4.6: the active TMR server is heard by enough license servers and gets entries certified. */
@@ -58,5 +66,9 @@ export function activeLives(voter: Voter, now: Now): boolean {
 export function forgiveOwnPause(voter: Voter, now: Now): void {
   const pauseMs = now.monotonicMs - voter.lastTickAt;
   voter.lastTickAt = now.monotonicMs;
-  if (pauseMs > LIMITS.ownPauseMs) for (const id of ['A', 'B'] as const) voter.peers[id].heardAt += pauseMs;
+  if (pauseMs > LIMITS.ownPauseMs)
+    for (const id of ['A', 'B'] as const) {
+      voter.peers[id].heardAt += pauseMs;
+      voter.peers[id].beatAt += pauseMs;
+    }
 }

@@ -1,4 +1,4 @@
-import type { TmrServer } from '@trefoil/license';
+import { epochOwner, type TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import type { ToVoter } from '../messages.ts';
 import { onCertified, onEntries, onFetch, onSnapshot, onSnapshotWritten } from './catch-up.ts';
@@ -46,9 +46,12 @@ function onMessage(voter: Voter, from: TmrServer, message: ToVoter, now: Now): V
     case 'beat': {
       const peer = voter.peers[from];
       if (message.epoch === voter.promised) Object.assign(peer, { heardAt: now.monotonicMs, heard: message.heard });
-      peer.clients = message.clients;
+      const { clients, holdsVirtualIp } = message;
+      Object.assign(peer, { clients, holdsVirtualIp, beatAt: now.monotonicMs });
       return [];
     }
+    case 'resign':
+      return onResign(voter, from, message.epoch, now);
     case 'prepare':
       return onPrepare(voter, from, message.prepare, now);
     case 'propose':
@@ -68,6 +71,13 @@ function onMessage(voter: Voter, from: TmrServer, message: ToVoter, now: Now): V
     case 'knownAs':
       return onKnownAs(voter, from, message.incarnation, now);
   }
+}
+
+/** PROTOCOL §4.8. Of an epoch that it doesn't own, or that has passed, it says nothing. */
+function onResign(voter: Voter, from: TmrServer, epoch: number, now: Now): VoterEffect[] {
+  if (epoch !== voter.promised || epochOwner(epoch) !== from) return [];
+  voter.peers[from].heardAt = -Infinity;
+  return statusTick(voter, now, true);
 }
 
 /** Bounded: a TMR server that floods loses its own messages, oldest first. */

@@ -6,7 +6,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LogRecord } from '../records.ts';
-import type { Signed, ToProposer } from '../messages.ts';
+import type { ToProposer } from '../messages.ts';
+import type { Signed } from '../signed.ts';
 import { Bench, context, group, promisesFor, proposeOf, refusalOf, START } from './bench.ts';
 import { recoverVoter } from './recover.ts';
 import { CLEAN_RESTART, startRejoin } from './rejoin.ts';

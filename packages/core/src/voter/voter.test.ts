@@ -13,7 +13,8 @@ import {
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { ceilingAt } from '../log-clock.ts';
-import type { Refusal, Signed, ToProposer } from '../messages.ts';
+import type { Refusal, ToProposer } from '../messages.ts';
+import type { Signed } from '../signed.ts';
 import { LedgerRoot } from '../ledger/root.ts';
 import { RULES_VERSION } from '../entry.ts';
 import {
@@ -78,7 +79,7 @@ describe('reluctance (PROTOCOL §4.6)', () => {
     const bench = new Bench();
     bench.prepare(1);
     const ask = (counter: number, clientsWait: boolean): string[] => {
-      bench.say('A', { kind: 'beat', epoch: bench.voter.promised, heard: 7, clients: 1 });
+      bench.say('A', { kind: 'beat', epoch: bench.voter.promised, heard: 7, clients: 1, holdsVirtualIp: false });
       bench.voter.lastCertificateAt = bench.now;
       const prepare = prepareOf(counter, 'B', 1, { clientsWait });
       return bench.say('B', { kind: 'prepare', prepare }).map((one) => ('reason' in one ? one.reason : one.kind));
