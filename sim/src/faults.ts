@@ -100,6 +100,12 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       })
     );
   },
+  'planned switch': (world, random) => {
+    const { runtime } = world.tmrServers[tmr(random)];
+    if (runtime?.proposer.role !== 'leading') return false;
+    runtime.handle({ kind: 'handOver' });
+    return true;
+  },
   'way cut in one direction': (world, random) => {
     const way = random.chance(0.5) ? `${tmr(random)}>L${member(random)}` : `L${member(random)}>${tmr(random)}`;
     return cutFor(world, random, [way]);

@@ -25,7 +25,19 @@ const SEEDS = 190;
 
 /** Each branch of the protocol has a message, a refusal or an alarm of its own. */
 const MESSAGES = {
-  voter: ['beat', 'prepare', 'propose', 'certified', 'entries', 'snapshot', 'fetch', 'rejoin', 'shown', 'knownAs'],
+  voter: [
+    'beat',
+    'prepare',
+    'propose',
+    'certified',
+    'entries',
+    'snapshot',
+    'fetch',
+    'rejoin',
+    'shown',
+    'knownAs',
+    'resign',
+  ],
   proposer: ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot', 'asked'],
 };
 const ALARMS = [

@@ -18,7 +18,6 @@ const CODES = {
   malformed: Code.InvalidArgument,
   'not-found': Code.NotFound,
   'too-many': Code.ResourceExhausted,
-  'not-allowed': Code.PermissionDenied,
   'not-now': Code.FailedPrecondition,
 } as const;
 

@@ -44,7 +44,7 @@ import { describe, listLicenses, listSessions, status, TooMany } from './views.t
 /** A request that can't be served as it is; the message is for the one who sent it. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
-  readonly code: 'unknown-set' | 'malformed' | 'not-found' | 'too-many' | 'not-allowed' | 'not-now';
+  readonly code: 'unknown-set' | 'malformed' | 'not-found' | 'too-many' | 'not-now';
 
   constructor(code: ServiceError['code'], message: string) {
     super(message);
@@ -161,24 +161,20 @@ export class Service {
     runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(answerOf(runtime, result)));
   }
 
-  /** A planned switch, by an admin's order for this very epoch (PROTOCOL §4.8). */
+  /** A planned switch, by an admin's order for this very epoch (PROTOCOL §4.8). Only the one that leads can answer. */
   async handOver(request: { set: Uint8Array; order: string }): Promise<HandOverReply> {
     const runtime = this.#runtime(request.set);
-    const { proposer, configuration } = runtime;
-    const order = readOrder(runtime, request.order);
-    if (!equalBytes(order.set, configuration.set))
-      throw new ServiceError('not-allowed', 'the order is for another virtual container');
+    const { proposer } = runtime;
     if (proposer.role !== 'leading') throw new ServiceError('not-now', `TMR server ${proposer.id} does not lead`);
-    if (order.epoch !== proposer.epoch)
-      throw new ServiceError('not-now', `the order is for epoch ${order.epoch}; this is epoch ${proposer.epoch}`);
     const to = proposer.id === 'A' ? 'B' : 'A';
-    if (!otherIsHeard(proposer, { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() }))
-      throw new ServiceError(
-        'not-now',
-        `TMR server ${to} is not heard by enough license servers: nobody would take over`,
-      );
+    const order = readOrder(runtime, request.order);
+    if (typeof order === 'string') return create(HandOverReplySchema, { refused: order });
+    if (!otherIsHeard(proposer, { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.wallMs() })) {
+      const refused = `TMR server ${to} is not heard by enough license servers: nobody would take over`;
+      return create(HandOverReplySchema, { refused });
+    }
     if (!(await runtime.handOver(HAND_OVER_MS)))
-      throw new ServiceError('not-now', `TMR server ${proposer.id} leads on: the open entry gets no certificate`);
+      return create(HandOverReplySchema, { refused: 'the open entry gets no certificate' });
     this.#host.onHandedOver?.(order.admin);
     return create(HandOverReplySchema, { to });
   }
@@ -239,11 +235,15 @@ export class Service {
   }
 }
 
-function readOrder({ proposer }: ProposerRuntime, text: string): HandOverOrder {
+/** What an admin wants; or why it is of no use, in words. */
+function readOrder({ proposer }: ProposerRuntime, text: string): HandOverOrder | string {
+  const { crypto, group, configuration, epoch } = proposer;
   try {
-    return verifyHandOver(proposer.crypto, proposer.group, text);
+    const order = verifyHandOver(crypto, group, text);
+    if (!equalBytes(order.set, configuration.set)) return 'the order is for another virtual container';
+    return order.epoch === epoch ? order : `the order is for epoch ${order.epoch}; this is epoch ${epoch}`;
   } catch (error) {
-    if (error instanceof LicenseError) throw new ServiceError('not-allowed', `no order of an admin: ${error.message}`);
+    if (error instanceof LicenseError) return `no order of an admin: ${error.message}`;
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import { sealEnvelope, toBase64url } from '@trefoil/license';
 import { Command } from 'commander';
 import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
 import { readKey } from '../files.ts';
-import { CliError, EXIT, print, printJson } from '../terminal.ts';
+import { CliError, EXIT, print, printable, printJson } from '../terminal.ts';
 
 const LEADS_WITHIN_MS = 10_000;
 
@@ -38,12 +38,14 @@ export function switchCommand(): Command {
         if (from === undefined) throw new CliError(EXIT.failure, 'nobody leads now; see "trefoil status"');
         const payload = { format: 1, set: toBase64url(set), epoch: Number(epoch) };
         const order = sealEnvelope(group.crypto, 'trefoil-hand-over', payload, key);
-        const { to } = await read(
+        const { to, refused } = await read(
           group,
           'handOver',
           { request: HandOverRequestSchema, reply: HandOverReplySchema },
           create(HandOverRequestSchema, { set, order }),
         );
+        if (refused !== '')
+          throw new CliError(EXIT.denied, `refused: ${printable(refused)}`, { kind: 'refused', reason: refused });
         const now = await waitForLead(group, to);
         if (options.json) printJson({ from, to, epoch: now.epoch });
         else print(`TMR server ${to} leads now, in epoch ${now.epoch}; TMR server ${from} is the standby`);

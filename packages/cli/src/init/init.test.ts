@@ -119,7 +119,7 @@ test('a host gets its own files, with owners and rights, and nothing of the othe
   for (const host of group.hosts) {
     const files = await unpacked(await hostArchive(host, new Date(0)));
     const isTmr = host.name.startsWith('tmr');
-    const secrets = ['link.key.pem', ...(isTmr ? ['client.key.pem', 'tmr.key'] : [])].map(
+    const secrets = [...(isTmr ? ['tmr-server.key.pem', 'client.key.pem', 'tmr.key'] : ['license-server.key.pem'])].map(
       (name) => `etc/trefoil/${name}`,
     );
     assert.deepEqual(

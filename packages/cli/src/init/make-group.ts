@@ -62,7 +62,7 @@ export async function makeGroup(answers: Answers, vendorRoot: string): Promise<N
     shown('link-authority.pem', link.certificatePem),
   ];
   const linkFiles = async (role: string, address: string): Promise<HostFile[]> =>
-    identityFiles('link', await certificate(link, role, [hostOf(address)], answers));
+    identityFiles(role.replace(/-[^-]+$/, ''), await certificate(link, role, [hostOf(address)], answers));
   const hosts = [
     ...members.map(async ({ member, address }) => {
       const name = ROLES.licenseServer(member);
@@ -73,7 +73,10 @@ export async function makeGroup(answers: Answers, vendorRoot: string): Promise<N
       const name = ROLES.tmrServer(id);
       const own = await certificate(client, name, reachedAs(answers, address), answers);
       const files = [
-        shown('tmr-server.yaml', stringify(tmrServerYaml(id, portOf(address, PORTS.clients), answers))),
+        shown(
+          'tmr-server.yaml',
+          stringify(tmrServerYaml(id, portOf(address, PORTS.clients), answers, hostOf(address))),
+        ),
         ...common,
         ...(await linkFiles(name, address)),
         ...identityFiles('client', own),
@@ -153,25 +156,33 @@ const documents = {
   vendorRoot: 'vendor-root.pub',
   group: 'group.jws',
 };
-const link = { authority: 'link-authority.pem', certificate: 'link.crt.pem', key: 'link.key.pem' };
+/** Of their own name, for in the form with a single server both may be on one host. */
+const linkOf = (kind: 'license-server' | 'tmr-server') => ({
+  authority: 'link-authority.pem',
+  certificate: `${kind}.crt.pem`,
+  key: `${kind}.key.pem`,
+});
 
 function licenseServerYaml(member: Member, port: number): object {
   return {
     member,
     listen: `0.0.0.0:${port}`,
-    dataDirectory: DATA,
-    link,
+    dataDirectory: `${DATA}/license-server`,
+    link: linkOf('license-server'),
     virtualContainers: [{ ...documents, container: `${DATA}/container.tfc` }],
   };
 }
 
-function tmrServerYaml(server: TmrServer, port: number, { virtualIp }: Answers): object {
+/** `besides`: its host runs a license server, too. */
+function tmrServerYaml(server: TmrServer, port: number, { virtualIp, licenseServers }: Answers, host: string): object {
+  const besides = licenseServers.some((address) => hostOf(address) === host);
   return {
     server,
     listen: `0.0.0.0:${port}`,
-    dataDirectory: DATA,
+    ...(besides && { health: `127.0.0.1:${PORTS.health + 1}` }),
+    dataDirectory: `${DATA}/tmr-server`,
     key: 'tmr.key',
-    link,
+    link: linkOf('tmr-server'),
     client: { certificate: 'client.crt.pem', key: 'client.key.pem' },
     ...(virtualIp !== undefined && { virtualIp: { address: parseVirtualIp(virtualIp)?.address } }),
     virtualContainers: [documents],
