@@ -54,7 +54,7 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
     reasonsNotReady: () => [...runtimes.values()].flatMap(reasonsNotReady),
   });
   running.resources.use(health);
-  log.info({ port: listenerPort, healthPort: health.port, virtualContainers: runtimes.size }, 'ready');
+  running.ready({ port: listenerPort, healthPort: health.port, virtualContainers: runtimes.size });
 }
 
 async function startProposer(
