@@ -18,7 +18,12 @@ export class DebianRoot {
   /** mmdebstrap and only what the package depends on: half of the time that debootstrap needs for its smallest. */
   static async create(folder: string): Promise<DebianRoot> {
     const packages = 'libstdc++6,systemd-standalone-sysusers,systemd-standalone-tmpfiles';
-    const quick = ['--variant=essential', '--mode=root', '--aptopt=Acquire::Languages "none"'];
+    const quick = [
+      '--variant=essential',
+      '--mode=root',
+      '--dpkgopt=force-unsafe-io',
+      '--aptopt=Acquire::Languages "none"',
+    ];
     const from = ['bookworm', folder, 'http://deb.debian.org/debian'];
     await execute('mmdebstrap', [...quick, `--include=${packages}`, ...from]);
     return new DebianRoot(folder);
