@@ -27,6 +27,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   fuzz: ['sim'], // how options are read
   mutants: ['sim'],
   vectors: ['license'],
+  packaging: [],
   scripts: [],
   tidy: [],
 };

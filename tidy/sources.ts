@@ -15,7 +15,7 @@ export interface Source {
   readonly tree: ts.SourceFile;
 }
 
-const folders = '{packages/*/src,scripts,tidy,vectors,sim,e2e,bench,nemesis,fuzz,mutants}';
+const folders = '{packages/*/src,packaging,scripts,tidy,vectors,sim,e2e,bench,nemesis,fuzz,mutants}';
 
 /** Every hand-written TypeScript file. Generated code has its own rules, which are its generator's. */
 export function readSources(): Source[] {

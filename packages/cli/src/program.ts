@@ -8,6 +8,7 @@ import { Command, CommanderError } from 'commander';
 import { evictCommand, updateCommand, writeOffCommand } from './commands/admin.ts';
 import { borrowCommand, borrowedCommand, extendCommand, giveBackCommand } from './commands/borrow.ts';
 import { auditCommand } from './commands/audit.ts';
+import { completionCommand, manualCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { initCommand } from './commands/init.ts';
 import { rulesCommand, unnameCommand } from './commands/rules.ts';
@@ -45,6 +46,7 @@ function program(): Command {
       licenseServerCommand(),
       tmrServerCommand(),
     ],
+    ...[completionCommand(), manualCommand()],
   ];
   for (const command of commands) trefoil.addCommand(command);
   return allExitByError(trefoil);

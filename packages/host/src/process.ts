@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { HostError } from './errors.ts';
-import { createLog, type Log } from './log.ts';
+import { createLog, type Log, type LogFields } from './log.ts';
+import { findServiceManager, type ServiceManager } from './service-manager.ts';
 
 /** The exit codes of every server, as in sysexits.h where it has one. */
 export const exitCodes = { stopped: 0, operationalFailure: 1, programmerError: 70 } as const;
@@ -20,6 +21,8 @@ export interface Running {
   readonly resources: AsyncDisposableStack;
   /** From here on, what goes wrong is logged there. */
   logTo(log: Log): void;
+  /** It serves: says so in the log, and to systemd when that has started it. */
+  ready(fields: LogFields): void;
   /** Ends the process in good order, as SIGTERM does. */
   stop(reason: string): void;
   /** Ends the process in good order, with a failure: a full disk, a store that is damaged. */
@@ -48,6 +51,7 @@ export async function runUntilStopped(
   process.on('uncaughtException', (error) => run.exitAfter(error));
   process.on('unhandledRejection', (error) => run.exitAfter(error));
   try {
+    await run.findServiceManager();
     await build(run);
     await run.ended;
   } catch (error) {
@@ -62,6 +66,9 @@ class Run implements Running {
   readonly #options: RunOptions;
   readonly #resolveEnded: () => void;
   #log: Log | undefined;
+  #serviceManager: ServiceManager | undefined;
+  /** What went wrong before there was a log. */
+  #unheard: string | undefined;
   #stopping = false;
   #exitCode: number = exitCodes.stopped;
 
@@ -74,18 +81,30 @@ class Run implements Running {
 
   logTo(log: Log): void {
     this.#log = log;
+    if (this.#unheard !== undefined) this.#onUnheard(this.#unheard);
+  }
+
+  ready(fields: LogFields): void {
+    this.#log?.info(fields, 'ready');
+    this.#serviceManager?.ready();
+  }
+
+  async findServiceManager(): Promise<void> {
+    this.#serviceManager = await findServiceManager(process.env, (reason) => this.#onUnheard(reason));
   }
 
   stop(reason: string): void {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#log?.info({ reason }, 'stopping');
+    this.#serviceManager?.stopping(reason);
     this.#resolveEnded();
   }
 
   fail(error: unknown): void {
     this.#exitCode = Math.max(this.#exitCode, this.#report(error));
     this.#stopping = true;
+    this.#serviceManager?.stopping(error instanceof Error ? error.message : 'failed');
     this.#resolveEnded();
   }
 
@@ -114,8 +133,14 @@ class Run implements Running {
       this.#exitCode = Math.max(this.#exitCode, this.#report(error));
     }
     clearTimeout(timer);
+    this.#serviceManager?.[Symbol.dispose]();
     this.#log?.info({ exitCode: this.#exitCode }, 'stopped');
     process.exit(this.#exitCode);
+  }
+
+  #onUnheard(reason: string): void {
+    if (this.#log === undefined) this.#unheard = reason;
+    else this.#log.warn({ reason }, 'systemd cannot be told how this process is');
   }
 
   /** Tells what happened in the way that fits its kind, and returns the exit code for it. */

@@ -62,7 +62,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
     for (const runtime of voters.values()) runtime.handle({ kind: 'tick' });
   }, TICK_MS);
   running.resources.defer(async () => clearInterval(timer));
-  log.info({ port: listener.port, healthPort: health.port, virtualContainers: voters.size }, 'ready');
+  running.ready({ port: listener.port, healthPort: health.port, virtualContainers: voters.size });
 }
 
 async function startVoter(

@@ -63,7 +63,7 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
   // The first to go: while the doors are still open, the other one takes over.
   running.resources.defer(() => handOver(runtimes.values(), virtualIp));
   await virtualIp?.want();
-  log.info({ port: listenerPort, healthPort: health.port, virtualContainers: runtimes.size }, 'ready');
+  running.ready({ port: listenerPort, healthPort: health.port, virtualContainers: runtimes.size });
 }
 
 async function startProposer(

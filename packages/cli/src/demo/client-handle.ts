@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programs } from '../programs.ts';
 import { CliError, EXIT } from '../terminal.ts';
 import type { LoadFigures, Order, Said } from './client-process.ts';
 
@@ -17,8 +17,7 @@ export class ClientHandle implements AsyncDisposable {
   private constructor(options: { clientFile: string; vendorRoot: string; user: string; host: string }) {
     this.user = options.user;
     this.host = options.host;
-    const script = fileURLToPath(new URL('./client-process.ts', import.meta.url));
-    this.#child = fork(script, [options.clientFile, options.vendorRoot, options.user, options.host], {
+    this.#child = fork(programs.demoClient, [options.clientFile, options.vendorRoot, options.user, options.host], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#exited = new Promise((resolve) => this.#child.once('exit', () => resolve()));

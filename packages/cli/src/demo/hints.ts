@@ -1,13 +1,12 @@
-import { fileURLToPath } from 'node:url';
 import type { LoopbackGroup } from '../group/loopback-group.ts';
+import { programs } from '../programs.ts';
 
 /** What somebody who has just seen the story may want to try; lines to paste. */
 export function hints(group: LoopbackGroup): string[] {
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   const first = group.servers.find((one) => one.kind === 'tmr-server');
   return [
     `export TREFOIL_CLIENT=${group.clientFile}`,
-    `alias trefoil='${process.execPath} ${main}'`,
+    `alias trefoil='${process.execPath} ${programs.trefoil}'`,
     'trefoil status',
     'trefoil run --product cad -- sleep 30 &',
     'trefoil sessions',

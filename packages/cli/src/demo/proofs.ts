@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { decodeCertificate, decodeGrantBundle, encodeCertificate, encodeGrantBundle } from '@trefoil/license';
+import { programs } from '../programs.ts';
 
 /** `trefoil verify` as a process of its own; true = accepted. */
 export function verifyApart(file: string, vendorRoot: string): Promise<boolean> {
-  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, 'verify', file, '--vendor-root', vendorRoot], (error) => resolve(error === null));
+    execFile(process.execPath, [programs.trefoil, 'verify', file, '--vendor-root', vendorRoot], (error) =>
+      resolve(error === null),
+    );
   });
 }
 

@@ -2,12 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
+import { programs, serverProgram } from '../programs.ts';
 import { CliError, EXIT } from '../terminal.ts';
 import type { ServerFolder } from './loopback-group.ts';
 
 const READY_MS = 20_000;
-const END_WITH_PARENT = new URL('./end-with-parent.ts', import.meta.url).href;
+const END_WITH_PARENT = pathToFileURL(programs.endWithParent).href;
 
 /** One of the five servers as a process of its own. Its JSON log goes to `log.jsonl` in its folder. */
 export class ServerProcess implements AsyncDisposable {
@@ -33,12 +34,15 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Resolves when it has said that it is ready. Rejects with its own words if it ends before. */
   async start(readyWithinMs = READY_MS): Promise<void> {
-    const main = fileURLToPath(import.meta.resolve(`@trefoil/${this.folder.kind}`).replace(/index\.ts$/, 'main.ts'));
     if (this.#disposed) throw new CliError(EXIT.failure, `${this.folder.name} is not started any more`);
-    const child = spawn(process.execPath, ['--import', END_WITH_PARENT, main, this.folder.configFile], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.#environment },
-    });
+    const child = spawn(
+      process.execPath,
+      ['--import', END_WITH_PARENT, serverProgram(this.folder.kind), this.folder.configFile],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: { ...process.env, ...this.#environment },
+      },
+    );
     this.#child = child;
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code) => {
