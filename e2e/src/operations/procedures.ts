@@ -117,6 +117,26 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
+    name: 'backup-put-back',
+    says: 'the disk of a license server is lost, and an old backup of it put back',
+    aimMs: 50,
+    run: async (site) => {
+      const [service, host] = [site.service(VOTERS[2]), site.host(VOTERS[2])];
+      await host.sh('rm -f /root/backup.tar.gz');
+      await host.trefoil('backup', '--output', '/root/backup.tar.gz');
+      await pause(1_000); // it votes on meanwhile, and will have forgotten that
+      await service.kill();
+      await host.sh('rm -rf /var/lib/trefoil/* /etc/trefoil/*');
+      await host.trefoil('restore', '/root/backup.tar.gz');
+      service.log.length = 0;
+      await service.start();
+      await site.whole();
+      const noticed = service.log.some(({ alarm }) => alarm === 'rolled-back');
+      const healed = service.log.some(({ msg }) => msg === 're-joined');
+      if (!noticed || !healed) throw new Error(`it did not notice, or was not healed: ${JSON.stringify(service.log)}`);
+    },
+  },
+  {
     name: 'two-license-servers-down',
     says: 'two license servers are down for some seconds: nothing is granted',
     stops: true,
