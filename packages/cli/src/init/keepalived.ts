@@ -3,6 +3,13 @@ import type { TmrServer } from '@trefoil/license';
 /** The TMR server writes how much it wants the virtual IP: 0, or −254 to give it away. */
 const TRACK_FILE = '/run/trefoil/virtual-ip-weight';
 
+/** Killed, it leaves the address where it is; started anew, it clears up first. */
+export const KEEPALIVED_UNIT = `# Written by "trefoil init".
+[Service]
+Restart=always
+RestartSec=1s
+`;
+
 /**
  * VRRP between the two TMR servers. Both begin as backups and nobody takes the address back from one who serves. Adverts of 0.2 s: a
  * host that is gone is noticed in 0.6 s, and a busy one is not taken for gone.

@@ -7,7 +7,7 @@ import { createAuthority, issueCertificate } from '@trefoil/link/authority';
 import { createKey, type VendorKey } from '@trefoil/vendor';
 import { stringify } from 'yaml';
 import { type Answers, hostOf, parseVirtualIp, portOf, withPort } from './answers.ts';
-import { keepalivedConfiguration } from './keepalived.ts';
+import { KEEPALIVED_UNIT, keepalivedConfiguration } from './keepalived.ts';
 
 /** A file as it is to be on a host. */
 export interface HostFile {
@@ -201,5 +201,8 @@ function keepalivedFiles(answers: Answers, id: TmrServer): HostFile[] {
     device,
     virtualRouter,
   });
-  return [{ path: '/etc/keepalived/keepalived.conf', text, secret: false }];
+  return [
+    { path: '/etc/keepalived/keepalived.conf', text, secret: false },
+    { path: '/etc/systemd/system/keepalived.service.d/trefoil.conf', text: KEEPALIVED_UNIT, secret: false },
+  ];
 }

@@ -9,6 +9,10 @@ export function nextSteps(answers: Answers, { hosts }: Pick<NewGroup, 'hosts'>, 
   const virtual = answers.virtualIp === undefined ? undefined : parseVirtualIp(answers.virtualIp);
   const request = 'runuser -u trefoil -- trefoil request --container /var/lib/trefoil/container.tfc';
   const own = voters.length === 1 ? 'the license server' : 'each license server';
+  const startLeader =
+    virtual === undefined
+      ? 'systemctl enable --now trefoil-tmr-server'
+      : '"systemctl daemon-reload && systemctl enable --now trefoil-tmr-server keepalived"';
   const lines = [
     '1. On each host: the package, and its files from here.',
     '',
@@ -29,10 +33,7 @@ export function nextSteps(answers: Answers, { hosts }: Pick<NewGroup, 'hosts'>, 
     '4. Start them, in any order.',
     '',
     ...voters.map(({ host }) => `   ssh root@${host} systemctl enable --now trefoil-license-server`),
-    ...leaders.map(
-      ({ host }) =>
-        `   ssh root@${host} systemctl enable --now trefoil-tmr-server${virtual === undefined ? '' : ' keepalived'}`,
-    ),
+    ...leaders.map(({ host }) => `   ssh root@${host} ${startLeader}`),
     '',
     '5. See that all is well, and put a license into service.',
     '',
