@@ -16,6 +16,7 @@ import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
 import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
+import { supportBundleCommand } from './commands/support-bundle.ts';
 import { switchCommand } from './commands/switch.ts';
 import { usageCommand } from './commands/usage.ts';
 import { vendorCommand } from './commands/vendor.ts';
@@ -42,6 +43,7 @@ function program(): Command {
       switchCommand(),
       backupCommand(),
       restoreCommand(),
+      supportBundleCommand(),
       clientCommand(),
       requestCommand(),
       rebindCommand(),
