@@ -122,7 +122,7 @@ function groupCheck({ clientFile }: Host, known: readonly Known[], vendorRoot: s
   };
 }
 
-export function unreachable(what: string, reason: string): Finding {
+function unreachable(what: string, reason: string): Finding {
   return problem(
     what,
     reason,
