@@ -3,11 +3,11 @@ import { type ClientOptions, withClientOptions } from '../connection.ts';
 import { EXIT, print, printable, printJson } from '../terminal.ts';
 
 interface DoctorOptions extends ClientOptions {
-  readonly etc: string;
+  readonly etc?: string;
 }
 
 function withHostOptions(command: Command): Command {
-  return withClientOptions(command).option('--etc <folder>', 'configuration of this host', '/etc/trefoil');
+  return withClientOptions(command).option('--etc <folder>', 'configuration of this host; default: /etc/trefoil');
 }
 
 /** Loaded when run: it reads configurations as the servers do, and brings what they bring. */

@@ -16,7 +16,7 @@ import { versionFindings } from './versions.ts';
 import { holderFindings, virtualIpFindings } from './virtual-ip.ts';
 
 export interface ExamineOptions {
-  readonly etc: string;
+  readonly etc?: string;
   readonly client?: string;
   readonly vendorRoot?: string;
   /** Of this command. */

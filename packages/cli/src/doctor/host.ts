@@ -50,11 +50,15 @@ export interface Host {
   readonly findings: readonly Finding[];
 }
 
-export async function readHost(options: { readonly etc: string; readonly client?: string }): Promise<Host> {
+const ETC = '/etc/trefoil';
+
+/** @param options.etc undefined: where the package has it */
+export async function readHost(options: { readonly etc?: string; readonly client?: string }): Promise<Host> {
+  const etc = options.etc ?? ETC;
   const findings: Finding[] = [];
   const servers: OwnServer[] = [];
   const read = (name: string, parse: (file: string) => OwnServer): boolean => {
-    const file = join(options.etc, name);
+    const file = join(etc, name);
     if (!existsSync(file)) return false;
     try {
       servers.push(parse(file));
@@ -66,10 +70,10 @@ export async function readHost(options: { readonly etc: string; readonly client?
   };
   const isLicenseServer = read('license-server.yaml', (file) => licenseServer(file, readLicenseServer(file)));
   const isTmrServer = read('tmr-server.yaml', (file) => tmrServer(file, readTmrServer(file)));
-  // A server's host has its own; people have theirs, found as by every other command.
-  const own = join(options.etc, 'client.json');
   const isServer = isLicenseServer || isTmrServer;
-  const chosen = options.client ?? (isServer || existsSync(own) ? own : undefined);
+  // A server's host has its own; elsewhere it is found as by every other command.
+  const own = isServer || options.etc !== undefined ? join(etc, 'client.json') : undefined;
+  const chosen = options.client ?? own;
   const clientFile = await readClient(chosen, isServer, findings);
   return { servers, clientFile, findings };
 }

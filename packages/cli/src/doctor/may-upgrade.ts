@@ -14,7 +14,7 @@ export interface Verdict {
 }
 
 /** Whether this host may be taken out of its group now. */
-export async function mayUpgrade(options: { etc: string; client?: string; vendorRoot?: string }): Promise<Verdict> {
+export async function mayUpgrade(options: { etc?: string; client?: string; vendorRoot?: string }): Promise<Verdict> {
   const host = await readHost(options);
   const unread = host.findings.filter(isFault).map(asObstacle);
   const each = await Promise.all(host.servers.map((server) => obstaclesOf(server, host, options.vendorRoot)));

@@ -16,8 +16,8 @@ export async function ownServerFindings(server: OwnServer): Promise<Finding[]> {
     readTextFile(certificate).catch(() => undefined),
   ]);
   const finding = ownPortFinding(server, { answer, listener, fingerprint: fingerprintOf(own) });
-  if (answer.kind !== 'certificate' || answer.role !== server.role)
-    return [finding, ...(await healthPortTaken(server))];
+  if (answer.kind !== 'certificate') return [finding, ...(await healthPortTaken(server))];
+  if (answer.role !== server.role) return [finding];
   return [finding, await openFilesFinding(server, listener), ...(await healthFindings(server))];
 }
 
@@ -107,7 +107,7 @@ export function judgeHealth(what: string, ready: boolean, reasons: readonly stri
 /** The other port that a server can not start without. */
 async function healthPortTaken({ name, health }: OwnServer): Promise<Finding[]> {
   const listener = await listenerAt(health.port);
-  if (listener === undefined || listener.program?.startsWith('node') === true) return [];
+  if (listener === undefined) return [];
   return [
     problem(
       `port ${health.port} (health) of ${name}`,

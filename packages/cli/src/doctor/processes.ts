@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 
 /** A process that listens here; without `pid` where this user may not see whose it is. */
 export interface Listening {
@@ -47,8 +48,11 @@ export async function isRunning(program: string): Promise<boolean> {
   return false;
 }
 
+/** The name that it was started by: what a process calls itself may be that of a thread. */
 async function programOf(pid: number): Promise<string | undefined> {
-  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => undefined))?.trim();
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const name = basename(line.split('\0')[0] ?? '');
+  return name === '' ? undefined : name; // the kernel's own have none
 }
 
 /** `python3 (process 123)` */

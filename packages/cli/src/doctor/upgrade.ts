@@ -15,7 +15,8 @@ type Server = Pick<OwnServer, 'kind' | 'id' | 'name'>;
 export function obstacles(server: Server, status: StatusReply, threshold: Configuration['threshold']): Obstacle[] {
   const own =
     server.kind === 'license-server' ? withoutVoter(server, status, threshold) : withoutLeader(server, status);
-  const alarms = status.alarms.filter((alarm) => !concerns(server, alarm));
+  const isSaid = (alarm: string): boolean => own !== undefined && / is not heard: /.test(alarm);
+  const alarms = status.alarms.filter((alarm) => !concerns(server, alarm) && !isSaid(alarm));
   const last = alarms.map((alarm) => ({
     reason: `there is an alarm: ${printable(alarm)}`,
     first: 'See what it means with "trefoil doctor", and have it gone.',
