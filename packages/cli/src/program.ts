@@ -6,6 +6,7 @@ import { LinkError } from '@trefoil/link';
 import { VendorError } from '@trefoil/vendor';
 import { Command, CommanderError } from 'commander';
 import { evictCommand, updateCommand, writeOffCommand } from './commands/admin.ts';
+import { backupCommand, restoreCommand } from './commands/backup.ts';
 import { borrowCommand, borrowedCommand, extendCommand, giveBackCommand } from './commands/borrow.ts';
 import { auditCommand } from './commands/audit.ts';
 import { completionCommand, manualCommand } from './commands/completion.ts';
@@ -41,6 +42,8 @@ function program(): Command {
     ...[
       initCommand(),
       switchCommand(),
+      backupCommand(),
+      restoreCommand(),
       clientCommand(),
       requestCommand(),
       rebindCommand(),
