@@ -11,6 +11,7 @@ import { borrowCommand, borrowedCommand, extendCommand, giveBackCommand } from '
 import { auditCommand } from './commands/audit.ts';
 import { completionCommand, manualCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand, upgradeCheckCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
 import { rulesCommand, unnameCommand } from './commands/rules.ts';
 import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './commands/seats.ts';
@@ -37,6 +38,7 @@ function program(): Command {
     ...[demoCommand(), runCommand(), acquireCommand(), releaseCommand(), consumeCommand()],
     ...[statusCommand(), licensesCommand(), sessionsCommand(), evictCommand(), updateCommand(), verifyCommand()],
     ...[borrowCommand(), borrowedCommand(), extendCommand(), giveBackCommand()],
+    ...[doctorCommand(), upgradeCheckCommand()],
     ...[rulesCommand(), unnameCommand(), writeOffCommand(), usageCommand(), auditCommand()],
     ...[
       initCommand(),

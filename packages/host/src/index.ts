@@ -11,7 +11,7 @@ export { blamingConfiguration } from './configuration-blame.ts';
 export { isProblem, parsePlacedYaml } from './configuration-places.ts';
 export { loadConfiguration, parseConfiguration } from './configuration.ts';
 export { HostError, type HostErrorCode, type HostErrorDetails, reasonOf } from './errors.ts';
-export { fileInvalid, readCertificateFiles, readTextFile } from './text-file.ts';
+export { type CertificateFiles, fileInvalid, readCertificateFiles, readTextFile } from './text-file.ts';
 export { lockFile, type FileLock } from './file-lock.ts';
 export { startHealthServer, type HealthOptions, type HealthServer } from './health.ts';
 export { createLog, logLevels, silentLog, type Log, type LogFields, type LogLevel, type LogOptions } from './log.ts';

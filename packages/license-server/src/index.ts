@@ -1,5 +1,6 @@
 export { Archive } from './archive.ts';
 export * from './audit-trail.ts';
+export { type LicenseServerConfiguration, readConfiguration } from './configuration.ts';
 export { keepDocuments } from './data-directory.ts';
 export * from './log-store/index.ts';
 export { runLicenseServer } from './run.ts';
