@@ -113,6 +113,10 @@ describe('an alarm', () => {
     const written = text.replace(/^\| metric \|[^]*?(?=\n\n)/m, () => table);
     if (update) await writeFile(page, written);
     else assert.equal(text, written, 'docs/METRICS.md differs; UPDATE_METRICS=1 rewrites it');
+    const codes = [...ofLicenseServers.matchAll(/^trefoil_alarm\{code="(.*?)"\}/gm)].map((match) => match[1]).sort();
+    const guide = await readFile(new URL('../../docs/guides/monitor-a-group.md', import.meta.url), 'utf8');
+    const explained = [...guide.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]).sort();
+    assert.deepEqual(explained, codes, 'the guide explains every alarm, and none that there is not');
     assert.match(ofTmrServers, /^trefoil_license_quantity\{.*license="cad-1",product="cad"\} 5$/m);
     assert.match(ofLicenseServers, /^trefoil_log_durable_seconds_count\{.*\} [1-9]\d*$/m);
     assert.match(ofTmrServers, /^trefoil_disk_free_bytes [1-9]\d*$/m);

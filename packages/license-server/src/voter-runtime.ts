@@ -168,6 +168,8 @@ export class VoterRuntime implements AsyncDisposable {
       for (const ended of ['rolled-back', 'unanchored']) this.#clear(ended);
       return;
     }
+    // Alone it has no peers who could notice: that is its form, and not a trouble of today.
+    if (alarm === 'unanchored' && this.voter.configuration.containers.length === 1) return;
     this.alarms.raise(alarm, detail, { lasting: LASTING.has(alarm), about: this.voter.configuration.name });
   }
 
