@@ -21,6 +21,7 @@ interface Told {
 
 describe('an alarm', () => {
   const told: Told[] = [];
+  const traces: string[] = [];
   let operator: Server;
   let running: RunningGroup;
 
@@ -30,18 +31,21 @@ describe('an alarm', () => {
       request.on('data', (bytes: Buffer) => (text += bytes.toString()));
       request.on('end', () => {
         const mayAsk = request.headers.authorization === 'Bearer of-the-operator';
-        if (mayAsk) told.push(JSON.parse(text) as Told);
-        response.writeHead(mayAsk ? 204 : 401).end();
+        if (request.url === '/v1/traces') traces.push(text);
+        else if (mayAsk) told.push(JSON.parse(text) as Told);
+        response.writeHead(mayAsk || request.url === '/v1/traces' ? 204 : 401).end();
       });
     }).listen(0, '127.0.0.1');
     await new Promise((done) => operator.once('listening', done));
     const { port } = operator.address() as AddressInfo;
     running = await RunningGroup.start({
       prepare: async (group) => {
-        for (const { configFile } of group.servers) {
+        for (const { configFile, kind } of group.servers) {
           await writeFile(join(dirname(configFile), 'webhook.token'), 'of-the-operator\n', { mode: 0o600 });
           const url = `http://127.0.0.1:${port}/alarms`;
           await appendFile(configFile, `webhook: { url: "${url}", tokenFile: webhook.token }\n`);
+          const endpoint = `http://127.0.0.1:${port}/v1/traces`;
+          if (kind === 'tmr-server') await appendFile(configFile, `traces: { endpoint: "${endpoint}", sample: 1 }\n`);
         }
       },
     });
@@ -113,12 +117,28 @@ describe('an alarm', () => {
     const written = text.replace(/^\| metric \|[^]*?(?=\n\n)/m, () => table);
     if (update) await writeFile(page, written);
     else assert.equal(text, written, 'docs/METRICS.md differs; UPDATE_METRICS=1 rewrites it');
-    const codes = [...ofLicenseServers.matchAll(/^trefoil_alarm\{code="(.*?)"\}/gm)].map((match) => match[1]).sort();
+    const codes = namesIn(ofLicenseServers, /^trefoil_alarm\{code="(.*?)"\}/gm);
     const guide = await readFile(new URL('../../docs/guides/monitor-a-group.md', import.meta.url), 'utf8');
-    const explained = [...guide.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]).sort();
-    assert.deepEqual(explained, codes, 'the guide explains every alarm, and none that there is not');
+    assert.deepEqual(
+      namesIn(guide, /^\| `([a-z-]+)` \|/gm),
+      codes,
+      'the guide explains every alarm, and none that there is not',
+    );
     assert.match(ofTmrServers, /^trefoil_license_quantity\{.*license="cad-1",product="cad"\} 5$/m);
     assert.match(ofLicenseServers, /^trefoil_log_durable_seconds_count\{.*\} [1-9]\d*$/m);
     assert.match(ofTmrServers, /^trefoil_disk_free_bytes [1-9]\d*$/m);
   });
+
+  test('a command is a span that says where it stands in the log, and not who asked', async () => {
+    await using client = await running.client('anna');
+    assert.equal((await client.acquire('cad')).kind, 'granted');
+    const isGrant = (text: string): boolean => /"submit acquire".*"granted"/.test(text);
+    await eventually('the span of the grant', 10_000, async () => traces.some(isGrant));
+    assert.match(traces.find(isGrant) ?? '', /"trefoil\.epoch","value":\{"intValue":"[1-9]\d*"\}.*"trefoil\.index"/);
+    assert.ok(!traces.join().includes('anna'));
+  });
 });
+
+function namesIn(text: string, pattern: RegExp): Set<string | undefined> {
+  return new Set([...text.matchAll(pattern)].map((match) => match[1]));
+}

@@ -17,6 +17,7 @@ export { fileInvalid, readCertificateFiles, readSecretFile, readTextFile } from 
 export { lockFile, type FileLock } from './file-lock.ts';
 export { startHealthServer, type HealthOptions, type HealthServer } from './health.ts';
 export { HostWatch, type HostWatchOptions } from './host-watch.ts';
+export { httpUrl } from './http-url.ts';
 export { createLog, logLevels, silentLog, type Log, type LogFields, type LogLevel, type LogOptions } from './log.ts';
 export { machineTraits, type MachineSource, type MachineTrait, type MachineTraitName } from './machine.ts';
 export {

@@ -123,6 +123,6 @@ describe('the webhook', () => {
       assert.throws(() => parseConfiguration(`webhook: { url: "${text}" }\n`, 'x.yaml', schema), message);
     refused('ftp://example.org/', /^HostError: x\.yaml:1: "webhook\.url": is not an address like https:/);
     refused('monitor', /^HostError: x\.yaml:1: "webhook\.url": is not an address/);
-    refused('https://me:secret@example.org/', /"webhook\.url": may not hold a password: use tokenFile/);
+    refused('https://me:secret@example.org/', /"webhook\.url": may not hold a password/);
   });
 });

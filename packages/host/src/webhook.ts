@@ -1,16 +1,14 @@
 import type { AlarmChange, Alarms } from './alarms.ts';
 import type { Clock } from './clock.ts';
 import { reasonOf } from './errors.ts';
+import { httpUrl } from './http-url.ts';
 import type { Log } from './log.ts';
 import { readSecretFile } from './text-file.ts';
 import { z } from 'zod';
 
 /** Of both servers' configurations. */
 export const webhookSchema = z.strictObject({
-  url: z
-    .string()
-    .refine((text) => addressOf(text) !== undefined, 'is not an address like https://monitor.example/trefoil')
-    .refine((text) => (addressOf(text)?.password ?? '') === '', 'may not hold a password: use tokenFile'),
+  url: httpUrl('https://monitor.example/trefoil'),
   /** A bearer token: one line, in a file of mode 0600. Read anew each time, so that it may be changed. */
   tokenFile: z.string().min(1).optional(),
 });
@@ -146,11 +144,6 @@ export class Webhook implements AsyncDisposable {
     this.#stop.abort();
     await this.#working;
   }
-}
-
-function addressOf(text: string): URL | undefined {
-  const url = URL.parse(text);
-  return url !== null && ['http:', 'https:'].includes(url.protocol) ? url : undefined;
 }
 
 async function readToken({ tokenFile }: WebhookConfiguration): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
-import { loadConfiguration, logLevels, webhookSchema, z } from '@trefoil/host';
+import { httpUrl, loadConfiguration, logLevels, webhookSchema, z } from '@trefoil/host';
 
 const address = (port: number) =>
   z
@@ -44,6 +44,14 @@ const schema = z.strictObject({
     .min(1),
   /** Who is told of alarms. */
   webhook: webhookSchema.optional(),
+  /** Spans of commands, for a collector of OpenTelemetry. */
+  traces: z
+    .strictObject({
+      endpoint: httpUrl('http://collector:4318/v1/traces'),
+      /** Share of the commands, from 0 to 1; more than some hundred in five seconds are dropped. */
+      sample: z.number().min(0).max(1).default(0.01),
+    })
+    .optional(),
   logLevel: z.enum(logLevels).default('info'),
 });
 

@@ -29,6 +29,7 @@ import { LicenseServerLink } from './license-server-link.ts';
 import { proposerMetrics } from './metrics.ts';
 import { ProposerRuntime } from './proposer-runtime.ts';
 import { Service } from './service.ts';
+import { Traces } from './traces.ts';
 import { Turns } from './turns.ts';
 import { VirtualIp } from './virtual-ip.ts';
 import { WitnessFile } from './witness-file.ts';
@@ -165,7 +166,9 @@ async function openDoor(
   log: Log,
 ): Promise<number> {
   const { address } = configuration.virtualIp ?? {};
+  const traces = startTraces(configuration, runtimes, running, log);
   const service = new Service(runtimes, systemClock, {
+    ...(traces && { traces }),
     ...(address !== undefined && { virtualIp: address }),
     onHandedOver: (admin) => {
       log.info({ admin }, 'handed over');
@@ -199,6 +202,19 @@ async function openDoor(
   });
   running.resources.use(listener);
   return listener.port;
+}
+
+function startTraces(
+  { traces, server }: TmrServerConfiguration,
+  runtimes: ReadonlyMap<string, ProposerRuntime>,
+  running: Running,
+  log: Log,
+): Traces | undefined {
+  if (traces === undefined) return undefined;
+  const group = [...runtimes.values()][0]?.proposer.group.group ?? '';
+  return running.resources.use(
+    new Traces({ ...traces, group, server: `tmr-server-${server}`, clock: systemClock, log }),
+  );
 }
 
 function reasonsNotReady({ proposer }: ProposerRuntime): string[] {
