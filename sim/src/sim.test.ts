@@ -19,9 +19,9 @@ test('a seed is the same run again, bit for bit', async () => {
   assert.notEqual(one.traceHash, (await run(8)).traceHash);
 });
 
-/** A piece in which all that is asked for below happens: the rarest of it is in the seeds 19, 51 and 202 only. */
-const FROM = 16;
-const SEEDS = 190;
+/** A piece in which all that is asked for below happens: the rarest of it is in the seeds 138, 174 and 183 only. */
+const FROM = 11;
+const SEEDS = 176;
 
 /** Each branch of the protocol has a message, a refusal or an alarm of its own. */
 const MESSAGES = {

@@ -55,6 +55,9 @@ export class LabHost {
         `mount -t overlay overlay -o lowerdir=/,upperdir=${files},workdir=${work} ${root}`,
         ...binds,
         `mount -t proc proc ${root}/proc`,
+        // Each start of a machine has its own: by it a lock is known to be left over from before.
+        `cat /proc/sys/kernel/random/uuid > ${this.#directory}/boot`,
+        `mount --bind ${this.#directory}/boot ${root}/proc/sys/kernel/random/boot_id`,
         `mount -t sysfs sysfs ${root}/sys`,
         `mount --rbind /dev ${root}/dev`,
         `mount -t tmpfs tmpfs ${root}/run`,

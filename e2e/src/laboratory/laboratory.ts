@@ -40,7 +40,9 @@ export class Laboratory implements AsyncDisposable {
 
   async #plugIn(name: string, pid: number): Promise<void> {
     await this.#switch.network(
-      `ip link add ${this.#portOf(name)} type veth peer name eth0 netns ${pid}; ip link set ${this.#portOf(name)} master br0 up`,
+      // The cable of a host that was powered off is there until the kernel has cleared up.
+      `ip link del ${this.#portOf(name)} 2>/dev/null || true
+      ip link add ${this.#portOf(name)} type veth peer name eth0 netns ${pid}; ip link set ${this.#portOf(name)} master br0 up`,
     );
   }
 

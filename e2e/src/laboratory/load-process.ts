@@ -20,7 +20,7 @@ export interface LoadFigures {
   readonly lost: number;
 }
 
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 
 /** Applications that take a seat, hold it, give it back, and take the next; one connection each. */
 class Load {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Laboratory } from './laboratory.ts';
 import type { LabHost } from './lab-host.ts';
+import { Lookout, type Status } from './lookout.ts';
 import { Service } from './service.ts';
 
 export const VOTERS = ['license-server-1', 'license-server-2', 'license-server-3'] as const;
@@ -10,7 +11,7 @@ export type ServerName = (typeof VOTERS)[number] | (typeof LEADERS)[number];
 
 const NETWORK = '10.77.0';
 const VIRTUAL_IP = `${NETWORK}.10`;
-const ADDRESSES: Readonly<Record<ServerName | 'admin' | 'client', string>> = {
+export const ADDRESSES: Readonly<Record<ServerName | 'admin' | 'client', string>> = {
   'license-server-1': `${NETWORK}.1`,
   'license-server-2': `${NETWORK}.2`,
   'license-server-3': `${NETWORK}.3`,
@@ -20,18 +21,15 @@ const ADDRESSES: Readonly<Record<ServerName | 'admin' | 'client', string>> = {
   client: `${NETWORK}.30`,
 };
 
-/** What `trefoil status --json` says. */
-interface Status {
-  readonly redundancy: number;
-  readonly tmrServers: readonly { readonly server: 'A' | 'B'; readonly active: boolean; readonly heard: boolean }[];
-  readonly alarms: readonly string[];
-  readonly licenseServers: readonly { readonly voting: boolean; readonly lag: number; readonly unanchored: boolean }[];
-}
+/** Entries; under load some are always on their way. */
+const MOST_BEHIND = 100;
 
 /** A customer's plant: seven hosts, set up with the commands that the guides tell, the vendor's on the admin's host, too. */
 export class Site implements AsyncDisposable {
   readonly laboratory: Laboratory;
   readonly services = new Map<ServerName, Service>();
+  #version = 0;
+  #lookout: Lookout | undefined;
 
   private constructor(laboratory: Laboratory) {
     this.laboratory = laboratory;
@@ -124,8 +122,9 @@ export class Site implements AsyncDisposable {
     return (await this.admin.sh('cat /root/vendor/root.pub')).trim();
   }
 
-  /** A license of "cad" in service. */
-  async sell(quantity: number, version = 1): Promise<void> {
+  /** A license of "cad" in service, or its next version. */
+  async sell(quantity: number): Promise<void> {
+    const version = ++this.#version;
     const output = `/root/cad-${version}.update`;
     await this.admin.trefoil(
       ...['vendor', 'issue', '--directory', '/root/vendor', '--configuration', '/root/configuration.jws'],
@@ -142,8 +141,10 @@ export class Site implements AsyncDisposable {
     if (name.startsWith('tmr')) await this.startKeepalived(name as (typeof LEADERS)[number]);
   }
 
+  /** Of a process that stays: a command anew each time would take the time of those who are looked at. */
   async status(): Promise<Status> {
-    return JSON.parse(await this.admin.trefoil('status', '--json')) as Status;
+    this.#lookout ??= await Lookout.start(this.admin);
+    return this.#lookout.status();
   }
 
   /** Who leads. */
@@ -170,7 +171,9 @@ export class Site implements AsyncDisposable {
       const status = await this.status().catch((error: unknown) => String(error));
       if (typeof status === 'string') last = status;
       else {
-        const missing = status.licenseServers.filter(({ voting, lag, unanchored }) => !voting || lag > 1 || unanchored);
+        const missing = status.licenseServers.filter(
+          ({ voting, lag, unanchored }) => !voting || lag > MOST_BEHIND || unanchored,
+        );
         const isWhole = missing.length === 0 && [...this.services.values()].every(({ isRunning }) => isRunning);
         if (isWhole && status.redundancy === 1 && status.tmrServers.every(({ heard }) => heard)) return;
         last = JSON.stringify(status);
@@ -178,6 +181,14 @@ export class Site implements AsyncDisposable {
       if (performance.now() > until) throw new Error(`the group is not whole again after ${withinMs} ms: ${last}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  }
+
+  /** Seats of "cad" that were sold. */
+  async quantity(): Promise<number> {
+    const { licenses } = JSON.parse(await this.admin.trefoil('licenses', '--json')) as {
+      licenses: { quantity: number }[];
+    };
+    return licenses[0]?.quantity ?? 0;
   }
 
   /** Who has the virtual IP. */

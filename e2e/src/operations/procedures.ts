@@ -7,6 +7,8 @@ export interface Procedure {
   readonly says: string;
   /** Longest time that a client should wait for an answer, ms: an aim (PROTOCOL §10 of the design); undefined: none is set. */
   readonly aimMs?: number;
+  /** Nobody can be served meanwhile, so who asks is told so: what is not granted is no failure. */
+  readonly stops?: boolean;
   readonly run: (site: Site) => Promise<void>;
 }
 
@@ -71,13 +73,13 @@ export const PROCEDURES: readonly Procedure[] = [
     aimMs: 50,
     run: async (site) => {
       for (const _ of ['there', 'back']) {
-        const [leads, holds] = [await site.active(), await site.holders()];
+        const before = await site.active();
         await site.admin.trefoil('switch', '--admin-key', '/root/plant-7/admin/admin.key.pem');
-        if ((await site.active()) === leads) throw new Error(`${leads} leads on`);
-        // Who has just given it away may have it again by now.
-        await site.eventually('the virtual IP moves along', async () => {
+        const leads = await site.active();
+        if (leads === before) throw new Error(`${before} leads on`);
+        await site.eventually('the virtual IP is with the one who leads', async () => {
           const now = await site.holders();
-          return now.length === 1 && now[0] !== holds[0];
+          return now.length === 1 && now[0] === leads;
         });
       }
     },
@@ -99,6 +101,43 @@ export const PROCEDURES: readonly Procedure[] = [
       );
       await site.startKeepalived(first);
       await site.eventually('one holds it again', async () => (await site.holders()).length === 1);
+    },
+  },
+  {
+    name: 'license-update-one-down',
+    says: 'the vendor sells more seats while a license server is down',
+    aimMs: 50,
+    run: async (site) => {
+      const service = site.service(VOTERS[1]);
+      await service.stop();
+      const before = await site.quantity();
+      await site.sell(before + 5);
+      if ((await site.quantity()) !== before + 5) throw new Error(`${await site.quantity()} seats, not ${before + 5}`);
+      await service.start();
+    },
+  },
+  {
+    name: 'two-license-servers-down',
+    says: 'two license servers are down for some seconds: nothing is granted',
+    stops: true,
+    run: async (site) => {
+      const two = [site.service(VOTERS[0]), site.service(VOTERS[2])];
+      await Promise.all(two.map((service) => service.kill()));
+      const { code, stdout } = await site.admin.run(['trefoil', 'status', '--json']);
+      const { redundancy } = JSON.parse(stdout) as { redundancy: number };
+      if (redundancy >= 0 || code !== 4) throw new Error(`status says ${redundancy}, exit code ${code}`);
+      const asked = await site.admin.run(['trefoil', 'acquire', 'cad', '--save', '/root/none.json']);
+      if (asked.code !== 4) throw new Error(`somebody got a seat: ${asked.stdout}`);
+      await Promise.all(two.map((service) => service.start()));
+    },
+  },
+  {
+    name: 'cold-start',
+    says: 'all five lose their power at once, and come back',
+    run: async (site) => {
+      const all = [...VOTERS, ...LEADERS];
+      await Promise.all(all.map((name) => site.host(name).powerOff()));
+      await Promise.all(all.map((name) => site.powerOn(name)));
     },
   },
   {

@@ -23,15 +23,17 @@ export async function underLoad(site: Site, load: LoadHandle, procedure: Procedu
     await site.whole();
     await pause(NORMAL_MS);
     const figures = await load.report();
-    return { procedure, figures, fault: faultOf(figures) };
+    return { procedure, figures, fault: faultOf(figures, procedure.stops === true) };
   } catch (error) {
     return { procedure, figures: undefined, fault: error instanceof Error ? error.message : String(error) };
   }
 }
 
-function faultOf({ requests, failures, lost }: LoadFigures): string | undefined {
+function faultOf({ requests, failures, lost }: LoadFigures, mayStop: boolean): string | undefined {
   if (requests === 0) return 'no client asked for anything';
   if (lost > 0) return `${lost} seats were lost`;
+  // Known not to be done, or not known: both are true while nobody can be served.
+  if (mayStop && failures.every((one) => /unknown|not-reachable/.test(one))) return undefined;
   return failures.length === 0 ? undefined : `${failures.length} requests failed, the first: ${failures[0]}`;
 }
 
