@@ -52,6 +52,7 @@ export class HostWatch implements Disposable {
       alarms.keep('configuration-expires', expiryAlarm('the configuration', expires, now), name);
     this.#disk = await this.#diskSpace();
     if (this.#disk !== undefined) alarms.keep('disk-filling', diskAlarm(dataDirectory, this.#disk));
+    alarms.current(); // ends those that were not seen for long
     if (!this.#stopped) this.#callOff = clock.later(LOOK_MS, () => void this.#look());
   }
 

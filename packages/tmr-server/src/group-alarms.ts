@@ -74,7 +74,6 @@ export class GroupWatch implements Disposable {
       if (detail === undefined || this.#holds(code, now)) alarms.keep(code, detail, configuration.name);
       if (detail === undefined) this.#since.delete(code);
     }
-    alarms.current(); // ends those that were not seen for long
     this.#callOff = this.#clock.later(LOOK_MS, () => this.#look());
   }
 
