@@ -222,7 +222,7 @@ export class World {
     const say = (fields: LogFields, message: string): void => {
       const { alarm, role, why } = fields as { alarm?: string; role?: string; why?: string };
       if (role === 'preparing' && why !== undefined) this.count(`asks for an epoch: ${why}`);
-      this.count(alarm === undefined ? `${message}${role === undefined ? '' : `: ${role}`}` : `alarm: ${alarm}`);
+      this.count(alarm === undefined ? `${message}${role === undefined ? '' : `: ${role}`}` : `${message}: ${alarm}`);
       this.note(`${name}: ${message} ${JSON.stringify(fields)}`);
     };
     return { ...silentLog, info: say, warn: say, error: say, fatal: say, child: () => this.logOf(name) };

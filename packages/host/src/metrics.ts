@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, type LabelValues, Registry } from 'prom-client';
 
 export type { Counter, Gauge, Histogram } from 'prom-client';
 
@@ -16,7 +16,11 @@ export interface HistogramOptions<L extends string> extends MetricOptions<L> {
 
 /** The metrics of one process, in the text format that Prometheus and its kin read. */
 export interface Metrics {
-  counter<L extends string = never>(options: MetricOptions<L>): Counter<L>;
+  /** `read`: of what is counted elsewhere; it only grows. */
+  counter<L extends string = never>(
+    options: MetricOptions<L>,
+    read?: () => [labels: LabelValues<L>, count: number][],
+  ): Counter<L>;
   gauge<L extends string = never>(options: MetricOptions<L>, collect?: (gauge: Gauge<L>) => void): Gauge<L>;
   histogram<L extends string = never>(options: HistogramOptions<L>): Histogram<L>;
   readonly contentType: string;
@@ -36,7 +40,14 @@ export function createMetrics({ processMetrics = true }: { readonly processMetri
     registers: [registry],
   });
   return {
-    counter: (options) => new Counter(common(options)),
+    counter: <L extends string>(options: MetricOptions<L>, read?: () => [LabelValues<L>, number][]) => {
+      const collect = (): void => {
+        counter.reset();
+        for (const [labels, count] of read?.() ?? []) counter.inc(labels, count);
+      };
+      const counter: Counter<L> = new Counter<L>({ ...common(options), ...(read && { collect }) });
+      return counter;
+    },
     gauge: <L extends string>(options: MetricOptions<L>, collect?: (gauge: Gauge<L>) => void) => {
       const gauge: Gauge<L> = new Gauge<L>({ ...common(options), ...(collect && { collect: () => collect(gauge) }) });
       return gauge;

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { readFileWithLimit } from './atomic-file.ts';
 import { HostError } from './errors.ts';
 
@@ -8,6 +9,15 @@ const MAX_BYTES = 512 * 1024;
 /** A file that a configuration names. Throws `HostError` `file-unreadable` or `file-too-large`. */
 export async function readTextFile(file: string, maximumBytes = MAX_BYTES): Promise<string> {
   return Buffer.from(await readFileWithLimit(file, maximumBytes)).toString('utf8');
+}
+
+/** As `readTextFile`, of a secret: others than its owner must not be able to read it. `key`: that of the configuration. */
+export async function readSecretFile(file: string, key?: string): Promise<string> {
+  const text = await readTextFile(file);
+  const { mode } = await stat(file);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    throw fileInvalid(file, `others may read it; give it mode 0600: chmod 600 ${file}`, key);
+  return text;
 }
 
 export interface CertificateFiles {

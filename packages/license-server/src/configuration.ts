@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { loadConfiguration, logLevels, z } from '@trefoil/host';
+import { loadConfiguration, logLevels, webhookSchema, z } from '@trefoil/host';
 import { parseAddress, PORTS } from '@trefoil/api';
 
 const address = (port: number) =>
@@ -39,6 +39,8 @@ const schema = z.strictObject({
       }),
     )
     .min(1),
+  /** Who is told of alarms. */
+  webhook: webhookSchema.optional(),
   logLevel: z.enum(logLevels).default('info'),
 });
 
@@ -49,11 +51,15 @@ export function readConfiguration(file: string): LicenseServerConfiguration {
   const configuration = loadConfiguration(file, schema);
   const base = dirname(resolve(file));
   const absolute = (path: string): string => resolve(base, path);
-  const { link } = configuration;
+  const { link, webhook } = configuration;
   return {
     ...configuration,
     dataDirectory: absolute(configuration.dataDirectory),
     link: { authority: absolute(link.authority), certificate: absolute(link.certificate), key: absolute(link.key) },
+    webhook: webhook && {
+      url: webhook.url,
+      ...(webhook.tokenFile !== undefined && { tokenFile: absolute(webhook.tokenFile) }),
+    },
     virtualContainers: configuration.virtualContainers.map((one) => ({
       configuration: absolute(one.configuration),
       issuingKey: absolute(one.issuingKey),

@@ -1,17 +1,21 @@
 import { decodeToVoter } from '@trefoil/core';
 import { ROLES } from '@trefoil/api';
 import {
+  Alarms,
   type Clock,
   createLog,
   createMetrics,
+  HostWatch,
   type Log,
   makeDirectory,
+  type Metrics,
   readCertificateFiles,
   lockFile,
   type Running,
   startHealthServer,
   systemClock,
   systemRandom,
+  Webhook,
 } from '@trefoil/host';
 import { bytesKey, SET_ID_BYTES, type TmrServer, toBase64url } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
@@ -34,14 +38,17 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
   running.logTo(log);
   await makeDirectory(configuration.dataDirectory);
   running.resources.use(asyncOf(lockFile(join(configuration.dataDirectory, 'lock'))));
+  const alarms = new Alarms({ clock: systemClock, log });
   const voters = new Map<string, VoterRuntime>();
   for (const one of configuration.virtualContainers) {
-    const runtime = await startVoter(configuration, one, { log, clock: systemClock, running });
+    const runtime = await startVoter(configuration, one, { log, alarms, clock: systemClock, running });
     voters.set(bytesKey(runtime.voter.configuration.set), runtime);
   }
   const metrics = createMetrics();
   voterMetrics(metrics, voters.values());
   const { identity, authorityPem } = await readCertificateFiles(configuration.link);
+  const watched = { voters: [...voters.values()], alarms, metrics, certificatePem: identity.certificatePem };
+  await startWatches(configuration, watched, running, log);
   const listener = await listen({
     ...configuration.listen,
     identity,
@@ -68,7 +75,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
 async function startVoter(
   configuration: LicenseServerConfiguration,
   files: LicenseServerConfiguration['virtualContainers'][number],
-  { log, clock, running }: { log: Log; clock: Clock; running: Running },
+  { log, alarms, clock, running }: { log: Log; alarms: Alarms; clock: Clock; running: Running },
 ): Promise<VoterRuntime> {
   const context = await readDocuments(files);
   const opened = await openVoter({
@@ -85,6 +92,7 @@ async function startVoter(
     clock,
     random: systemRandom,
     log: log.child({ virtualContainer: context.configuration.name }),
+    alarms,
     fail: (error) => running.fail(error),
   });
   running.resources.use(runtime);
@@ -95,6 +103,28 @@ async function startVoter(
     'log opened',
   );
   return runtime;
+}
+
+/** Who is told of alarms, and what raises them beside the voters. */
+async function startWatches(
+  { webhook, member, dataDirectory }: LicenseServerConfiguration,
+  parts: { voters: readonly VoterRuntime[]; alarms: Alarms; metrics: Metrics; certificatePem: string },
+  running: Running,
+  log: Log,
+): Promise<void> {
+  const { voters, alarms, metrics, certificatePem } = parts;
+  if (webhook !== undefined) {
+    const group = voters[0]?.voter.group.group ?? '';
+    const options = { webhook, group, server: `license-server-${member}`, clock: systemClock, log };
+    running.resources.use(await Webhook.start(options, alarms));
+  }
+  const host = await HostWatch.start({
+    ...{ alarms, clock: systemClock, log, dataDirectory },
+    certificates: { link: certificatePem },
+    configurations: voters.map(({ voter }) => voter.configuration),
+  });
+  running.resources.use(asyncOf(host));
+  host.metrics(metrics);
 }
 
 /** One TMR server's connection serves all virtual containers: each frame begins with the set's id. */

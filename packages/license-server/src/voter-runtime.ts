@@ -2,6 +2,7 @@ import type { Container } from '@trefoil/container';
 import {
   encodeRecord,
   encodeToProposer,
+  isSuspect,
   type LogRecord,
   startRejoin,
   stepVoter,
@@ -9,7 +10,7 @@ import {
   type VoterEffect,
   type VoterEvent,
 } from '@trefoil/core';
-import type { Clock, Log, Random } from '@trefoil/host';
+import { Alarms, type Clock, type Log, type Random } from '@trefoil/host';
 import { concatBytes, INCARNATION_BYTES, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import type { Archive } from './archive.ts';
@@ -22,6 +23,9 @@ const LOOK_AT_FILES_MS = 1_000;
 /** Notes above this go to the disk without waiting for the next vote. */
 const MAX_NOTED_BYTES = 1024 * 1024;
 
+/** States, that end when they end; the others are events. A fork ends with the process. */
+const LASTING = new Set(['rolled-back', 'unanchored', 'fork', 'archive']);
+
 export interface VoterParts {
   readonly voter: Voter;
   readonly container: Container;
@@ -32,6 +36,8 @@ export interface VoterParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of the whole server; default: its own. */
+  readonly alarms?: Alarms;
   /** A state that must not be, or a disk that failed: the process has to stop. */
   readonly fail: (error: Error) => void;
 }
@@ -43,7 +49,10 @@ export interface VoterParts {
 export class VoterRuntime implements AsyncDisposable {
   readonly parts: VoterParts;
   readonly links: Partial<Record<TmrServer, Pick<FrameConnection, 'send' | 'close'>>> = {};
-  readonly alarms = new Map<string, string>();
+  readonly alarms: Alarms;
+  epochChanges = 0;
+  /** Told how long records took to become durable. */
+  onDurable: ((seconds: number) => void) | undefined;
   readonly #constituents: ConstituentKeeper;
   #lookedAt = 0;
   #notes: Uint8Array[] = [];
@@ -56,6 +65,7 @@ export class VoterRuntime implements AsyncDisposable {
 
   constructor(parts: VoterParts) {
     this.parts = parts;
+    this.alarms = parts.alarms ?? new Alarms(parts);
     this.#constituents = new ConstituentKeeper(parts.container, parts.voter.member);
   }
 
@@ -75,23 +85,35 @@ export class VoterRuntime implements AsyncDisposable {
     this.#queue.push(event);
     if (this.#running) return; // a step in a step: it comes after
     this.#running = true;
+    const { promised } = this.voter;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
         this.#carryOut(stepVoter(this.voter, next, this.#now()));
     } finally {
       this.#running = false;
     }
+    if (this.voter.promised !== promised) this.epochChanges++;
   }
 
   #lookAfterFiles(): void {
     const { clock, log, store } = this.parts;
     if (clock.monotonicMs() - this.#lookedAt < LOOK_AT_FILES_MS) return;
     this.#lookedAt = clock.monotonicMs();
+    this.#lookAfterAlarms();
     store.checkInPlace().catch((error: unknown) => this.#diskFailed(error));
     // A copy for the container's sake; the ledger has them all, so the group goes on without.
     this.#constituents.keep(this.voter.replica.ledger).catch((error: unknown) => {
       log.error({ err: error }, 'the constituents could not be written to the container');
     });
+  }
+
+  /** A log that was set aside at the start is told by nothing else, and not every way out of a trouble is a re-join. */
+  #lookAfterAlarms(): void {
+    const { voter } = this;
+    if (!voter.unanchored) this.#clear('unanchored');
+    if (voter.frozen) return;
+    if (isSuspect(voter)) this.#alarm('rolled-back', voter.withholding);
+    else this.#clear('rolled-back');
   }
 
   #now(): { monotonicMs: number; wallMs: number } {
@@ -103,7 +125,6 @@ export class VoterRuntime implements AsyncDisposable {
   }
 
   #effect(effect: VoterEffect): void {
-    const { log } = this.parts;
     switch (effect.kind) {
       case 'note':
         this.#note(effect.records);
@@ -132,15 +153,28 @@ export class VoterRuntime implements AsyncDisposable {
         this.rejoin(effect.why);
         return;
       case 'alarm':
-        this.alarms.set(effect.alarm, effect.detail);
-        // The end of a trouble, or of an ordinary start, is none.
-        if (effect.alarm === 'rejoined') log.info({ detail: effect.detail }, 're-joined');
-        else log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
+        this.#alarm(effect.alarm, effect.detail);
         return;
       case 'stop':
         this.#fail(new Error(effect.reason));
         return;
     }
+  }
+
+  #alarm(alarm: string, detail: string): void {
+    if (alarm === 'rejoined') {
+      // The end of a trouble, or of an ordinary start, is none.
+      this.parts.log.info({ detail }, 're-joined');
+      for (const ended of ['rolled-back', 'unanchored']) this.#clear(ended);
+      return;
+    }
+    // Alone it has no peers who could notice: that is its form, and not a trouble of today.
+    if (alarm === 'unanchored' && this.voter.configuration.containers.length === 1) return;
+    this.alarms.raise(alarm, detail, { lasting: LASTING.has(alarm), about: this.voter.configuration.name });
+  }
+
+  #clear(alarm: string): void {
+    this.alarms.clear(alarm, this.voter.configuration.name);
   }
 
   #note(records: readonly LogRecord[]): void {
@@ -157,7 +191,12 @@ export class VoterRuntime implements AsyncDisposable {
     this.#notes = [];
     this.#noteBytes = 0;
     if (records.length === 0) return done();
-    this.parts.store.append(records).then(done, (error: unknown) => this.#diskFailed(error));
+    const begunAt = this.parts.clock.monotonicMs();
+    const durable = (): void => {
+      this.onDurable?.((this.parts.clock.monotonicMs() - begunAt) / 1_000);
+      done();
+    };
+    this.parts.store.append(records).then(durable, (error: unknown) => this.#diskFailed(error));
   }
 
   #inOrder(work: () => Promise<void>): void {
@@ -174,7 +213,8 @@ export class VoterRuntime implements AsyncDisposable {
     this.#inOrder(async () => {
       const [segment] = await durable;
       const { mayGo, alarms } = await archive.keep({ segmentsBefore: segment, snapshotsBefore: rootIndex });
-      for (const detail of alarms) this.#effect({ kind: 'alarm', alarm: 'archive', detail });
+      for (const detail of alarms) this.#alarm('archive', detail);
+      if (alarms.length === 0) this.#clear('archive');
       if (!mayGo) return;
       await store.dropSegmentsBefore(segment);
       for (const name of await disk.list()) {

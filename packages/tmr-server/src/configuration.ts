@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
-import { loadConfiguration, logLevels, z } from '@trefoil/host';
+import { httpUrl, loadConfiguration, logLevels, webhookSchema, z } from '@trefoil/host';
 
 const address = (port: number) =>
   z
@@ -42,6 +42,16 @@ const schema = z.strictObject({
       }),
     )
     .min(1),
+  /** Who is told of alarms. */
+  webhook: webhookSchema.optional(),
+  /** Spans of commands, for a collector of OpenTelemetry. */
+  traces: z
+    .strictObject({
+      endpoint: httpUrl('http://collector:4318/v1/traces'),
+      /** Share of the commands, from 0 to 1; more than some hundred in five seconds are dropped. */
+      sample: z.number().min(0).max(1).default(0.01),
+    })
+    .optional(),
   logLevel: z.enum(logLevels).default('info'),
 });
 
@@ -52,7 +62,7 @@ export function readConfiguration(file: string): TmrServerConfiguration {
   const configuration = loadConfiguration(file, schema);
   const base = dirname(resolve(file));
   const absolute = (path: string): string => resolve(base, path);
-  const { link, client } = configuration;
+  const { link, client, webhook } = configuration;
   return {
     ...configuration,
     dataDirectory: absolute(configuration.dataDirectory),
@@ -62,6 +72,10 @@ export function readConfiguration(file: string): TmrServerConfiguration {
       certificate: absolute(client.certificate),
       key: absolute(client.key),
       ...(client.authority !== undefined && { authority: absolute(client.authority) }),
+    },
+    webhook: webhook && {
+      url: webhook.url,
+      ...(webhook.tokenFile !== undefined && { tokenFile: absolute(webhook.tokenFile) }),
     },
     virtualContainers: configuration.virtualContainers.map((one) => ({
       configuration: absolute(one.configuration),

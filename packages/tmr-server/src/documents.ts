@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { type LedgerContext, readContext } from '@trefoil/core';
-import { fileInvalid, readTextFile } from '@trefoil/host';
+import { fileInvalid, readSecretFile, readTextFile } from '@trefoil/host';
 import { fromBase64url, LicenseError, type SigningKey } from '@trefoil/license';
 import { ed25519FromSeed, nodeCrypto } from '@trefoil/license/node-crypto';
 import type { TmrServerConfiguration } from './configuration.ts';
@@ -21,10 +20,7 @@ export async function readDocuments(
 
 /** The key that signs proposals. Others than its owner must not be able to read it. */
 export async function readSigningKey(file: string): Promise<SigningKey> {
-  const text = (await readTextFile(file)).trim();
-  const { mode } = await stat(file);
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-    throw fileInvalid(file, `others may read it; give it mode 0600: chmod 600 ${file}`);
+  const text = (await readSecretFile(file)).trim();
   try {
     const seed = fromBase64url(text);
     if (seed.length === 32) return ed25519FromSeed(seed);

@@ -12,7 +12,7 @@ import {
   type LedgerContext,
   type Unavailable,
 } from '@trefoil/core';
-import type { Clock, Log, Random } from '@trefoil/host';
+import { Alarms, type Clock, type Log, type Random } from '@trefoil/host';
 import { concatBytes, type Member, type SigningKey, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { AwaitedTurns } from './awaited-turns.ts';
@@ -43,6 +43,8 @@ export interface ProposerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of the whole server; default: its own. */
+  readonly alarms?: Alarms;
   /** Default: LIMITS.snapshotEveryEntries. */
   readonly snapshotEveryEntries?: number;
   /** Default: LIMITS.recentBytes. */
@@ -53,11 +55,15 @@ export interface ProposerParts {
 export class ProposerRuntime implements AsyncDisposable {
   readonly proposer: Proposer;
   readonly links: Partial<Record<Member, Pick<FrameConnection, 'send' | 'close'>>> = {};
-  /** Newest detail of each kind of alarm. */
-  readonly alarms = new Map<string, { detail: string; atWallMs: number }>();
+  readonly alarms: Alarms;
   readonly watchers = new Set<(event: CertifiedEvent | { role: Role; epoch: number }) => void>();
   readonly turns = new AwaitedTurns();
   certifiedCommands = 0;
+  certifiedEntries = 0;
+  takeovers = 0;
+  /** Told of each entry of its own that gets its certificate, seconds after it was proposed. */
+  onCommitted: ((seconds: number) => void) | undefined;
+  #proposed = { index: 0, at: 0 };
   readonly #parts: ProposerParts;
   readonly #waiting = new Map<number, (result: Submitted) => void>();
   #token = 0;
@@ -69,6 +75,7 @@ export class ProposerRuntime implements AsyncDisposable {
 
   constructor(parts: ProposerParts) {
     this.#parts = parts;
+    this.alarms = parts.alarms ?? new Alarms(parts);
     const { context, id, key, random, snapshotEveryEntries, recentBytes } = parts;
     this.proposer = newProposer(
       {
@@ -151,9 +158,11 @@ export class ProposerRuntime implements AsyncDisposable {
   }
 
   #effect(effect: ProposerEffect): void {
-    const { log, clock } = this.#parts;
+    const { log } = this.#parts;
     switch (effect.kind) {
       case 'send':
+        if (effect.message.kind === 'propose' && effect.message.index !== this.#proposed.index)
+          this.#proposed = { index: effect.message.index, at: this.#parts.clock.monotonicMs() };
         this.links[effect.member]?.send(concatBytes(this.configuration.set, encodeToVoter(effect.message)));
         return;
       case 'answers':
@@ -169,17 +178,25 @@ export class ProposerRuntime implements AsyncDisposable {
         return;
       case 'role':
         log.info({ role: effect.role, epoch: effect.epoch, why: effect.why }, 'role changed');
+        if (effect.role === 'leading') this.takeovers++;
+        this.#proposed = { index: 0, at: 0 };
         for (const watcher of this.watchers) watcher({ role: effect.role, epoch: effect.epoch });
         return;
       case 'certified':
+        this.#measure(effect.tail.entry.index);
         this.turns.certified(effect.tail.outcomes);
         if (this.watchers.size > 0) this.#announce(effect);
         return;
       case 'alarm':
-        this.alarms.set(effect.alarm, { detail: effect.detail, atWallMs: clock.wallMs() });
-        log.warn({ alarm: effect.alarm, detail: effect.detail }, 'alarm');
+        this.alarms.raise(effect.alarm, effect.detail, { about: this.configuration.name });
         return;
     }
+  }
+
+  #measure(index: number): void {
+    if (index !== this.#proposed.index) return; // another server's
+    this.certifiedEntries++;
+    this.onCommitted?.((this.#parts.clock.monotonicMs() - this.#proposed.at) / 1_000);
   }
 
   #finish(token: number, result: Submitted): void {

@@ -1,17 +1,21 @@
 import { join } from 'node:path';
 import { ROLES } from '@trefoil/api';
 import {
+  Alarms,
   createLog,
   createMetrics,
   fileInvalid,
+  HostWatch,
   lockFile,
   type Log,
   makeDirectory,
+  type Metrics,
   readCertificateFiles,
   type Running,
   startHealthServer,
   systemClock,
   systemRandom,
+  Webhook,
 } from '@trefoil/host';
 import { otherIsHeard } from '@trefoil/core';
 import { bytesKey, equalBytes, type SigningKey, toBase64url } from '@trefoil/license';
@@ -19,11 +23,13 @@ import { listen } from '@trefoil/link/listen';
 import type { TmrServerConfiguration } from './configuration.ts';
 import { readDocuments, readSigningKey } from './documents.ts';
 import { serveFrames } from './frame-door.ts';
+import { GroupWatch } from './group-alarms.ts';
 import { serveHttp } from './http-door.ts';
 import { LicenseServerLink } from './license-server-link.ts';
 import { proposerMetrics } from './metrics.ts';
 import { ProposerRuntime } from './proposer-runtime.ts';
 import { Service } from './service.ts';
+import { Traces } from './traces.ts';
 import { Turns } from './turns.ts';
 import { VirtualIp } from './virtual-ip.ts';
 import { WitnessFile } from './witness-file.ts';
@@ -40,9 +46,10 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
   const lock = lockFile(join(configuration.dataDirectory, 'lock'));
   running.resources.defer(async () => lock[Symbol.dispose]());
   const key = await readSigningKey(configuration.key);
+  const alarms = new Alarms({ clock: systemClock, log });
   const runtimes = new Map<string, ProposerRuntime>();
   for (const files of configuration.virtualContainers) {
-    const runtime = await startProposer(configuration, files, key, log);
+    const runtime = await startProposer(configuration, files, key, { log, alarms });
     running.resources.use(runtime);
     const { set } = runtime.configuration;
     const witness = join(configuration.dataDirectory, `witness-${toBase64url(set)}`);
@@ -51,7 +58,8 @@ export async function startTmrServer(configuration: TmrServerConfiguration, runn
   }
   await connectLicenseServers(configuration, runtimes, running, log);
   const metrics = createMetrics();
-  proposerMetrics(metrics, runtimes.values());
+  proposerMetrics(metrics, { runtimes: [...runtimes.values()], clock: systemClock });
+  await startWatches(configuration, { runtimes: [...runtimes.values()], alarms, metrics }, running, log);
   const virtualIp = await startVirtualIp(configuration, runtimes, running, log);
   const listenerPort = await openDoor(configuration, { runtimes, virtualIp }, running, log);
   const health = await startHealthServer({
@@ -70,7 +78,7 @@ async function startProposer(
   configuration: TmrServerConfiguration,
   files: TmrServerConfiguration['virtualContainers'][number],
   key: SigningKey,
-  log: Log,
+  { log, alarms }: { log: Log; alarms: Alarms },
 ): Promise<ProposerRuntime> {
   const context = await readDocuments(files);
   const own = context.group.tmrServers.find((one) => one.id === configuration.server);
@@ -87,7 +95,36 @@ async function startProposer(
     clock: systemClock,
     random: systemRandom,
     log: child,
+    alarms,
   });
+}
+
+/** Alarms, and who is told of them: first, so that none is missed. */
+async function startWatches(
+  configuration: TmrServerConfiguration,
+  { runtimes, alarms, metrics }: { runtimes: readonly ProposerRuntime[]; alarms: Alarms; metrics: Metrics },
+  running: Running,
+  log: Log,
+): Promise<void> {
+  const { webhook, server, dataDirectory, virtualIp } = configuration;
+  if (webhook !== undefined) {
+    const group = runtimes[0]?.proposer.group.group ?? '';
+    const options = { webhook, group, server: `tmr-server-${server}`, clock: systemClock, log };
+    running.resources.use(await Webhook.start(options, alarms));
+  }
+  const { identity: link } = await readCertificateFiles(configuration.link);
+  const { identity: client } = await readCertificateFiles({ ...configuration.client, authority: '' });
+  const host = await HostWatch.start({
+    ...{ alarms, clock: systemClock, log, dataDirectory },
+    certificates: { link: link.certificatePem, client: client.certificatePem },
+    configurations: runtimes.map((one) => one.configuration),
+  });
+  running.resources.defer(async () => host[Symbol.dispose]());
+  host.metrics(metrics);
+  for (const runtime of runtimes) {
+    const watch = new GroupWatch(runtime, { clock: systemClock, virtualIp: virtualIp?.address ?? '' });
+    running.resources.defer(async () => watch[Symbol.dispose]());
+  }
 }
 
 /** All virtual containers of a group share its license servers, and one connection to each. */
@@ -129,7 +166,9 @@ async function openDoor(
   log: Log,
 ): Promise<number> {
   const { address } = configuration.virtualIp ?? {};
+  const traces = startTraces(configuration, runtimes, running, log);
   const service = new Service(runtimes, systemClock, {
+    ...(traces && { traces }),
     ...(address !== undefined && { virtualIp: address }),
     onHandedOver: (admin) => {
       log.info({ admin }, 'handed over');
@@ -163,6 +202,19 @@ async function openDoor(
   });
   running.resources.use(listener);
   return listener.port;
+}
+
+function startTraces(
+  { traces, server }: TmrServerConfiguration,
+  runtimes: ReadonlyMap<string, ProposerRuntime>,
+  running: Running,
+  log: Log,
+): Traces | undefined {
+  if (traces === undefined) return undefined;
+  const group = [...runtimes.values()][0]?.proposer.group.group ?? '';
+  return running.resources.use(
+    new Traces({ ...traces, group, server: `tmr-server-${server}`, clock: systemClock, log }),
+  );
 }
 
 function reasonsNotReady({ proposer }: ProposerRuntime): string[] {

@@ -38,6 +38,7 @@ import {
   verifyHandOver,
 } from '@trefoil/license';
 import type { ProposerRuntime, Submitted } from './proposer-runtime.ts';
+import type { Traces } from './traces.ts';
 import { getUsage } from './usage-view.ts';
 import { describe, listLicenses, listSessions, status, TooMany } from './views.ts';
 
@@ -57,6 +58,7 @@ export interface ServiceHost {
   /** As people know it; undefined: there is none. */
   readonly virtualIp?: string;
   readonly onHandedOver?: (admin: string) => void;
+  readonly traces?: Pick<Traces, 'begin'>;
 }
 
 /** What became of a command; each door writes it in its own way. */
@@ -154,11 +156,17 @@ export class Service {
     const runtime = this.#runtime(request.set);
     // A view of the network's buffer: the entry outlives it.
     const bytes = copyBytes(request.command);
-    const priority = priorityOf(runtime, bytes);
+    const command = readCommand(bytes);
+    const priority = priorityOf(runtime, command);
+    const traced = this.#host.traces?.begin(command.kind);
     // A little sooner than the client gives up, so that it learns why there is no answer.
     const patienceMs =
       PATIENCE_SHARE * (request.patienceMs === 0 ? DEFAULT_PATIENCE_MS : Math.min(request.patienceMs, MAX_PATIENCE_MS));
-    runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => done(answerOf(runtime, result)));
+    runtime.submit({ bytes, priority, patienceMs, stuck: request.stuck }, (result) => {
+      const answer = answerOf(runtime, result);
+      done(answer);
+      traced?.(answer);
+    });
   }
 
   /** A planned switch, by an admin's order for this very epoch (PROTOCOL §4.8). Only the one that leads can answer. */
@@ -248,10 +256,8 @@ function readOrder({ proposer }: ProposerRuntime, text: string): HandOverOrder |
   }
 }
 
-/** Nothing that is no command enters the log. What keeps people's seats goes first, if it is of a session that there is. */
-function priorityOf(runtime: ProposerRuntime, bytes: Uint8Array): Priority {
-  if (bytes.length > 2 * LIMITS.updateBytes) throw new ServiceError('malformed', `a command of ${bytes.length} bytes`);
-  const command = readCommand(bytes);
+/** What keeps people's seats goes first, if it is of a session that there is. */
+function priorityOf(runtime: ProposerRuntime, command: Command): Priority {
   switch (command.kind) {
     case 'renew':
       return isOpen(runtime, command.session) ? 'renew' : 'other';
@@ -269,7 +275,9 @@ function isOpen({ proposer }: ProposerRuntime, session: Uint8Array): boolean {
   return proposer.replica.ledger.sessions.has(bytesKey(session));
 }
 
+/** Nothing that is no command enters the log. */
 function readCommand(bytes: Uint8Array): Command {
+  if (bytes.length > 2 * LIMITS.updateBytes) throw new ServiceError('malformed', `a command of ${bytes.length} bytes`);
   try {
     return decodeCommand(bytes);
   } catch (error) {

@@ -6,20 +6,11 @@ import {
   ListSessionsReplySchema,
   StatusReplySchema,
 } from '@trefoil/api';
-import { activeElsewhere, heardMembers, type MemberLink, otherIsHeard, placeOf, unitsLeft } from '@trefoil/core';
+import { ableMembers, heardMembers, type MemberLink, placeOf, unitsLeft } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
-import { epochOwner, type Member, type TmrServer } from '@trefoil/license';
+import type { Member, TmrServer } from '@trefoil/license';
+import { activeServer, alarmsOf, clockOffsetMs, tmrServers } from './group-alarms.ts';
 import type { ProposerRuntime } from './proposer-runtime.ts';
-
-/** An alarm that was not repeated is no longer shown after this. */
-const ALARM_MS = 60_000;
-
-function activeServer(
-  { proposer }: ProposerRuntime,
-  now: { monotonicMs: number; wallMs: number },
-): TmrServer | undefined {
-  return proposer.role === 'leading' ? epochOwner(proposer.epoch) : activeElsewhere(proposer, now);
-}
 
 function addressOf({ proposer }: ProposerRuntime, id: TmrServer | undefined): string {
   return proposer.group.tmrServers.find((one) => one.id === id)?.address ?? '';
@@ -53,8 +44,6 @@ export function status(
   const { configuration, group, replica } = proposer;
   const now = nowOf(clock);
   const heard = heardMembers(proposer, now);
-  const voting = heard.filter((member) => proposer.members[member].status?.withholding === '');
-  const servers = tmrServers(runtime, now);
   return create(StatusReplySchema, {
     set: configuration.set,
     name: configuration.name,
@@ -73,36 +62,13 @@ export function status(
     licenseServers: configuration.containers.map(({ member }) =>
       licenseServerStatus(runtime, member, heard.includes(member), now),
     ),
-    tmrServers: servers,
+    tmrServers: tmrServers(runtime, now),
     virtualIp,
-    redundancy: voting.length - configuration.threshold,
-    alarms: currentAlarms(runtime, { voting: voting.length, wallMs: now.wallMs, servers, virtualIp }),
+    redundancy: ableMembers(proposer, now).length - configuration.threshold,
+    alarms: alarmsOf(runtime, now, virtualIp),
     sessions: [...replica.ledger.sessions.values()].filter((one) => !one.closed).length,
     configurationVersion: BigInt(configuration.version),
     configurationExpires: BigInt(configuration.expires),
-  });
-}
-
-interface TmrServerView {
-  readonly server: TmrServer;
-  readonly address: string;
-  readonly active: boolean;
-  readonly heard: boolean;
-  readonly holdsVirtualIp: boolean;
-}
-
-/** This one knows itself; of the other it knows what license servers say. */
-function tmrServers(runtime: ProposerRuntime, now: { monotonicMs: number; wallMs: number }): TmrServerView[] {
-  const { proposer } = runtime;
-  const active = activeServer(runtime, now);
-  return proposer.group.tmrServers.map(({ id: server, address }) => {
-    const isOwn = server === proposer.id;
-    const said = heardMembers(proposer, now).map((member) => proposer.members[member].status);
-    return {
-      ...{ server, address, active: server === active },
-      heard: isOwn ? said.length >= proposer.configuration.threshold : otherIsHeard(proposer, now),
-      holdsVirtualIp: isOwn ? proposer.holdsVirtualIp : said.some((one) => one?.holdVirtualIp.includes(server)),
-    };
   });
 }
 
@@ -125,40 +91,9 @@ function licenseServerStatus(
     unanchored: reported?.unanchored ?? false,
     certifiedIndex: BigInt(certified),
     lag: BigInt(Math.max(0, proposer.replica.certifiedIndex - certified)),
-    clockOffsetMs:
-      reported === undefined
-        ? 0n
-        : BigInt(Math.round(reported.wallMs + (now.monotonicMs - link.statusAt) - now.wallMs)),
+    clockOffsetMs: BigInt(Math.round(clockOffsetMs(link, now) ?? 0)),
     promisedEpoch: BigInt(reported?.promised ?? 0),
   };
-}
-
-/** Loss of redundancy is an alarm, not a footnote: a group of two that looks healthy is the classic trap. */
-function currentAlarms(
-  runtime: ProposerRuntime,
-  parts: {
-    readonly voting: number;
-    readonly wallMs: number;
-    readonly servers: readonly TmrServerView[];
-    readonly virtualIp: string;
-  },
-): string[] {
-  const { voting, wallMs, servers, virtualIp } = parts;
-  const { configuration } = runtime.proposer;
-  const alarms: string[] = [];
-  if (voting < configuration.threshold)
-    alarms.push(`only ${voting} of ${configuration.threshold} needed license servers vote: no seats are granted`);
-  else if (voting < configuration.containers.length) alarms.push('no redundancy left: one more failure stops grants');
-  for (const { server, heard } of servers)
-    if (!heard && server !== runtime.proposer.id)
-      alarms.push(`TMR server ${server} is not heard: if the other one fails, nobody takes over`);
-  if (servers.filter(({ holdsVirtualIp }) => holdsVirtualIp).length > 1)
-    alarms.push(
-      `both TMR servers hold the virtual IP ${virtualIp}: look for a keepalived that died, or a cut between them`,
-    );
-  for (const [alarm, { detail, atWallMs }] of runtime.alarms)
-    if (wallMs - atWallMs < ALARM_MS) alarms.push(`${alarm}: ${detail}`);
-  return alarms;
 }
 
 export function listLicenses({ proposer }: ProposerRuntime) {

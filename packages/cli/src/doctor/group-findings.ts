@@ -107,7 +107,7 @@ export function clockFinding(what: string, offsetMs: number, than: string): Find
 }
 
 /** Those that were said above in other words: about redundancy, TMR servers that nobody hears, and the virtual IP. */
-const SAID = /^(no redundancy left|only \d|TMR server [AB] is not heard|both TMR servers hold)/;
+const SAID = /^(redundancy-lost|no-quorum|tmr-server-not-heard|virtual-ip-twice|clock-off): /;
 
 function alarmFindings({ alarms }: StatusReply): Finding[] {
   return alarms

@@ -328,8 +328,8 @@ describe('what is seen, and what is said of it', () => {
 
   test('what was said in other words is not said twice', () => {
     const alarms = [
-      'no redundancy left: one more failure stops grants',
-      'TMR server B is not heard: if the other one …',
+      'redundancy-lost: no redundancy left, one more failure stops grants: license server 3 is not heard',
+      'tmr-server-not-heard: TMR server B is not heard: if the other one …',
     ];
     const said = groupFindings(statusOf({ alarms })).filter(({ what }) => what === 'alarm');
     assert.deepEqual(said, []);

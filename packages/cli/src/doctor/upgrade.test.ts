@@ -26,7 +26,7 @@ describe('whether a host may be taken out', () => {
   });
 
   test('no license server while another is missing; that one itself may be', () => {
-    const alarms = ['no redundancy left: one more failure stops grants'];
+    const alarms = ['redundancy-lost: no redundancy left, one more failure stops grants: …'];
     const [first] = asked(voter, { licenseServers: [votes(1), votes(2), votes(3, false)] });
     assert.equal(
       first?.reason,
@@ -46,7 +46,7 @@ describe('whether a host may be taken out', () => {
     assert.match(leads?.first ?? '', /^Upgrade TMR server B first, the standby; then .*"trefoil switch --admin-key/);
     const [unheard, ...more] = asked(leader, {
       tmrServers: [{ server: 'A', heard: true }, { server: 'B' }],
-      alarms: ['TMR server B is not heard: if the other one fails, nobody takes over'],
+      alarms: ['tmr-server-not-heard: TMR server B is not heard: if the other one fails, nobody takes over'],
     });
     assert.equal(more.length, 0, 'said once');
     assert.equal(unheard?.reason, 'TMR server B is not heard: without TMR server A nobody would lead');
@@ -55,7 +55,10 @@ describe('whether a host may be taken out', () => {
   test('not while there is an alarm; that this very server is missing is none', () => {
     const [first] = asked(voter, { alarms: ['fork: license server 1 lies'] });
     assert.equal(first?.reason, 'there is an alarm: fork: license server 1 lies');
-    assert.deepEqual(asked(leader, { alarms: ['TMR server A is not heard: if the other one fails …'] }), []);
+    assert.deepEqual(
+      asked(leader, { alarms: ['tmr-server-not-heard: TMR server A is not heard: if the other one fails …'] }),
+      [],
+    );
   });
 
   test('a single server is never spare', () => {

@@ -15,7 +15,7 @@ type Server = Pick<OwnServer, 'kind' | 'id' | 'name'>;
 export function obstacles(server: Server, status: StatusReply, threshold: Configuration['threshold']): Obstacle[] {
   const own =
     server.kind === 'license-server' ? withoutVoter(server, status, threshold) : withoutLeader(server, status);
-  const isSaid = (alarm: string): boolean => own !== undefined && / is not heard: /.test(alarm);
+  const isSaid = (alarm: string): boolean => own !== undefined && alarm.startsWith('tmr-server-not-heard: ');
   const alarms = status.alarms.filter((alarm) => !concerns(server, alarm) && !isSaid(alarm));
   const last = alarms.map((alarm) => ({
     reason: `there is an alarm: ${printable(alarm)}`,
@@ -64,8 +64,8 @@ function alone(name: string): Obstacle {
 
 /** That this very server is missing does not speak against taking it out. */
 function concerns({ kind, id, name }: Server, alarm: string): boolean {
-  if (kind === 'tmr-server') return alarm.startsWith(`TMR server ${id} is not heard`);
-  return alarm.startsWith('no redundancy left') || alarm.includes(name);
+  if (kind === 'tmr-server') return alarm.startsWith('tmr-server-not-heard: ') && alarm.includes(`TMR server ${id}`);
+  return alarm.startsWith('redundancy-lost: ') || alarm.includes(name);
 }
 
 /** In which order a whole group is upgraded: what can be missed most comes first. */

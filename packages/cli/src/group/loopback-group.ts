@@ -45,7 +45,7 @@ export interface ServerFolder {
 
 const HOST = '127.0.0.1';
 const DAY_MS = 86_400_000;
-const CERTIFICATE_DAYS = 30;
+const CERTIFICATE_DAYS = 365;
 
 export interface LoopbackOptions {
   readonly virtualContainers?: number;
