@@ -2,7 +2,7 @@ import type { Member, TmrServer as Id } from '@trefoil/license';
 import { FORKS_AND_GOES, HOLDS_TIME_BACK, lieNames, OTHER_UTC } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
-import { ABOUT_PROMISES, TREASONS, Traitor } from './traitor.ts';
+import { ABOUT_EPOCHS, TREASONS, Traitor } from './traitor.ts';
 import type { World } from './world.ts';
 
 /** False: there was nothing to harm, or it comes later and is counted then. */
@@ -241,7 +241,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const name = random.pick(Object.keys(TREASONS));
     world.count(`treason: ${name}`);
     traitor.lies.add(name);
-    const needsAnEpoch = ABOUT_PROMISES.includes(name);
+    const needsAnEpoch = ABOUT_EPOCHS.includes(name);
     if (needsAnEpoch) endEpoch(world, random);
     world.mend(random.between(needsAnEpoch ? 2_000 : 200, 4_000), () => traitor.lies.clear());
     return true;

@@ -163,7 +163,13 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
   },
 };
 
-export const ABOUT_PROMISES: readonly string[] = ['hides its last entry', 'another log', 'invents its last entry'];
+/** Of use only while somebody asks for an epoch. */
+export const ABOUT_EPOCHS: readonly string[] = [
+  'hides its last entry',
+  'another log',
+  'invents its last entry',
+  'a far epoch',
+];
 
 /** Some can't be read, some not be executed, and some could be, but for their time. */
 function inventedEntry({ world, random }: Traitor, index: number): Uint8Array {

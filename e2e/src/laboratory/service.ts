@@ -22,6 +22,11 @@ export class Service {
     this.kind = kind;
   }
 
+  /** As seen from this machine. */
+  get pid(): number {
+    return this.#pid;
+  }
+
   get isRunning(): boolean {
     return this.#child !== undefined;
   }

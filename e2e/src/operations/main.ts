@@ -4,10 +4,12 @@ import type { LoadFigures } from '../laboratory/load-process.ts';
 import { Site } from '../laboratory/site.ts';
 import { type Gaps, measureGaps } from './gaps.ts';
 import { PROCEDURES } from './procedures.ts';
+import { type Slope, soak } from './soak.ts';
 import { type Outcome, underLoad } from './under-load.ts';
 
 const HELP = `npm run -s e2e [-- --only NAME]… [--clients 10]    what a group goes through, while clients work
 npm run -s e2e -- --gaps 20 [--clients 100]        how long clients wait, over so many runs of each event
+npm run -s e2e -- --soak 10 [--seed 1]             for so many minutes, drawn from the seed; what grows meanwhile
 
 Five hosts, a client host and an admin host as network namespaces on this machine, installed with the commands of the guides.
 Needs root. Exit code 0 if no request failed.`;
@@ -16,6 +18,8 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     gaps: { type: 'string' },
+    soak: { type: 'string' },
+    seed: { type: 'string', default: '1' },
     clients: { type: 'string', default: '10' },
     help: { type: 'boolean', default: false },
   },
@@ -28,8 +32,9 @@ else await main();
 async function main(): Promise<void> {
   const names = PROCEDURES.map(({ name }) => name);
   const unknown = (values.only ?? []).filter((name) => !names.includes(name));
-  const [clients, runs] = [wholeNumber(values.clients), wholeNumber(values.gaps ?? '1')];
-  if (unknown.length > 0 || Number.isNaN(clients) || Number.isNaN(runs)) {
+  const numbers = [values.clients, values.gaps ?? '1', values.soak ?? '1', values.seed].map(wholeNumber);
+  const [clients, runs, minutes, seed] = numbers as [number, number, number, number];
+  if (unknown.length > 0 || numbers.some(Number.isNaN)) {
     const why = unknown.length > 0 ? `no procedure is called ${unknown.join(', ')}: ${names.join(', ')}` : HELP;
     process.stderr.write(`${why}\n`);
     process.exitCode = 2;
@@ -43,7 +48,8 @@ async function main(): Promise<void> {
   process.stderr.write('setting up seven hosts\n');
   await using site = await Site.open();
   await site.sell(clients + 10);
-  if (values.gaps === undefined) await goThrough(site, clients);
+  if (values.soak !== undefined) await soakFor(site, { minutes, clients, seed });
+  else if (values.gaps === undefined) await goThrough(site, clients);
   else await measureGaps(site, { runs, clients, onResult: (gaps) => show(gapsLine(gaps), gaps.fault) });
   process.stdout.write(`${tally.passed} passed, ${tally.failed} failed\n`);
   process.exitCode = tally.failed === 0 && tally.passed > 0 ? 0 : 1;
@@ -57,6 +63,28 @@ async function goThrough(site: Site, clients: number): Promise<void> {
     const outcome = await underLoad(site, load, procedure);
     show(line(outcome), outcome.fault);
   }
+}
+
+async function soakFor(site: Site, plan: { minutes: number; clients: number; seed: number }): Promise<void> {
+  const { minutes, done, requests, failed, longestMs, slopes, fault } = await soak(site, {
+    ...plan,
+    onStep: (text) => process.stderr.write(`${text}\n`),
+  });
+  for (const [says, times] of done) process.stdout.write(`${String(times).padStart(4)} × ${says}\n`);
+  for (const slope of slopes) process.stdout.write(`${slopeLine(slope)}\n`);
+  show(
+    `${minutes.toFixed(1)} minutes: ${requests} requests, ${failed} failed, longest ${longestMs.toFixed(0)} ms`,
+    fault,
+  );
+}
+
+function slopeLine({ server, memoryMiB, memoryPerHour, diskMiB, diskPerHour }: Slope): string {
+  const memory = `memory ${memoryMiB.toFixed(0).padStart(4)} MiB, ${signed(memoryPerHour)} MiB/h`;
+  return `${server.padEnd(17)} ${memory}   disk ${diskMiB.toFixed(0).padStart(5)} MiB, ${signed(diskPerHour)} MiB/h`;
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(0)}`.padStart(5);
 }
 
 function show(text: string, fault: string | undefined): void {
