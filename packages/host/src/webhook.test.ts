@@ -87,6 +87,9 @@ describe('the webhook', () => {
     alarms.keep('no-quorum', 'only 1 votes');
     await until(1);
     assert.equal(told[0]?.token, 'Bearer a-secret-token');
+    // It has been told before this end has heard so.
+    for (const began = performance.now(); !logged.includes('webhook is reached') && performance.now() - began < 5_000; )
+      await new Promise((done) => setTimeout(done, 10));
     await until(1, 50);
     assert.deepEqual(logged.match(/^.*reached/gm), ['the webhook is not reached', 'the webhook is reached']);
     assert.match(logged, /it answers 503/);
