@@ -46,11 +46,14 @@ export class LoadHandle implements AsyncDisposable {
   }
 
   async #hear<K extends LoadSaid['kind']>(kind: K): Promise<Extract<LoadSaid, { kind: K }>> {
-    const signal = AbortSignal.timeout(ANSWER_MS);
-    const [said] = (await Promise.race([
-      once(this.#child, 'message', { signal }),
-      once(this.#child, 'exit', { signal }).then(([code]) => [{ kind: 'failed', reason: `it ended with ${code}` }]),
-    ])) as [LoadSaid];
+    const heard = new AbortController();
+    const signal = AbortSignal.any([heard.signal, AbortSignal.timeout(ANSWER_MS)]);
+    const ended = once(this.#child, 'exit', { signal }).then(([code]) => [
+      { kind: 'failed', reason: `it ended with ${code}` },
+    ]);
+    ended.catch(() => undefined); // it went on, as it should
+    const [said] = (await Promise.race([once(this.#child, 'message', { signal }), ended])) as [LoadSaid];
+    heard.abort();
     if (said.kind !== kind) throw new Error(said.kind === 'failed' ? said.reason : `said ${said.kind}, not ${kind}`);
     return said as Extract<LoadSaid, { kind: K }>;
   }
