@@ -215,7 +215,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'a wall clock that was set back hides a sleep',
     file: 'packages/client/src/time.ts',
-    find: 'now.monotonicMs - this.#spanSince.monotonicMs >= SPAN_MS',
+    find: 'awakeMs >= SPAN_MS || spanMs - awakeMs >= LEAP_MS',
     replace: 'now.monotonicMs < 0',
   },
   {

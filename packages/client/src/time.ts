@@ -14,6 +14,8 @@ export interface Moment {
 
 /** A span is closed when it is as old as this: what its clocks said is then not asked again. */
 const SPAN_MS = 1_000;
+/** And at once where the wall clock has gone so much further: after a sleep, which a clock that is set back now would hide. */
+const LEAP_MS = 100;
 
 /**
  * Counts the ms that pass, sleep included: Node's monotonic clock stands still while a laptop sleeps (node#47724), and a wall
@@ -32,8 +34,10 @@ export class Stopwatch {
 
   now(): number {
     const now = this.#machine.now();
-    const passedMs = this.#closedMs + longer(this.#spanSince, now);
-    if (now.monotonicMs - this.#spanSince.monotonicMs >= SPAN_MS) {
+    const spanMs = longer(this.#spanSince, now);
+    const passedMs = this.#closedMs + spanMs;
+    const awakeMs = now.monotonicMs - this.#spanSince.monotonicMs;
+    if (awakeMs >= SPAN_MS || spanMs - awakeMs >= LEAP_MS) {
       this.#closedMs = passedMs;
       this.#spanSince = now;
     }
