@@ -154,9 +154,11 @@ async function startVirtualIp(
 /** A stop is a planned switch, where there is somebody to switch to. */
 async function handOver(runtimes: Iterable<ProposerRuntime>, virtualIp: VirtualIp | undefined): Promise<void> {
   const now = { monotonicMs: systemClock.monotonicMs(), wallMs: systemClock.wallMs() };
-  const leading = [...runtimes].filter(({ proposer }) => proposer.role === 'leading' && otherIsHeard(proposer, now));
+  const succeeded = [...runtimes].filter(({ proposer }) => otherIsHeard(proposer, now));
+  const leading = succeeded.filter(({ proposer }) => proposer.role === 'leading');
   await Promise.all(leading.map((runtime) => runtime.handOver(STOP_HAND_OVER_MS)));
-  if (leading.length > 0) await virtualIp?.giveAway();
+  // The address may be here though the other one leads.
+  if (succeeded.length > 0) await virtualIp?.giveAway();
 }
 
 async function openDoor(

@@ -65,8 +65,11 @@ function statusText(status: StatusReply, reached: ReadonlySet<string>): string {
         ? 'working, WITHOUT redundancy: one more failure stops grants'
         : `working; ${redundancy} more license server may fail`;
   const tmr = table(
-    ['TMR server', 'address', 'role'],
-    status.tmrServers.map((one) => [one.server, one.address, roleOf(one, reached)]),
+    ['TMR server', 'address', 'role', ...(status.virtualIp === '' ? [] : [`has ${status.virtualIp}`])],
+    status.tmrServers.map((one) => [
+      ...[one.server, one.address, roleOf(one, reached)],
+      ...(status.virtualIp === '' ? [] : [one.holdsVirtualIp ? 'yes' : 'no']),
+    ]),
     '',
   );
   const voters = table(

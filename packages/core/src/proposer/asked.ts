@@ -14,8 +14,8 @@ export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): Pro
   onAsked(proposer, prepare);
   const epoch = epochAsked(proposer, prepare);
   if (epoch <= proposer.epoch || epochOwner(epoch) === proposer.id) return [];
-  // What waits here since it resigned: the other one is about to lead, and keeps it until then.
-  if (proposer.role === 'follower') return sendOn(proposer);
+  // What waits here since it resigned: the other one is about to lead, and keeps it until then. Who can't reach that one stays.
+  if (proposer.role === 'follower') return now.monotonicMs < proposer.stuckUntil ? [] : sendOn(proposer);
   return stepDown(proposer, now, 'the other one was promised a higher epoch');
 }
 

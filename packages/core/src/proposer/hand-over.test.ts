@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { epochOf } from '@trefoil/license';
+import { encodeCommand, epochOf } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { Scenario } from '../scenarios/scenario.ts';
 import { play } from '../scenarios/steps.ts';
 import { Bench } from '../voter/bench.ts';
 import { NEVER_HEARD } from '../voter-status.ts';
+import type { Signed } from '../signed.ts';
 import { otherIsHeard, type Proposer } from './state.ts';
+import { stepProposer } from './step.ts';
 
 describe('a license server and RESIGN (PROTOCOL §4.8)', () => {
   /** It hears A lead, and B wants to. */
@@ -92,6 +94,36 @@ describe('a TMR server that is to hand over', () => {
     tell('> cut A from L1 and L2\n> alice acquires cad, not waiting\n> run 5 ms\n> A hands over\n');
     tell(`> run ${LIMITS.takeoverAfterMs * 10} ms\n> mend A to L1 and L2\n> run 2 s\n`);
     assert.equal(a().handsOver, false);
+  });
+
+  test('keeps clients that can not reach the other one, whoever asks for an epoch meanwhile', () => {
+    for (const isStuck of [false, true]) {
+      const { scenario, tell, a } = group();
+      tell('> A hands over\n> run 100 ms\n');
+      const { prepare } = (scenario.world.proposers.B as Proposer).attempt as { prepare: Signed };
+      const proposer = a();
+      assert.equal(proposer.role, 'follower');
+      proposer.epoch = 0; // as if that PREPARE were news
+      const now = scenario.world.clock();
+      const bytes = encodeCommand({
+        kind: 'close',
+        session: new Uint8Array(16),
+        requestId: 1,
+        lowestUnanswered: 1,
+        secret: new Uint8Array(32),
+      });
+      proposer.queue.release.push({ token: 77, bytes, priority: 'release', deadlineMs: now.monotonicMs + 5_000 });
+      proposer.stuckUntil = isStuck ? now.monotonicMs + 1_000 : -Infinity;
+      const effects = stepProposer(
+        proposer,
+        { kind: 'message', member: 1, message: { kind: 'superseded', prepare } },
+        now,
+      );
+      assert.deepEqual(
+        effects.flatMap((one) => (one.kind === 'redirect' ? [one.token] : [])),
+        isStuck ? [] : [77],
+      );
+    }
   });
 
   test('knows whether the other one could', () => {
