@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -81,6 +81,16 @@ describe('a backup', () => {
       await writeFile(file, bytes.subarray(0, length));
       await assert.rejects(verifyBackup(file), { name: 'HostError', code: 'file-invalid' }, `${length}`);
     }
+  });
+
+  test('has what links lead to, and is no part of itself', async () => {
+    await write('elsewhere/link.crt.pem', 'a certificate');
+    await symlink(join(folder, 'elsewhere/link.crt.pem'), join(folder, 'host/etc/link.crt.pem'));
+    const { files } = await make();
+    assert.ok(files.some(({ name }) => name === 'etc/link.crt.pem'));
+    const output = join(folder, 'host/data/backup.tar.gz');
+    await assert.rejects(writeBackup(places('host'), { output, host: 'here' }), /it would be a part of itself/);
+    await assert.rejects(verifyBackup(join(folder, 'nowhere')), /nowhere: there is no such file or folder$/);
   });
 
   test('of nothing says so', async () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { open, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { HostError, reasonOf } from '@trefoil/host';
@@ -41,13 +41,23 @@ export async function writeBackup(
   places: Places,
   { output, host }: { output: string; host: string },
 ): Promise<Manifest> {
+  for (const place of PLACES)
+    if (resolve(output).startsWith(resolve(places[place]) + sep))
+      throw unwritable(output, `it would be a part of itself: write it outside of ${places[place]}`);
   for (let tries = 1; ; tries++) {
     try {
       return await writeOnce(places, output, host);
     } catch (error) {
-      if (!(error instanceof Gone) || tries === MOST_TRIES) throw error;
+      await rm(output, { force: true }); // half a backup is none
+      if (error instanceof HostError) throw error;
+      if (!(error instanceof Gone)) throw unwritable(output, reasonOf(error));
+      if (tries === MOST_TRIES) throw unwritable(output, 'files change faster than they are read; try again');
     }
   }
+}
+
+function unwritable(file: string, reason: string): HostError {
+  return new HostError('file-unwritable', `${file}: ${reason}`, { file, reason });
 }
 
 /** It was there when the folder was read. */
@@ -56,7 +66,9 @@ class Gone extends Error {}
 async function writeOnce(places: Places, output: string, host: string): Promise<Manifest> {
   const handle = await open(output, 'w', 0o600);
   const tar = pack();
-  const written = pipeline(tar, createGzip({ level: 6 }), handle.createWriteStream());
+  const out = handle.createWriteStream();
+  out.on('error', () => undefined); // once more, when it is closed: the pipeline has said it
+  const written = pipeline(tar, createGzip({ level: 6 }), out);
   const files: Manifest['files'][number][] = [];
   const add = async (): Promise<Manifest> => {
     for (const place of PLACES)
@@ -73,8 +85,8 @@ async function writeOnce(places: Places, output: string, host: string): Promise<
     const [manifest] = await Promise.all([adding, written]);
     return manifest;
   } catch (error) {
+    tar.destroy();
     await written.catch(() => undefined);
-    await adding; // its reason comes first
     throw error;
   }
 }
@@ -85,10 +97,15 @@ async function namesIn(directory: string): Promise<string[]> {
     const reason = reasonOf(error);
     throw new HostError('file-unreadable', `${directory}: ${reason}`, { file: directory, reason }, { cause: error });
   });
-  const names = there
-    .filter((one) => one.isFile())
-    .map((one) => join(one.parentPath, one.name).slice(directory.length + 1));
-  return names.filter((name) => !LOCKS.test(name)).sort();
+  const names = there.map((one) => join(one.parentPath, one.name).slice(directory.length + 1));
+  // What a link leads to, too: the host needs it.
+  const isFile = (name: string): Promise<boolean> =>
+    stat(join(directory, name)).then(
+      (about) => about.isFile(),
+      () => false,
+    );
+  const kept = await Promise.all(names.map(async (name) => !LOCKS.test(name) && (await isFile(name))));
+  return names.filter((_, i) => kept[i]).sort();
 }
 
 async function addFile(tar: ReturnType<typeof pack>, name: string, file: string): Promise<Manifest['files'][number]> {
@@ -102,6 +119,7 @@ async function addFile(tar: ReturnType<typeof pack>, name: string, file: string)
     const about = await handle.stat();
     const hash = createHash('sha256');
     const entry = tar.entry({ name, ...headerOf(about) });
+    entry.on('error', () => undefined); // the pipeline says it
     for (let at = 0; at < about.size; ) {
       const { bytesRead, buffer } = await handle.read(
         Buffer.alloc(Math.min(PIECE_BYTES, about.size - at)),
@@ -113,13 +131,22 @@ async function addFile(tar: ReturnType<typeof pack>, name: string, file: string)
       const piece = buffer.subarray(0, bytesRead);
       hash.update(piece);
       at += bytesRead;
-      if (!entry.write(piece)) await new Promise<void>((resolve) => entry.once('drain', () => resolve()));
+      if (entry.destroyed) throw new Gone(); // the disk was full, as the pipeline says
+      if (!entry.write(piece)) await drained(entry);
     }
     entry.end(undefined);
     return { name, bytes: about.size, sha256: hash.digest('hex') };
   } finally {
     await handle.close();
   }
+}
+
+/** Or closed: then nothing is ever drained. */
+function drained(entry: ReturnType<ReturnType<typeof pack>['entry']>): Promise<void> {
+  return new Promise((resolve) => {
+    entry.once('drain', () => resolve());
+    entry.once('close', () => resolve());
+  });
 }
 
 function headerOf({ mode, uid, gid, size, mtime }: Stats) {

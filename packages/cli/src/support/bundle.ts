@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { arch, cpus, hostname, platform, release, totalmem, uptime } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip } from 'node:zlib';
-import { reasonOf } from '@trefoil/host';
+import { HostError, reasonOf } from '@trefoil/host';
 import { pack } from 'tar-stream';
 
 /** Of a program's words, the last so many bytes. */
@@ -93,12 +93,19 @@ async function saidBy([program, ...args]: readonly string[]): Promise<string> {
   }
 }
 
-/** One tarball, mode 0600. */
+/** One tarball, mode 0600. @throws HostError, with nothing left behind */
 export async function writeSupportBundle(output: string, files: readonly SupportFile[]): Promise<void> {
-  const handle = await open(output, 'wx', 0o600);
-  const tar = pack();
-  const written = pipeline(tar, createGzip(), handle.createWriteStream());
-  for (const { name, text } of files) tar.entry({ name: `trefoil-support/${name}`, mode: 0o600 }, text);
-  tar.finalize();
-  await written;
+  try {
+    const out = (await open(output, 'wx', 0o600)).createWriteStream();
+    out.on('error', () => undefined); // once more, when it is closed: the pipeline has said it
+    const tar = pack();
+    const written = pipeline(tar, createGzip(), out);
+    for (const { name, text } of files) tar.entry({ name: `trefoil-support/${name}`, mode: 0o600 }, text);
+    tar.finalize();
+    await written;
+  } catch (error) {
+    const reason = reasonOf(error);
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(output, { force: true });
+    throw new HostError('file-unwritable', `${output}: ${reason}`, { file: output, reason }, { cause: error });
+  }
 }
