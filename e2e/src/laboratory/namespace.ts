@@ -38,7 +38,7 @@ export class Namespace {
 
   /** A program inside, whose streams are those of `options`. Its own pid is that of `childOf`. */
   spawn(argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return this.#enter(['--mount', '--uts', '--net', '--pid', '--root', '--wd=/'], argv, options);
+    return this.#enter(['--mount', '--uts', '--net', '--pid', '--root', '--wdns=/'], argv, options);
   }
 
   run(argv: readonly string[], input: string | Uint8Array = ''): Promise<Done> {
