@@ -83,6 +83,10 @@ function commands(): Record<string, Command> {
     close: { kind: 'close', ...inSession, secret: fill(8, 32) },
     evict: signCommand(acme.set, evict, acme.admin),
     update: { kind: 'update', document: acme.update([acme.license()]) },
+    reconfigure: {
+      kind: 'reconfigure',
+      document: acme.reconfiguration({ version: 2, generations: [0, 0, 1], licenses: [acme.license()] }),
+    },
     rules,
     unname,
     borrow,
@@ -155,6 +159,7 @@ function wrongCommands() {
     wrong('name-with-a-line-break', bytes.open.with(user, 0x0a)),
     wrong('name-not-utf8', bytes.open.with(user, 0xff)),
     wrong('update-not-utf8', Uint8Array.of(8, 0, 0, 0, 1, 0xff)),
+    wrong('reconfigure-not-utf8', Uint8Array.of(14, 0, 0, 0, 1, 0xff)),
     wrong('rules-not-utf8', encodeCommand(rules).with(1 + 16 + 16 + 8 + 4, 0xff)),
     wrong('rules-too-long', encodeCommand(rules).with(1 + 16 + 16 + 8 + 1, 0x02)),
     bent('unname-with-an-escape', { ...unname, name: '\u001b[2J' }),

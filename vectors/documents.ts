@@ -30,6 +30,8 @@ const handOver = sealText(
 const update = acme.update([acme.license(), acme.license({ id: 'mesh-1', product: 'mesh', tmrId: 2 })]);
 const constituent = (JSON.parse(payloadText(update)) as { constituents: string[] }).constituents[2] as string;
 
+const reconfiguration = acme.reconfiguration({ version: 2, generations: [0, 0, 1], licenses: [acme.license()] });
+
 export function validDocuments(): Vectors {
   return {
     'issuing-key': rooted('trefoil-issuing-key', 'an issuing key', acme.issuingKey.text),
@@ -52,6 +54,12 @@ export function validDocuments(): Vectors {
     update: rooted('trefoil-update', 'two licenses with three constituents each', update),
     group: own('trefoil-group', 'five servers and an admin', acme.group.text),
     request: own('trefoil-request', 'a software container asks to join', request),
+    reconfiguration: rooted('trefoil-reconfiguration', 'a new container 3, with its constituent', reconfiguration),
+    'reconfiguration-renewal': rooted(
+      'trefoil-reconfiguration',
+      'the same containers for longer',
+      acme.reconfiguration({ version: 2, generations: [0, 0, 0], expires: '2029-11-01T00:00:00Z' }),
+    ),
     'hand-over': ordered('trefoil-hand-over', 'an admin has the other TMR server lead', handOver),
   };
 }
@@ -63,6 +71,7 @@ export function invalidDocuments(): Vectors {
     ...invalidLicenses(),
     ...invalidTerms(),
     ...invalidUpdates(),
+    ...invalidReconfigurations(),
     ...invalidGroups(),
     ...invalidRequests(),
     ...invalidOrders(),
@@ -142,6 +151,28 @@ function invalidUpdates(): Vectors {
       { constituents: [acme.license()] },
     ],
     'update-serial-0': ['malformed', 'serial 0', { serial: 0 }],
+  });
+}
+
+function invalidReconfigurations(): Vectors {
+  const valid = rooted('trefoil-reconfiguration', '', reconfiguration);
+  return bent(valid, acme.issuing, {
+    'reconfiguration-foreign-configuration': [
+      'unknown-key',
+      'a configuration that another vendor signed',
+      { configuration: single.configuration.text },
+    ],
+    'reconfiguration-foreign-issuing-key': [
+      'unknown-key',
+      'an issuing key of another root',
+      { issuingKey: single.issuingKey.text },
+    ],
+    'reconfiguration-constituent-is-none': [
+      'wrong-type',
+      'a license among the constituents',
+      { constituents: [acme.license()] },
+    ],
+    'reconfiguration-with-a-set': ['malformed', 'a field that is none', { set: toBase64url(acme.set) }],
   });
 }
 

@@ -60,6 +60,8 @@ function outcomes(): Record<string, Outcome> {
     queued,
     unserved: { ...head, kind: 'unserved', hold: 2 },
     ruled: { ...head, kind: 'ruled', version: 3, rules: 1 },
+    reconfigured: { ...head, kind: 'reconfigured', version: 2, member: 3 },
+    'reconfigured-nobody-new': { ...head, kind: 'reconfigured', version: 3, member: 0 },
     unnamed: { ...head, kind: 'unnamed', license: 'cad-1', name: 'Zoë Ångström' },
     'granted-with-flags': fixtureOutcome(acme, flagged),
     'renewed-with-what-waits': renewed,
@@ -93,6 +95,7 @@ export function outcomeVectors(): EncodingVectors {
     refused: encodeOutcome(list['refused'] as Outcome),
     ended: encodeOutcome(list['ended'] as Outcome),
     renewed: encodeOutcome(renewed),
+    reconfigured: encodeOutcome(list['reconfigured'] as Outcome),
   };
   const code = 1 + 32 + 16 + 8;
   return {
@@ -116,6 +119,7 @@ export function outcomeVectors(): EncodingVectors {
       wrong('renewed-with-one-too-few', bytes.renewed.subarray(0, -12)),
       bent('renewed-place-0', { ...renewed, waiting: [{ hold: 3, place: 0 }] }),
       bent('queued-place-0', { ...queued, place: 0 }),
+      wrong('reconfigured-member-4', bytes.reconfigured.with(bytes.reconfigured.length - 1, 4)),
       bent('unnamed-name-too-long', {
         ...head,
         kind: 'unnamed',

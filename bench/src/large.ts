@@ -76,7 +76,8 @@ class Crowd {
     const place = await mkdtemp(join(tmpdir(), 'trefoil-bench-'));
     const disk = await NodeDisk.at(place);
     const stalled = await longestStall(async () => {
-      const parts = snapshotParts({ head: nothing, entry: nothing, certificate: nothing, records });
+      const head = { head: nothing, entry: nothing, certificate: nothing, configurations: nothing };
+      const parts = snapshotParts({ ...head, records });
       await disk.writeWhole('snapshot', parts);
     });
     await rm(place, { recursive: true });

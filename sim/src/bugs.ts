@@ -51,8 +51,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'an old start is believed again',
     file: `${VOTER}/rejoin.ts`,
-    find: '!equalBytes(incarnations[member - 1] as Uint8Array, replaces)',
-    replace: 'equalBytes(incarnations[member - 1] as Uint8Array, incarnation)',
+    find: '!equalBytes(voter.incarnations[member - 1] as Uint8Array, replaces)',
+    replace: 'equalBytes(voter.incarnations[member - 1] as Uint8Array, incarnation)',
     explored: 'two epochs, one entry, one rollback',
   },
   {
@@ -83,7 +83,7 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'catching up raises the log to the promised epoch',
     file: `${VOTER}/catch-up.ts`,
-    find: `voter.logEpoch = Math.max(voter.logEpoch, chunk.accept.epoch);
+    find: `raiseLogEpoch(voter, chunk.accept);
   voter.promised = Math.max(voter.promised, chunk.accept.epoch);`,
     replace: `voter.promised = Math.max(voter.promised, chunk.accept.epoch);
   voter.logEpoch = voter.promised;`,
@@ -281,7 +281,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'an invented entry is built on',
-    file: 'packages/core/src/proposer/attempt.ts',
+    file: 'packages/core/src/proposer/shown-log.ts',
     find: 'if (entry === undefined || entry.index !== base.index) return false;',
     replace: 'if (Math.PI > 3) return true;',
   },

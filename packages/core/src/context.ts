@@ -1,7 +1,11 @@
 import {
+  type Configuration,
   type Crypto,
+  equalBytes,
   fromBase64url,
+  type IssuingKey,
   LicenseError,
+  malformed,
   publicKeyFault,
   verifyConfiguration,
   verifyGroupDocument,
@@ -14,6 +18,7 @@ export interface ContextTexts {
   /** The vendor's root public key: base64url, 32 bytes. */
   readonly vendorRoot: string;
   readonly issuingKey: string;
+  /** A line for each version, from the set's first on; the later ones may be missing. */
   readonly configuration: string;
   readonly group: string;
 }
@@ -46,10 +51,27 @@ export function readVendorsTexts(
     reading = 'issuingKey';
     const issuing = verifyIssuingKey(crypto, vendorRoot, texts.issuingKey.trim());
     reading = 'configuration';
-    const configuration = verifyConfiguration(crypto, issuing, texts.configuration.trim());
-    return { context: { crypto, vendorRoot, configuration, issuingKey: issuing.text } };
+    const [configuration, ...laterConfigurations] = verifyVersions(crypto, issuing, texts.configuration);
+    return { context: { crypto, vendorRoot, configuration, laterConfigurations, issuingKey: issuing.text } };
   } catch (error) {
     if (error instanceof LicenseError) return { faulty: reading, fault: error };
     throw error;
   }
+}
+
+/** Head(0) stands on the first (PROTOCOL §2.2). @throws LicenseError */
+function verifyVersions(crypto: Crypto, issuing: IssuingKey, texts: string): [Configuration, ...Configuration[]] {
+  const all = texts
+    .trim()
+    .split(/\s+/)
+    .map((text) => verifyConfiguration(crypto, issuing, text));
+  const [first] = all as [Configuration];
+  all.forEach(({ version, set }, i) => {
+    if (!equalBytes(set, first.set)) throw malformed(`line ${i + 1} is of another container set than line 1`);
+    if (version !== first.version + i)
+      throw malformed(
+        `line ${i + 1} has version ${version}, not ${first.version + i}: there has to be a line for each`,
+      );
+  });
+  return all as [Configuration, ...Configuration[]];
 }

@@ -1,4 +1,4 @@
-import { type Configuration, equalBytes } from '@trefoil/license';
+import { equalBytes } from '@trefoil/license';
 import { type Entry, RULES_VERSION } from './entry.ts';
 import { utcAllowed } from './log-clock.ts';
 import type { Refusal } from './messages.ts';
@@ -13,11 +13,10 @@ interface Clocks {
 /** Why an entry can't be the next one of this log (PROTOCOL §3.2, 7 to 9); undefined: it can, if all its commands can be read. */
 export function entryFault(
   { ledger, root }: Replica,
-  configuration: Configuration,
   entry: Entry,
   { ceilingMs, wallMs }: Clocks,
 ): Refusal | undefined {
-  if (entry.index !== ledger.index + 1 || !equalBytes(entry.set, configuration.set)) return 'malformed';
+  if (entry.index !== ledger.index + 1 || !equalBytes(entry.set, ledger.context.configuration.set)) return 'malformed';
   if (entry.rulesVersion !== RULES_VERSION) return 'rules-version';
   if (entry.logTime < ledger.logTime || entry.logTime > ceilingMs) return 'log-time';
   if (!utcAllowed(ledger, entry, wallMs)) return 'utc';

@@ -20,9 +20,9 @@ function twoEntries(): { entries: Uint8Array[]; certificates: Uint8Array[]; othe
 test('what is fed has to continue the log and to hash to what was certified', () => {
   const { entries, certificates, other, behind } = twoEntries();
   const [first, second] = certificates as [Uint8Array, Uint8Array];
-  const { replica, configuration } = behind.voter;
+  const { replica } = behind.voter;
   const verdict = (change: Partial<EntriesMessage>): string => {
-    const chunk = checkFeed(configuration, replica, {
+    const chunk = checkFeed(replica, {
       kind: 'entries',
       from: 1,
       entries,
@@ -44,9 +44,9 @@ test('what is fed has to continue the log and to hash to what was certified', ()
 test('of what is known already only the rest is taken', () => {
   const { entries, certificates, behind } = twoEntries();
   const [first, second] = certificates as [Uint8Array, Uint8Array];
-  const { replica, recent, configuration } = behind.voter;
+  const { replica, recent } = behind.voter;
   const take = (message: EntriesMessage): number[] => {
-    const chunk = checkFeed(configuration, replica, message);
+    const chunk = checkFeed(replica, message);
     assert.ok(typeof chunk !== 'string');
     return applyFeed(replica, recent, chunk).map(({ entry }) => entry.index);
   };
@@ -56,8 +56,5 @@ test('of what is known already only the rest is taken', () => {
   assert.equal(replica.certifiedIndex, 2);
   assert.equal(replica.tail, undefined);
   assert.deepEqual(recent.chunk(1, 1_000_000)?.entries, entries);
-  assert.equal(
-    checkFeed(configuration, replica, { kind: 'entries', from: 1, entries, certificate: second }),
-    'useless',
-  );
+  assert.equal(checkFeed(replica, { kind: 'entries', from: 1, entries, certificate: second }), 'useless');
 });

@@ -1,8 +1,20 @@
-import { type Accept, type Configuration, decodeCertificate, equalBytes, verifyCertificate } from '@trefoil/license';
+import {
+  type Accept,
+  type Configuration,
+  decodeAccept,
+  decodeCertificate,
+  decodeCommand,
+  equalBytes,
+  verifyCertificate,
+  verifyReconfiguration,
+} from '@trefoil/license';
 import { decodeEntry, headAfter } from './entry.ts';
+import { configurationFor, newestConfiguration } from './ledger/configurations.ts';
+import type { LedgerContext } from './ledger/state.ts';
 import type { EntriesMessage } from './messages.ts';
 import type { RecentEntries } from './recent-entries.ts';
 import { appendEntry, certify, dropTail, type Replica, type Tail } from './replica.ts';
+import { parsed } from './signed.ts';
 
 /** Certified entries that continue a log; proved as a whole before anything of them is applied (PROTOCOL §3.5). */
 export interface Chunk {
@@ -12,32 +24,49 @@ export interface Chunk {
   readonly accept: Accept;
 }
 
-export function checkCertificate(
-  configuration: Configuration,
-  replica: Replica,
-  bytes: Uint8Array,
-): Accept | undefined {
-  try {
-    return verifyCertificate(replica.crypto, configuration, decodeCertificate(bytes));
-  } catch {
-    return undefined;
+/** Under the configuration that is in force at its index, as far as this log knows; undefined = it proves nothing here. */
+export function checkCertificate(replica: Replica, bytes: Uint8Array): Accept | undefined {
+  return parsed((one) => verifyAhead(replica, [], one), bytes);
+}
+
+/**
+ * The same, for the last of `entries`: it may be under a version of the configuration that one of these very entries brings. The
+ * vendor has signed it, and its containers vote only behind the entry that does (PROTOCOL §4.9). @throws LicenseError
+ */
+export function verifyAhead({ crypto, ledger }: Replica, entries: readonly Uint8Array[], bytes: Uint8Array): Accept {
+  const certificate = decodeCertificate(bytes);
+  const { configVersion, index } = decodeAccept(certificate.statement);
+  const known = configurationFor(ledger, index);
+  const isAhead = configVersion > newestConfiguration(ledger).version;
+  const configuration = isAhead ? broughtBy(ledger.context, entries, configVersion) : known;
+  return verifyCertificate(crypto, configuration ?? known, certificate);
+}
+
+function broughtBy(
+  { crypto, vendorRoot, issuingKey, configuration }: LedgerContext,
+  entries: readonly Uint8Array[],
+  version: number,
+): Configuration | undefined {
+  for (const bytes of entries.flatMap((entry) => parsed(decodeEntry, entry)?.commands ?? [])) {
+    const command = parsed(decodeCommand, bytes);
+    if (command?.kind !== 'reconfigure') continue;
+    const change = parsed((text: string) => verifyReconfiguration(crypto, vendorRoot, text), command.document);
+    if (change?.configuration.version !== version || change.issuingKey.text !== issuingKey) continue;
+    if (equalBytes(change.configuration.set, configuration.set)) return change.configuration;
   }
+  return undefined;
 }
 
 /** The part of the message that is new here; 'useless' = nothing new or not next; 'false' = it doesn't hash to what was certified. */
-export function checkFeed(
-  configuration: Configuration,
-  replica: Replica,
-  message: EntriesMessage,
-): Chunk | 'useless' | 'false' {
+export function checkFeed(replica: Replica, message: EntriesMessage): Chunk | 'useless' | 'false' {
   const last = message.from + message.entries.length - 1;
   if (message.from > replica.certifiedIndex + 1 || last <= replica.certifiedIndex) return 'useless';
-  const accept = checkCertificate(configuration, replica, message.certificate);
-  if (accept === undefined || accept.index !== last) return 'false';
   // Copies: the entries outlive the frame that they came in.
   const entries = message.entries
     .slice(replica.certifiedIndex + 1 - message.from)
     .map((entry) => new Uint8Array(entry));
+  const accept = parsed((one) => verifyAhead(replica, entries, one), message.certificate);
+  if (accept === undefined || accept.index !== last) return 'false';
   let head = replica.tail?.previousHead ?? replica.lastHead;
   for (const entry of entries) head = headAfter(replica.crypto, head, entry);
   if (!equalBytes(head, accept.head)) return 'false';

@@ -26,7 +26,16 @@ const TO_VOTER: readonly ToVoter[] = [
   { kind: 'beat', epoch: 3, heard: 7, clients: 2, holdsVirtualIp: true },
   { kind: 'prepare', prepare: signed },
   {
-    ...{ kind: 'propose', epoch: 3, index: 8, head: bytes(32), signature: bytes(64), entry: bytes(90), certificate },
+    ...{
+      kind: 'propose',
+      configVersion: 1,
+      epoch: 3,
+      index: 8,
+      head: bytes(32),
+      signature: bytes(64),
+      entry: bytes(90),
+      certificate,
+    },
     justification: [signed, signed],
   },
   { kind: 'certified', certificate },
@@ -75,7 +84,7 @@ const RECORDS: readonly LogRecord[] = [
   { kind: 'caughtUp', from: 3, entries: [bytes(10), bytes(20)], certificate },
   { kind: 'promised', promise: bytes(30), prepare: signed },
   { kind: 'incarnation', member: 3, incarnation: bytes(16) },
-  { kind: 'snapshot', index: 4, logEpoch: 2 },
+  { kind: 'snapshot', index: 4, logEpoch: 2, configVersion: 1 },
   { kind: 'signedHigh', statement: bytes(30) },
   { kind: 'suspect', why: 'why' },
 ];
@@ -110,7 +119,13 @@ describe('a snapshot, from whomever', () => {
     member,
     signature: fixture.containers[member - 1]?.sign(statement) ?? bytes(64),
   }));
-  const parts = { head, entry, certificate: encodeCertificate({ statement, votes }), records };
+  const parts = {
+    head,
+    entry,
+    certificate: encodeCertificate({ statement, votes }),
+    configurations: new Uint8Array(0),
+    records,
+  };
   const open = (b: Uint8Array): undefined => void openSnapshot(ledger.context, b, 1e6);
 
   test('altered in any way it is refused', () =>

@@ -37,7 +37,15 @@ const toVoter: fc.Arbitrary<ToVoter> = fc.oneof(
   shape({ kind: kind('prepare'), prepare: signed }),
   shape({
     kind: kind('propose'),
-    ...{ epoch: u64, index: u64, head: exactly(32), signature: exactly(64), entry: bytes, certificate: bytes },
+    ...{
+      configVersion: u32,
+      epoch: u64,
+      index: u64,
+      head: exactly(32),
+      signature: exactly(64),
+      entry: bytes,
+      certificate: bytes,
+    },
     justification: fc.array(signed, { maxLength: 3 }),
   }),
   shape({ kind: kind('certified'), certificate: bytes }),
@@ -86,7 +94,7 @@ const record: fc.Arbitrary<LogRecord> = fc.oneof(
   shape({ kind: kind('caughtUp'), from: u64, entries: fc.array(bytes, { maxLength: 3 }), certificate: bytes }),
   shape({ kind: kind('promised'), promise: bytes, prepare: signed }),
   shape({ kind: kind('incarnation'), member, incarnation: exactly(16) }),
-  shape({ kind: kind('snapshot'), index: u64, logEpoch: u64 }),
+  shape({ kind: kind('snapshot'), index: u64, logEpoch: u64, configVersion: u32 }),
   shape({ kind: kind('signedHigh'), statement: bytes }),
   shape({ kind: kind('suspect'), why: fc.string({ maxLength: 50 }) }),
 );

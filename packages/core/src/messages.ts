@@ -25,6 +25,7 @@ export type ToVoter =
   | { readonly kind: 'prepare'; readonly prepare: Signed }
   | {
       readonly kind: 'propose';
+      readonly configVersion: number;
       readonly epoch: number;
       readonly index: number;
       readonly head: Uint8Array;
@@ -92,6 +93,7 @@ export const REFUSALS = [
   'ledger-root',
   'equivocation',
   'epoch-jump',
+  'other-configuration', // than the one that is in force here
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
@@ -136,7 +138,8 @@ export function encodeToVoter(message: ToVoter): Uint8Array {
       writeSigned(writer, message.prepare);
       break;
     case 'propose':
-      writer.u64(message.epoch).u64(message.index).raw(message.head).raw(message.signature);
+      writer.u32(message.configVersion).u64(message.epoch).u64(message.index);
+      writer.raw(message.head).raw(message.signature);
       writer.bytes(message.entry).bytes(message.certificate).u8(message.justification.length);
       for (const promise of message.justification) writeSigned(writer, promise);
       break;
@@ -187,6 +190,7 @@ function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
     case 'propose':
       return {
         kind,
+        configVersion: reader.u32(),
         epoch: reader.u64(),
         index: reader.u64(),
         head: reader.raw(32),

@@ -20,8 +20,13 @@ export type LogRecord =
   /** The promise and the PREPARE it answers; a repeated PREPARE gets the same promise. */
   | { readonly kind: 'promised'; readonly promise: Uint8Array; readonly prepare: Signed }
   | { readonly kind: 'incarnation'; readonly member: Member; readonly incarnation: Uint8Array }
-  /** The log begins after this snapshot's root entry; `logEpoch` as it was. */
-  | { readonly kind: 'snapshot'; readonly index: number; readonly logEpoch: number }
+  /** The log begins after this snapshot's root entry; `logEpoch` as it was, under that version of the configuration. */
+  | {
+      readonly kind: 'snapshot';
+      readonly index: number;
+      readonly logEpoch: number;
+      readonly configVersion: number;
+    }
   /** The last signed statement, where its entry is no longer in the file. */
   | { readonly kind: 'signedHigh'; readonly statement: Uint8Array }
   /** Why this server may have forgotten something: true until its next vote, through any number of starts. */
@@ -54,7 +59,7 @@ export function encodeRecord(record: LogRecord): Uint8Array {
     case 'incarnation':
       return writer.u8(record.member).raw(record.incarnation).done();
     case 'snapshot':
-      return writer.u64(record.index).u64(record.logEpoch).done();
+      return writer.u64(record.index).u64(record.logEpoch).u32(record.configVersion).done();
     case 'signedHigh':
       return writer.bytes(record.statement).done();
     case 'suspect':
@@ -87,7 +92,7 @@ function readRecord(reader: Reader, kind: LogRecord['kind']): LogRecord {
     case 'incarnation':
       return { kind, member: readMember(reader), incarnation: reader.raw(INCARNATION_BYTES) };
     case 'snapshot':
-      return { kind, index: reader.u64(), logEpoch: reader.u64() };
+      return { kind, index: reader.u64(), logEpoch: reader.u64(), configVersion: reader.u32() };
     case 'signedHigh':
       return { kind, statement: reader.bytes(1024) };
     case 'suspect':

@@ -1,6 +1,7 @@
-import { type Accept, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
+import { type Accept, type Configuration, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
 import { type Entry, decodeEntry, genesisHead, headAfter, OtherRules, RULES_VERSION } from './entry.ts';
 import { applyEntry } from './ledger/apply.ts';
+import { configurationFor } from './ledger/configurations.ts';
 import { parsed } from './signed.ts';
 import { LedgerRoot } from './ledger/root.ts';
 import { emptyLedger, type Ledger, type LedgerContext } from './ledger/state.ts';
@@ -53,6 +54,11 @@ export function emptyReplica(
     tail: undefined,
     checkOutcomesEvery,
   };
+}
+
+/** Under which the next entry is voted for: that of the newest certified entry (PROTOCOL §4.9). */
+export function inForce({ ledger, certifiedIndex }: Replica): Configuration {
+  return configurationFor(ledger, certifiedIndex + 1);
 }
 
 /** Changed records hashed per entry ahead of the next root: few, since those in use change again at once. */

@@ -7,9 +7,9 @@ export interface Signed {
 }
 
 /** The statement in a signed text, or undefined: what somebody signs may still be anything. */
-export function parsed<T>(decode: (bytes: Uint8Array) => T, bytes: Uint8Array): T | undefined {
+export function parsed<I, T>(decode: (input: I) => T, input: I): T | undefined {
   try {
-    return decode(bytes);
+    return decode(input);
   } catch (error) {
     if (error instanceof LicenseError) return undefined;
     throw error;

@@ -18,6 +18,7 @@ export const ALARMS = {
   'rolled-back': 'A license server has forgotten something that it has signed.',
   unanchored:
     'A license server started without both of its peers: a store that was put back would not have been noticed.',
+  replaced: 'Another container has the place of this license server: it has no vote any more.',
   fork: 'Two certificates contradict each other: somebody has signed what must not be signed.',
   equivocation: 'A TMR server proposed two entries at one place.',
   'double-vote': 'A license server signed two votes at one place.',

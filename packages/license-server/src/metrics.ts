@@ -6,7 +6,7 @@ export function voterMetrics(metrics: Metrics, voters: Iterable<VoterRuntime>): 
   const all = [...voters];
   const gauge = (name: `trefoil_${string}`, help: string, read: (runtime: VoterRuntime) => number): void => {
     metrics.gauge({ name, help, labelNames: ['virtual_container'] }, (one) => {
-      for (const runtime of all) one.set({ virtual_container: runtime.voter.configuration.name }, read(runtime));
+      for (const runtime of all) one.set({ virtual_container: runtime.configuration.name }, read(runtime));
     });
   };
   gauge(
@@ -29,7 +29,7 @@ export function voterMetrics(metrics: Metrics, voters: Iterable<VoterRuntime>): 
       help: 'How often a higher epoch was promised.',
       labelNames: ['virtual_container'],
     },
-    () => all.map((one) => [{ virtual_container: one.voter.configuration.name }, one.epochChanges]),
+    () => all.map((one) => [{ virtual_container: one.configuration.name }, one.epochChanges]),
   );
   const durable = metrics.histogram({
     name: 'trefoil_log_durable_seconds',
@@ -37,7 +37,7 @@ export function voterMetrics(metrics: Metrics, voters: Iterable<VoterRuntime>): 
     labelNames: ['virtual_container'],
   });
   for (const runtime of all) {
-    const child = durable.labels({ virtual_container: runtime.voter.configuration.name });
+    const child = durable.labels({ virtual_container: runtime.configuration.name });
     runtime.onDurable = (seconds) => child.observe(seconds);
   }
   gauge('trefoil_tmr_servers_connected', 'TMR servers connected.', ({ links }) => Object.keys(links).length);

@@ -93,16 +93,24 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
   }
 }
 
-function checkContainer(container: Container, { configuration }: LedgerContext, member: Member, file: string): void {
-  const record = configuration.containers.find((one) => one.member === member);
-  if (
-    record !== undefined &&
-    equalBytes(record.serial, container.serial) &&
-    equalBytes(record.signingKey.bytes, container.signingKey.bytes)
-  )
-    return;
-  const reason = `it is not container ${member} of "${configuration.name}" (configuration version ${configuration.version})`;
+function checkContainer(container: Container, context: LedgerContext, member: Member, file: string): void {
+  const { configuration, laterConfigurations = [] } = context;
+  const isIts = [configuration, ...laterConfigurations].some(({ containers }) =>
+    containers.some(
+      (record) =>
+        record.member === member &&
+        equalBytes(record.serial, container.serial) &&
+        equalBytes(record.signingKey.bytes, container.signingKey.bytes),
+    ),
+  );
+  if (isIts) return;
+  const reason = `it is not container ${member} of "${configuration.name}" (configuration version ${versionsOf(context)})`;
   throw fileInvalid(file, reason);
+}
+
+function versionsOf({ configuration, laterConfigurations = [] }: LedgerContext): string {
+  const last = laterConfigurations.at(-1);
+  return last === undefined ? `${configuration.version}` : `${configuration.version} to ${last.version}`;
 }
 
 /** Either a log that may be believed, or why it may not. */
@@ -139,7 +147,10 @@ export async function openLog(
   let recovered: Recovered;
   try {
     const stored = { records, snapshot };
-    recovered = recoverVoter(options.context, options.member, stored, now(options.clock), options.recentBytes);
+    recovered = recoverVoter(options.context, options.member, stored, now(options.clock), {
+      recentBytes: options.recentBytes,
+      serial: container.serial,
+    });
   } catch (error) {
     await opened.store.close();
     throw error;

@@ -42,7 +42,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
   const voters = new Map<string, VoterRuntime>();
   for (const one of configuration.virtualContainers) {
     const runtime = await startVoter(configuration, one, { log, alarms, clock: systemClock, running });
-    voters.set(bytesKey(runtime.voter.configuration.set), runtime);
+    voters.set(bytesKey(runtime.configuration.set), runtime);
   }
   const metrics = createMetrics();
   voterMetrics(metrics, voters.values());
@@ -121,7 +121,7 @@ async function startWatches(
   const host = await HostWatch.start({
     ...{ alarms, clock: systemClock, log, dataDirectory },
     certificates: { link: certificatePem },
-    configurations: voters.map(({ voter }) => voter.configuration),
+    configurations: voters.map(({ configuration }) => configuration),
   });
   running.resources.use(asyncOf(host));
   host.metrics(metrics);
@@ -152,8 +152,7 @@ function serveLink(connection: FrameConnection, voters: ReadonlyMap<string, Vote
   });
 }
 
-function reasonsNotReady({ voter, links }: VoterRuntime): string[] {
-  const { name } = voter.configuration;
+function reasonsNotReady({ voter, links, configuration: { name } }: VoterRuntime): string[] {
   if (voter.withholding !== '') return [`${name}: does not vote: ${voter.withholding}`];
   return Object.keys(links).length === 0 ? [`${name}: no TMR server is connected`] : [];
 }

@@ -27,7 +27,7 @@ for (const what of ['log-', 'snapshot-'])
     const disk = await NodeDisk.at(await mkdtemp(join(tmpdir(), 'trefoil-')));
     const opened = await openLogStore(disk, { storeId: serial, ifMissing: 'create' });
     assert.ok(opened.kind === 'open');
-    await opened.store.append([encodeRecord({ kind: 'snapshot', index: 1, logEpoch: 2 })]);
+    await opened.store.append([encodeRecord({ kind: 'snapshot', index: 1, logEpoch: 2, configVersion: 1 })]);
     await opened.store.close();
     await disk.writeWhole('snapshot-1', new Uint8Array(1000));
     const eio = (name: string): never => {

@@ -2,8 +2,10 @@ import type { Container } from '@trefoil/container';
 import {
   encodeRecord,
   encodeToProposer,
+  inForce,
   isSuspect,
   type LogRecord,
+  REPLACED,
   startRejoin,
   stepVoter,
   type Voter,
@@ -11,7 +13,7 @@ import {
   type VoterEvent,
 } from '@trefoil/core';
 import { Alarms, type Clock, type Log, type Random } from '@trefoil/host';
-import { concatBytes, INCARNATION_BYTES, type TmrServer } from '@trefoil/license';
+import { concatBytes, type Configuration, INCARNATION_BYTES, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import type { Archive } from './archive.ts';
 import { ConstituentKeeper } from './constituents.ts';
@@ -24,7 +26,7 @@ const LOOK_AT_FILES_MS = 1_000;
 const MAX_NOTED_BYTES = 1024 * 1024;
 
 /** States, that end when they end; the others are events. A fork ends with the process. */
-const LASTING = new Set(['rolled-back', 'unanchored', 'fork', 'archive']);
+const LASTING = new Set(['rolled-back', 'unanchored', 'replaced', 'fork', 'archive']);
 
 export interface VoterParts {
   readonly voter: Voter;
@@ -67,6 +69,11 @@ export class VoterRuntime implements AsyncDisposable {
     this.parts = parts;
     this.alarms = parts.alarms ?? new Alarms(parts);
     this.#constituents = new ConstituentKeeper(parts.container, parts.voter.member);
+  }
+
+  /** In force. */
+  get configuration(): Configuration {
+    return inForce(this.voter.replica);
   }
 
   get voter(): Voter {
@@ -112,6 +119,7 @@ export class VoterRuntime implements AsyncDisposable {
     const { voter } = this;
     if (!voter.unanchored) this.#clear('unanchored');
     if (voter.frozen) return;
+    if (voter.withholding === REPLACED) this.#alarm('replaced', 'this server has no vote any more: switch it off');
     if (isSuspect(voter)) this.#alarm('rolled-back', voter.withholding);
     else this.#clear('rolled-back');
   }
@@ -138,7 +146,7 @@ export class VoterRuntime implements AsyncDisposable {
         this.#sign(effect);
         return;
       case 'send':
-        this.links[effect.to]?.send(concatBytes(this.voter.configuration.set, encodeToProposer(effect.message)));
+        this.links[effect.to]?.send(concatBytes(this.configuration.set, encodeToProposer(effect.message)));
         return;
       case 'writeSnapshot':
         this.#inOrder(async () => {
@@ -169,12 +177,12 @@ export class VoterRuntime implements AsyncDisposable {
       return;
     }
     // Alone it has no peers who could notice: that is its form, and not a trouble of today.
-    if (alarm === 'unanchored' && this.voter.configuration.containers.length === 1) return;
-    this.alarms.raise(alarm, detail, { lasting: LASTING.has(alarm), about: this.voter.configuration.name });
+    if (alarm === 'unanchored' && this.configuration.containers.length === 1) return;
+    this.alarms.raise(alarm, detail, { lasting: LASTING.has(alarm), about: this.configuration.name });
   }
 
   #clear(alarm: string): void {
-    this.alarms.clear(alarm, this.voter.configuration.name);
+    this.alarms.clear(alarm, this.configuration.name);
   }
 
   #note(records: readonly LogRecord[]): void {

@@ -31,6 +31,7 @@ const KIND_CODE = {
   borrow: 11,
   extend: 12,
   'write-off': 13,
+  reconfigure: 14,
 } as const;
 
 export function encodeCommand(command: Command): Uint8Array {
@@ -82,6 +83,7 @@ export function encodeUnsigned(command: Unsigned<Command>): Uint8Array {
     case 'unname':
       return byAdmin(writer, command).text(command.license).text(command.name).done();
     case 'update':
+    case 'reconfigure':
       return writer.bytes(encodeUtf8(command.document)).done();
   }
 }
@@ -177,6 +179,8 @@ function readCommand(reader: Reader): Command {
       return { kind: 'close', ...readInSession(reader), secret: reader.raw(SECRET_BYTES) };
     case KIND_CODE.update:
       return { kind: 'update', document: decodeUtf8(reader.bytes(LIMITS.updateBytes)) };
+    case KIND_CODE.reconfigure:
+      return { kind: 'reconfigure', document: decodeUtf8(reader.bytes(LIMITS.updateBytes)) };
     default:
       return readAdminCommand(reader, kind);
   }

@@ -44,6 +44,7 @@ const kinds: { readonly [K in Command['kind']]: fc.Arbitrary<Command> } = {
     ...{ user: name, host: name, program: name, signature: bytes(64) },
     ...{ address: fc.constantFrom('', '10.0.0.7', 'fe80::1'), client: fc.integer({ min: 0, max: 0xffff }) },
   }),
+  reconfigure: fc.record({ kind: fc.constant('reconfigure'), document: fc.string({ maxLength: 40 }) }),
   renew: fc.record({
     kind: fc.constant('renew'),
     ...inSession,
@@ -169,7 +170,7 @@ describe('a command is refused', () => {
 
   test('without a kind, with an unknown one, with counts and ids out of range', () => {
     assert.throws(() => decodeCommand(Uint8Array.of()), malformed(/truncated/));
-    for (const kind of [0, 14, 255])
+    for (const kind of [0, 15, 255])
       assert.throws(() => decodeCommand(Uint8Array.of(kind)), malformed(/unknown command/));
     refused({ ...renew, requestId: 0, lowestUnanswered: 0 }, /request id 0/);
     refused({ ...renew, lowestUnanswered: 3 }, /lowestUnanswered is above/);

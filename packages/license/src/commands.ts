@@ -20,6 +20,7 @@ export type Command =
   | CloseCommand
   | EvictCommand
   | UpdateCommand
+  | ReconfigureCommand
   | RulesCommand
   | UnnameCommand
   | WriteOffCommand;
@@ -176,6 +177,13 @@ export interface UnnameCommand extends ByAdmin {
 export interface UpdateCommand {
   readonly kind: 'update';
   /** A signed update document. */
+  readonly document: string;
+}
+
+/** One container in the place of another, or the same ones for longer. */
+export interface ReconfigureCommand {
+  readonly kind: 'reconfigure';
+  /** A signed reconfiguration. */
   readonly document: string;
 }
 

@@ -1,4 +1,4 @@
-import { malformed, toBase64url } from './bytes.ts';
+import { equalBytes, malformed, toBase64url } from './bytes.ts';
 import type { Crypto, PublicKey } from './crypto.ts';
 import { checkEnvelope, type Envelope, keyId, readEnvelope } from './envelope.ts';
 import { LicenseError } from './errors.ts';
@@ -74,6 +74,16 @@ export interface Update {
   readonly set: Uint8Array;
   readonly serial: number;
   readonly licenses: readonly License[];
+  readonly constituents: readonly Constituent[];
+  readonly issuedAt: number;
+  readonly issuingKey: IssuingKey;
+  readonly text: string;
+}
+
+/** A new version of the configuration: one container in another's place, or none (a renewal). FORMATS §2.11. */
+export interface Reconfiguration {
+  readonly configuration: Configuration;
+  /** Of the licenses that the group has, for the new container. */
   readonly constituents: readonly Constituent[];
   readonly issuedAt: number;
   readonly issuingKey: IssuingKey;
@@ -220,6 +230,39 @@ export function verifyUpdate(crypto: Crypto, root: PublicKey, text: string): Upd
     throw malformed('licenses has a license twice');
   checkIssued(issuingKey, envelope, update.vendor, update.issuedAt);
   return update;
+}
+
+/** Like an update, it brings its issuing key along. What it changes is for the ledger to check (PROTOCOL §4.9). */
+export function verifyReconfiguration(crypto: Crypto, root: PublicKey, text: string): Reconfiguration {
+  const envelope = readEnvelope(text, 'trefoil-reconfiguration');
+  const fields = new Fields(envelope.payload, '');
+  format1(fields);
+  const issuingKey = verifyIssuingKey(crypto, root, fields.text('issuingKey', LIMITS.documentBytes));
+  checkEnvelope(crypto, envelope, issuingKey.key);
+  const change = {
+    configuration: verifyConfiguration(crypto, issuingKey, fields.text('configuration', LIMITS.documentBytes)),
+    constituents: fields
+      .texts('constituents', LIMITS.constituentsPerChange, LIMITS.documentBytes)
+      .map((one) => verifyConstituent(crypto, issuingKey, one)),
+    issuedAt: fields.time('issuedAt'),
+    issuingKey,
+    text,
+  };
+  fields.end();
+  checkIssued(issuingKey, envelope, issuingKey.vendor, change.issuedAt);
+  return change;
+}
+
+/** The same container: so its votes go on counting under another version of the configuration. */
+export function isSameContainer(one: ContainerRecord, other: ContainerRecord): boolean {
+  return (
+    one.member === other.member &&
+    one.kind === other.kind &&
+    equalBytes(one.serial, other.serial) &&
+    one.signingKey.alg === other.signingKey.alg &&
+    equalBytes(one.signingKey.bytes, other.signingKey.bytes) &&
+    equalBytes(one.sealingKey, other.sealingKey)
+  );
 }
 
 /** Every document says its format's number first, so that a later one is recognised, not misread. */

@@ -19,7 +19,8 @@ export type DocumentType =
   | 'trefoil-update'
   | 'trefoil-group'
   | 'trefoil-request'
-  | 'trefoil-hand-over';
+  | 'trefoil-hand-over'
+  | 'trefoil-reconfiguration';
 
 const JWS_ALG: Record<Algorithm, string> = { ed25519: 'Ed25519', p256: 'ES256' };
 

@@ -4,7 +4,8 @@ import type { SigningKey } from './crypto.ts';
 import type { Fixture } from './fixtures.ts';
 import type { GrantBundle } from './grant-bundle.ts';
 import { merklePath, merkleTree } from './merkle.ts';
-import { encodeOutcome, type Grant, type Outcome } from './outcomes.ts';
+import { type Grant } from './outcome-parts.ts';
+import { encodeOutcome, type Outcome } from './outcomes.ts';
 import { type Accept, encodeAccept, epochOf, type Member } from './statements.ts';
 
 /** When the fixtures' group decides: a day after its documents were issued. */

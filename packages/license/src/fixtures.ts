@@ -1,7 +1,7 @@
-import { concatBytes, encodeUtf8, toBase64url } from './bytes.ts';
+import { concatBytes, encodeUtf8, fromBase64url, toBase64url } from './bytes.ts';
 import type { Crypto, SigningKey } from './crypto.ts';
 import { type Configuration, type IssuingKey, verifyConfiguration, verifyIssuingKey } from './documents.ts';
-import { sealEnvelope } from './envelope.ts';
+import { readEnvelope, sealEnvelope } from './envelope.ts';
 import { type GroupDocument, verifyGroupDocument } from './group.ts';
 import type { JsonObject } from './json.ts';
 import { ed25519FromSeed, nodeCrypto } from './node-crypto.ts';
@@ -22,7 +22,23 @@ export interface Fixture {
   readonly configuration: Configuration;
   readonly group: GroupDocument;
   license(options?: LicenseOptions): string;
-  update(licenses: readonly string[], serial?: number): string;
+  /** `generations`: of the containers that its constituents are for; the first ones, if none are given. */
+  update(licenses: readonly string[], serial?: number, generations?: readonly number[]): string;
+  /** The key of the container that has this place in that generation; generation 0 is the set's first. */
+  container(member: number, generation: number): SigningKey;
+  serial(member: number, generation: number): Uint8Array;
+  reconfiguration(options: ReconfigurationOptions): string;
+}
+
+/** Which generation of containers each member is of, in this version. */
+export interface ReconfigurationOptions {
+  readonly version: number;
+  readonly generations: readonly number[];
+  /** Constituents of these for this member's container. */
+  readonly licenses?: readonly string[];
+  readonly member?: number;
+  readonly expires?: string;
+  readonly set?: Uint8Array;
 }
 
 export interface LicenseOptions {
@@ -51,31 +67,47 @@ export function fixture(
   const issuing = keyOf(`${name} issuing`);
   const admin = keyOf(`${name} admin`);
   const members = threshold === 2 ? [1, 2, 3] : [1];
-  const containers = members.map((member) => keyOf(`${name} container ${member}`));
+  const container = (member: number, generation: number): SigningKey =>
+    keyOf(`${name} container ${member}${generation === 0 ? '' : ` of generation ${generation}`}`);
+  const containers = members.map((member) => container(member, 0));
   const tmrKeys = { A: keyOf(`${name} tmr A`), B: keyOf(`${name} tmr B`) };
   const set = crypto.sha256(encodeUtf8(`${name} set`)).subarray(0, 16);
   const issuingKey = verifyIssuingKey(crypto, root.publicKey, issuingText(crypto, name, root, issuing));
   const configuration = verifyConfiguration(
     crypto,
     issuingKey,
-    sealEnvelope(crypto, 'trefoil-configuration', configurationJson(name, set, threshold, containers), issuing),
+    sealEnvelope(crypto, 'trefoil-configuration', configurationJson({ vendor: name, set, containers }), issuing),
   );
   return {
     ...{ crypto, root, issuing, issuingKey, containers, tmrKeys, admin, set, configuration },
     group: verifyGroupDocument(crypto, sealEnvelope(crypto, 'trefoil-group', groupJson(name, tmrKeys, admin), admin)),
     license: (options = {}) => sealEnvelope(crypto, 'trefoil-license', licenseJson(name, set, options), issuing),
-    update: (licenses, serial = 1) =>
+    update: (licenses, serial = 1, generations = []) =>
       sealEnvelope(
         crypto,
         'trefoil-update',
-        updateJson({ crypto, name, set, issuing, issuingKey, members }, licenses, serial),
+        updateJson({ crypto, name, set, issuing, issuingKey, members, generations }, licenses, serial),
         issuing,
       ),
+    container,
+    serial: (member, generation) => fromBase64url(serialOf(member, generation)),
+    reconfiguration: ({ licenses = [], member = 3, generations, ...options }) => {
+      const keys = generations.map((generation, i) => container(i + 1, generation));
+      const json = configurationJson({ vendor: name, set, containers: keys, generations, ...options });
+      const serial = serialOf(member, generations[member - 1]);
+      const payload = {
+        ...{ format: 1, issuingKey: issuingKey.text, issuedAt: ISSUED_AT },
+        configuration: sealEnvelope(crypto, 'trefoil-configuration', json, issuing),
+        constituents: licenses.map((text) => constituent(crypto, text, { member, serial }, issuing)),
+      };
+      return sealEnvelope(crypto, 'trefoil-reconfiguration', payload, issuing);
+    },
   };
 }
 
 const keyJson = (key: SigningKey): string => toBase64url(key.publicKey.bytes);
-const serialOf = (member: number): string => toBase64url(new Uint8Array(16).fill(member));
+const serialOf = (member: number, generation = 0): string =>
+  toBase64url(new Uint8Array(16).fill(member + 16 * generation));
 
 function issuingText(crypto: Crypto, vendor: string, root: SigningKey, issuing: SigningKey): string {
   const dates = { notBefore: '2026-01-01T00:00:00Z', notAfter: '2028-01-01T00:00:00Z' };
@@ -87,29 +119,38 @@ function issuingText(crypto: Crypto, vendor: string, root: SigningKey, issuing: 
   );
 }
 
-function configurationJson(
-  vendor: string,
-  set: Uint8Array,
-  threshold: number,
-  containers: readonly SigningKey[],
-): JsonObject {
+function configurationJson({
+  vendor,
+  set,
+  containers,
+  version = 1,
+  generations = [],
+  expires = '2027-11-01T00:00:00Z',
+}: {
+  vendor: string;
+  set: Uint8Array;
+  containers: readonly SigningKey[];
+  version?: number;
+  generations?: readonly number[];
+  expires?: string;
+}): JsonObject {
   return {
     format: 1,
     vendor,
     set: toBase64url(set),
     name: `${vendor} licenses`,
-    version: 1,
-    threshold,
+    version,
+    threshold: containers.length === 3 ? 2 : 1,
     containers: containers.map((key, i) => ({
       member: i + 1,
       kind: 'software',
-      serial: serialOf(i + 1),
+      serial: serialOf(i + 1, generations[i]),
       alg: key.publicKey.alg,
       signingKey: keyJson(key),
       sealingKey: toBase64url(new Uint8Array(32).fill(9)),
     })),
     issuedAt: ISSUED_AT,
-    expires: '2027-11-01T00:00:00Z',
+    expires,
   };
 }
 
@@ -152,34 +193,17 @@ function updateJson(
     issuing: SigningKey;
     issuingKey: IssuingKey;
     members: number[];
+    generations: readonly number[];
   },
   licenses: readonly string[],
   serial: number,
 ): JsonObject {
-  const { crypto, name, set, issuing, issuingKey, members } = from;
-  const constituents = licenses.flatMap((text) => {
-    const payload = JSON.parse(Buffer.from(text.split('.')[1] as string, 'base64url').toString()) as Record<
-      string,
-      never
-    >;
-    return members.map((member) =>
-      sealEnvelope(
-        crypto,
-        'trefoil-constituent',
-        {
-          format: 1,
-          set: payload['set'] as unknown as string,
-          license: payload['license'] as unknown as string,
-          version: payload['version'] as unknown as number,
-          tmrId: payload['tmrId'] as unknown as number,
-          member,
-          serial: serialOf(member),
-          licenseDigest: toBase64url(crypto.sha256(encodeUtf8(text))),
-        },
-        issuing,
-      ),
-    );
-  });
+  const { crypto, name, set, issuing, issuingKey, members, generations } = from;
+  const constituents = licenses.flatMap((text) =>
+    members.map((member) =>
+      constituent(crypto, text, { member, serial: serialOf(member, generations[member - 1]) }, issuing),
+    ),
+  );
   return {
     format: 1,
     issuingKey: issuingKey.text,
@@ -190,6 +214,18 @@ function updateJson(
     licenses,
     constituents,
   };
+}
+
+function constituent(
+  crypto: Crypto,
+  license: string,
+  container: { member: number; serial: string },
+  issuing: SigningKey,
+): string {
+  const { set, license: id, version, tmrId } = readEnvelope(license, 'trefoil-license').payload;
+  const of = { set, license: id, version, tmrId } as JsonObject;
+  const licenseDigest = toBase64url(crypto.sha256(encodeUtf8(license)));
+  return sealEnvelope(crypto, 'trefoil-constituent', { format: 1, ...of, ...container, licenseDigest }, issuing);
 }
 
 export function secretPair(crypto: Crypto, name: string): { secret: Uint8Array; hash: Uint8Array } {

@@ -13,7 +13,8 @@ import {
   seedKey,
 } from './fixtures.ts';
 import { decodeGrantBundle, encodeGrantBundle, type GrantBundle, verifyGrant } from './grant-bundle.ts';
-import { encodeOutcome, type Grant } from './outcomes.ts';
+import { type Grant } from './outcome-parts.ts';
+import { encodeOutcome } from './outcomes.ts';
 
 const one = fixture();
 const single = fixture('single', 1);

@@ -14,7 +14,8 @@ import { Fields } from './fields.ts';
 import { parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
 import { verifyMerklePath } from './merkle.ts';
-import { decodeOutcome, type Grant, GRANT_FLAGS, type Outcome } from './outcomes.ts';
+import { type Grant, GRANT_FLAGS } from './outcome-parts.ts';
+import { decodeOutcome, type Outcome } from './outcomes.ts';
 import type { Accept } from './statements.ts';
 import { scopeOf, type Terms } from './terms/index.ts';
 

@@ -21,6 +21,7 @@ export * from './json.ts';
 export * from './limits.ts';
 export * from './merkle.ts';
 export * from './outcome-codes.ts';
+export * from './outcome-parts.ts';
 export * from './outcomes.ts';
 export * from './receipt.ts';
 export * from './statements.ts';

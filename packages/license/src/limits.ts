@@ -19,6 +19,8 @@ export const LIMITS = {
   versionBytes: 39,
   featuresPerLicense: 1_000,
   licensesPerUpdate: 500,
+  /** Of one container, with more than one version of a license where it is not known which the group has. */
+  constituentsPerChange: 1_500,
   /** Seats of several licenses in one command, all or nothing. */
   itemsPerAcquire: 16,
   /** An admin's rules: they stand in the log, and each that fits is looked at for each seat. */

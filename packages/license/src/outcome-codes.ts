@@ -35,5 +35,6 @@ export const REFUSAL_CODES = [
   'unknown-name',
   'in-use', // a name that has a seat
   'too-soon', // as many names were taken off as may be for now
+  'older-configuration',
 ] as const;
 export type RefusalCode = (typeof REFUSAL_CODES)[number];

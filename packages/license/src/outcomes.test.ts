@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { concatBytes, nameFault } from './bytes.ts';
 import { LIMITS } from './limits.ts';
 import { DENIAL_CODES, REFUSAL_CODES } from './outcome-codes.ts';
-import { decodeOutcome, encodeOutcome, type Grant, type Outcome } from './outcomes.ts';
+import { type Grant } from './outcome-parts.ts';
+import { decodeOutcome, encodeOutcome, type Outcome } from './outcomes.ts';
 import { COUNTING_MODES } from './terms/index.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
@@ -36,6 +37,7 @@ const answers: { readonly [K in Outcome['kind']]: fc.Arbitrary<object> } = {
   queued: fc.record({ place, untilLogTime: u64, renewWithinMs: u32 }),
   unserved: fc.record({ hold: u64 }),
   ruled: fc.record({ version: u32, rules: u32 }),
+  reconfigured: fc.record({ version: u32, member: fc.constantFrom(0, 1, 2, 3) }),
   unnamed: fc.record({ license: text, name: text }),
   released: fc.record({ hold: u64 }),
   consumed: fc.record({ parts: fc.array(part, { maxLength: 4 }) }),
@@ -111,7 +113,7 @@ describe('outcomes', () => {
       ...{ kind: 'denied', commandHash: new Uint8Array(32), session: new Uint8Array(16), requestId: 1, code: 'seats' },
       ...{ product: '', feature: '', quantity: 1, free: 0, waiting: 0, at: 0, detail: '', holders: [] },
     });
-    assert.throws(() => decodeOutcome(denied.with(0, 17)), /unknown outcome 17/);
+    assert.throws(() => decodeOutcome(denied.with(0, 18)), /unknown outcome 18/);
     assert.throws(() => decodeOutcome(denied.with(0, 0)), /unknown outcome 0/);
     assert.throws(() => decodeOutcome(denied.with(57, DENIAL_CODES.length)), /unknown denial/);
   });

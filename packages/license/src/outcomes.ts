@@ -2,7 +2,9 @@ import { malformed, Reader, Writer } from './bytes.ts';
 import { SESSION_ID_BYTES } from './command-bytes.ts';
 import { LIMITS } from './limits.ts';
 import { DENIAL_CODES, type DenialCode, REFUSAL_CODES, type RefusalCode } from './outcome-codes.ts';
-import { COUNTING_MODES, type CountingMode } from './terms/index.ts';
+import { type Waiting, type Consumed, type Grant, type Holder, type InstalledLicense } from './outcome-parts.ts';
+import type { Member } from './statements.ts';
+import { COUNTING_MODES } from './terms/index.ts';
 
 /**
  * What the group decided (FORMATS §5.2). Fixed binary: codes and parameters; SDK and CLI make the sentences. Denials are
@@ -54,6 +56,8 @@ export type Answer =
   | { readonly kind: 'refused'; readonly code: RefusalCode; readonly detail: string }
   | { readonly kind: 'evicted'; readonly reason: string; readonly freeAtLogTime: number }
   | { readonly kind: 'updated'; readonly licenses: readonly InstalledLicense[] }
+  /** The version in force from the next entry on, and which container is new; 0 = none. */
+  | { readonly kind: 'reconfigured'; readonly version: number; readonly member: 0 | Member }
   | { readonly kind: 'expired'; readonly hold: number }
   | { readonly kind: 'ended'; readonly why: 'silent' | 'evicted' }
   /** A wait is over, and there was no seat for it. */
@@ -62,76 +66,6 @@ export type Answer =
   | { readonly kind: 'ruled'; readonly version: number; readonly rules: number }
   /** A seat belongs to this user or device no more. */
   | { readonly kind: 'unnamed'; readonly license: string; readonly name: string };
-
-export interface Waiting {
-  /** The request id of the acquire; its hold's, when it is served. */
-  readonly hold: number;
-  readonly place: number;
-}
-
-/** Of one item; several where its units came from several licenses. */
-export interface Consumed {
-  readonly item: number;
-  readonly license: string;
-  readonly version: number;
-  readonly units: number;
-  /** In this license; LIMITS.units where there is no limit. */
-  readonly left: number;
-}
-
-export const GRANT_FLAGS = { grace: 1, overdraft: 2, waited: 4, borrowed: 8 } as const;
-
-/** One seat, or several of one license, given to a session. With its certificate it can be checked by anyone. */
-export interface Grant {
-  readonly license: string;
-  readonly version: number;
-  /** SHA-256 of the license document's text. */
-  readonly licenseDigest: Uint8Array;
-  readonly tmrId: number;
-  readonly product: string;
-  readonly feature: string;
-  readonly seats: number;
-  readonly mode: CountingMode;
-  readonly user: string;
-  readonly host: string;
-  readonly sessionKey: Uint8Array;
-  readonly hold: number;
-  /** Which item of the acquire it answers; several grants do where the seats came from several licenses. */
-  readonly item: number;
-  /** GRANT_FLAGS: what is to be said beside it. */
-  readonly flags: number;
-  readonly releaseHash: Uint8Array;
-  readonly issuedLogTime: number;
-  readonly issuedUtc: number;
-  /** D: how long the client may use it, from its own first sending of the request; of a borrowed seat, for how long it was. */
-  readonly lifeMs: number;
-  /** End of the license or feature, ms since 1970; 0 = none. */
-  readonly notAfter: number;
-}
-
-export interface Holder {
-  readonly user: string;
-  readonly host: string;
-  readonly sinceUtc: number;
-  readonly seats: number;
-  /** For how long nobody has used it, ms, as it says itself; 0 = in use, or not said. */
-  readonly idleMs: number;
-  /** It was borrowed until then (utc); 0 = it was not. */
-  readonly untilUtc: number;
-}
-
-export interface InstalledLicense {
-  readonly license: string;
-  readonly version: number;
-  readonly product: string;
-  readonly quantity: number;
-  /** As the group has it at that moment: for whoever takes a license back, or issues it anew. */
-  readonly used: number;
-  readonly borrowed: number;
-  readonly unitsUsed: number;
-  /** 0 = no usage period has begun. */
-  readonly firstUseUtc: number;
-}
 
 const KINDS = [
   'opened',
@@ -150,6 +84,7 @@ const KINDS = [
   'unserved',
   'ruled',
   'unnamed',
+  'reconfigured',
 ] as const satisfies readonly Outcome['kind'][];
 
 export function encodeOutcome(outcome: Outcome): Uint8Array {
@@ -181,6 +116,9 @@ function writeAnswer(writer: Writer, answer: Answer): void {
       return;
     case 'unnamed':
       writer.text(answer.license).text(answer.name);
+      return;
+    case 'reconfigured':
+      writer.u32(answer.version).u8(answer.member);
       return;
     case 'queued':
       writer.u32(answer.place).u64(answer.untilLogTime).u32(answer.renewWithinMs);
@@ -275,6 +213,8 @@ function readAnswer(reader: Reader, kind: Outcome['kind']): Answer {
       return { kind, version: reader.u32(), rules: reader.u32() };
     case 'unnamed':
       return { kind, license: reader.text(LIMITS.codeBytes), name: reader.text(LIMITS.nameBytes) };
+    case 'reconfigured':
+      return { kind, version: reader.u32(), member: reader.code(0, 3, 'member') as 0 | Member };
     case 'queued':
       return { kind, place: readPlace(reader), untilLogTime: reader.u64(), renewWithinMs: reader.u32() };
     case 'released':

@@ -7,7 +7,7 @@ import { Fields } from './fields.ts';
 import { type GrantBundle, verifyOutcome } from './grant-bundle.ts';
 import { parseStrictJson } from './json.ts';
 import { LIMITS } from './limits.ts';
-import type { InstalledLicense } from './outcomes.ts';
+import { type InstalledLicense } from './outcome-parts.ts';
 import type { Accept } from './statements.ts';
 
 /** That a group has installed an update, and what it then had of each license; as a file: FORMATS §6.4. */

@@ -6,7 +6,14 @@ import { fromBase64url, toBase64url } from './bytes.ts';
 import { decodeCommand, encodeCommand } from './command-bytes.ts';
 import { type Command, sessionHandleOf, sessionIdOf } from './commands.ts';
 import type { Algorithm, PublicKey } from './crypto.ts';
-import { verifyConfiguration, verifyConstituent, verifyIssuingKey, verifyLicense, verifyUpdate } from './documents.ts';
+import {
+  verifyConfiguration,
+  verifyConstituent,
+  verifyIssuingKey,
+  verifyLicense,
+  verifyReconfiguration,
+  verifyUpdate,
+} from './documents.ts';
 import type { DocumentType } from './envelope.ts';
 import { decodeGrantBundle, verifyGrant } from './grant-bundle.ts';
 import { verifyContainerRequest, verifyGroupDocument, verifyHandOver } from './group.ts';
@@ -91,6 +98,8 @@ function verifyDocument({ type, root, issuingKey, group, document }: DocumentVec
       return verifyConstituent(crypto, issuing(), document);
     case 'trefoil-update':
       return verifyUpdate(crypto, rootKey(), document);
+    case 'trefoil-reconfiguration':
+      return verifyReconfiguration(crypto, rootKey(), document);
     case 'trefoil-group':
       return verifyGroupDocument(crypto, document);
     case 'trefoil-request':

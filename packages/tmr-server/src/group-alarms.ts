@@ -2,6 +2,7 @@ import {
   ableMembers,
   activeElsewhere,
   heardMembers,
+  inForce,
   type MemberLink,
   type Now,
   otherIsHeard,
@@ -90,7 +91,7 @@ export class GroupWatch implements Disposable {
 }
 
 function noQuorum(proposer: Proposer, now: Now): string | undefined {
-  const { threshold } = proposer.configuration;
+  const { threshold } = inForce(proposer.replica);
   const { length } = ableMembers(proposer, now);
   return length < threshold
     ? `only ${length} of ${threshold} needed license servers vote, no seats are granted: ${whoDoesNotVote(proposer, now)}`
@@ -99,7 +100,7 @@ function noQuorum(proposer: Proposer, now: Now): string | undefined {
 
 /** Loss of redundancy is an alarm, not a footnote: a group of two that looks healthy is the classic trap. */
 function redundancyLost(proposer: Proposer, now: Now): string | undefined {
-  const { threshold, containers } = proposer.configuration;
+  const { threshold, containers } = inForce(proposer.replica);
   // A group without any has not lost it.
   if (containers.length === threshold || ableMembers(proposer, now).length > threshold) return undefined;
   return `no redundancy left, one more failure stops grants: ${whoDoesNotVote(proposer, now)}`;
@@ -107,8 +108,8 @@ function redundancyLost(proposer: Proposer, now: Now): string | undefined {
 
 function whoDoesNotVote(proposer: Proposer, now: Now): string {
   const heard = heardMembers(proposer, now);
-  return proposer.configuration.containers
-    .flatMap(({ member }) => {
+  return inForce(proposer.replica)
+    .containers.flatMap(({ member }) => {
       const withholding = proposer.members[member].status?.withholding ?? '';
       if (!heard.includes(member)) return [`license server ${member} is not heard`];
       return withholding === '' ? [] : [`license server ${member} withholds (${withholding})`];
@@ -119,7 +120,7 @@ function whoDoesNotVote(proposer: Proposer, now: Now): string {
 function notHeard(runtime: ProposerRuntime, now: Now): string | undefined {
   const { proposer } = runtime;
   // Who hears too few license servers can't tell; that has its own alarm.
-  if (heardMembers(proposer, now).length < proposer.configuration.threshold) return undefined;
+  if (heardMembers(proposer, now).length < inForce(proposer.replica).threshold) return undefined;
   const silent = tmrServers(runtime, now).find(({ server, heard }) => !heard && server !== proposer.id);
   if (silent === undefined) return undefined;
   return `TMR server ${silent.server} is not heard: if the other one fails, nobody takes over`;
@@ -165,7 +166,7 @@ export function tmrServers(runtime: ProposerRuntime, now: Now): TmrServerView[] 
     const said = heardMembers(proposer, now).map((member) => proposer.members[member].status);
     return {
       ...{ server, address, active: server === active },
-      heard: isOwn ? said.length >= proposer.configuration.threshold : otherIsHeard(proposer, now),
+      heard: isOwn ? said.length >= inForce(proposer.replica).threshold : otherIsHeard(proposer, now),
       holdsVirtualIp: isOwn ? proposer.holdsVirtualIp : said.some((one) => one?.holdVirtualIp.includes(server)),
     };
   });

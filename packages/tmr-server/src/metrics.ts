@@ -1,4 +1,12 @@
-import { ableMembers, heardMembers, type LicenseState, type MemberLink, type Now, queueLength } from '@trefoil/core';
+import {
+  ableMembers,
+  heardMembers,
+  inForce,
+  type LicenseState,
+  type MemberLink,
+  type Now,
+  queueLength,
+} from '@trefoil/core';
 import type { Clock, Metrics } from '@trefoil/host';
 import type { Member } from '@trefoil/license';
 import { clockOffsetMs } from './group-alarms.ts';
@@ -43,7 +51,7 @@ function ofTheLead(metrics: Metrics, parts: Parts): void {
   gauge(
     'trefoil_redundancy',
     'How many more license servers may fail; below 0 no seats are granted.',
-    ({ proposer }) => ableMembers(proposer, nowOf(clock)).length - proposer.configuration.threshold,
+    ({ proposer }) => ableMembers(proposer, nowOf(clock)).length - inForce(proposer.replica).threshold,
   );
   gauge('trefoil_license_servers_connected', 'License servers connected.', ({ links }) => Object.keys(links).length);
   gauge('trefoil_virtual_ip_held', '1 = this host holds the virtual IP.', ({ proposer }) =>

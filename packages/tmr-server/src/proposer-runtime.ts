@@ -1,6 +1,7 @@
 import {
   type CertifiedAnswer,
   encodeToVoter,
+  inForce,
   newProposer,
   type Proposer,
   type ProposerEffect,
@@ -13,7 +14,7 @@ import {
   type Unavailable,
 } from '@trefoil/core';
 import { Alarms, type Clock, type Log, type Random } from '@trefoil/host';
-import { concatBytes, type Member, type SigningKey, type TmrServer } from '@trefoil/license';
+import { concatBytes, type Configuration, type Member, type SigningKey, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { AwaitedTurns } from './awaited-turns.ts';
 
@@ -93,8 +94,9 @@ export class ProposerRuntime implements AsyncDisposable {
     this.#schedule();
   }
 
-  get configuration() {
-    return this.proposer.configuration;
+  /** In force. */
+  get configuration(): Configuration {
+    return inForce(this.proposer.replica);
   }
 
   /** `done` is called once. `patienceMs`: how long the answer is of use. */

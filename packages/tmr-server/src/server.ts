@@ -219,8 +219,8 @@ function startTraces(
   );
 }
 
-function reasonsNotReady({ proposer }: ProposerRuntime): string[] {
+function reasonsNotReady({ proposer, configuration }: ProposerRuntime): string[] {
   const connected = ([1, 2, 3] as const).filter((member) => proposer.members[member].up).length;
-  const { name, threshold } = proposer.configuration;
+  const { name, threshold } = configuration;
   return connected < threshold ? [`${name}: ${connected} license servers are connected, ${threshold} are needed`] : [];
 }

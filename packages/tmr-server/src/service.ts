@@ -244,8 +244,8 @@ export class Service {
 }
 
 /** What an admin wants; or why it is of no use, in words. */
-function readOrder({ proposer }: ProposerRuntime, text: string): HandOverOrder | string {
-  const { crypto, group, configuration, epoch } = proposer;
+function readOrder({ proposer, configuration }: ProposerRuntime, text: string): HandOverOrder | string {
+  const { crypto, group, epoch } = proposer;
   try {
     const order = verifyHandOver(crypto, group, text);
     if (!equalBytes(order.set, configuration.set)) return 'the order is for another virtual container';

@@ -17,8 +17,8 @@ function addressOf({ proposer }: ProposerRuntime, id: TmrServer | undefined): st
 }
 
 export function describe(runtime: ProposerRuntime, clock: Clock): DescribeReply {
-  const { proposer } = runtime;
-  const { configuration, group, context, replica } = proposer;
+  const { proposer, configuration } = runtime;
+  const { group, context, replica } = proposer;
   return create(DescribeReplySchema, {
     set: configuration.set,
     name: configuration.name,
@@ -40,8 +40,8 @@ export function status(
   runtime: ProposerRuntime,
   { clock, virtualIp }: { readonly clock: Clock; readonly virtualIp: string },
 ) {
-  const { proposer } = runtime;
-  const { configuration, group, replica } = proposer;
+  const { proposer, configuration } = runtime;
+  const { group, replica } = proposer;
   const now = nowOf(clock);
   const heard = heardMembers(proposer, now);
   return create(StatusReplySchema, {

@@ -188,7 +188,7 @@ export class Adversary {
         const shown = promises.length === 0 ? '' : `, shown the promises of ${promises.map((one) => one.name).join()}`;
         steps.push(
           this.#say(`is offered ${log} in epoch ${epoch}${behind}${shown}`, from, {
-            ...({ kind: 'propose', epoch, index, head, signature, entry } as const),
+            ...({ kind: 'propose', configVersion: 1, epoch, index, head, signature, entry } as const),
             certificate: certificate?.bytes ?? new Uint8Array(0),
             justification: promises.map((one) => one.signed),
           }),

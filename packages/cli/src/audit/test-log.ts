@@ -99,7 +99,11 @@ export class TestDirectory {
         encodeRecord,
       ),
     );
-    if (isRoot) await this.#rotate(ledger.index, snapshotParts({ head, entry: bytes, certificate, records }));
+    if (isRoot)
+      await this.#rotate(
+        ledger.index,
+        snapshotParts({ ...{ head, entry: bytes, certificate }, configurations: new Uint8Array(0), records }),
+      );
   }
 
   #signed(): { statement: Uint8Array; certificate: Uint8Array } {
@@ -119,7 +123,7 @@ export class TestDirectory {
   async #rotate(index: number, snapshot: readonly Uint8Array[]): Promise<void> {
     await this.#disk.writeWhole(`snapshot-${index}`, snapshot);
     const segment = await this.#store.startSegment();
-    await this.#store.append([encodeRecord({ kind: 'snapshot', index, logEpoch: 2 })]);
+    await this.#store.append([encodeRecord({ kind: 'snapshot', index, logEpoch: 2, configVersion: 1 })]);
     await this.#archive.keep({ segmentsBefore: segment, snapshotsBefore: index });
     await this.#store.dropSegmentsBefore(segment);
     for (const name of await this.#disk.list())

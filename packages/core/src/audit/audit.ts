@@ -1,16 +1,15 @@
 import {
   type Accept,
   type Command,
-  decodeCertificate,
   decodeCommand,
   decodeOutcome,
   equalBytes,
   LicenseError,
   type Outcome,
-  verifyCertificate,
 } from '@trefoil/license';
 import { decodeEntry, type Entry, headAfter } from '../entry.ts';
 import { entryFault } from '../entry-fault.ts';
+import { verifyAhead } from '../feed.ts';
 import { openSnapshot } from '../ledger/snapshot.ts';
 import type { Ledger, LedgerContext } from '../ledger/state.ts';
 import type { Refusal } from '../messages.ts';
@@ -111,10 +110,8 @@ export class Audit {
     const last = from + entries.length - 1;
     if (from !== replica.lastIndex + 1)
       throw new AuditFault(replica.lastIndex + 1, `it is missing; the next one that is there is ${from}`);
-    const { crypto, configuration } = this.#context;
-    const accept = guarded(last, 'its certificate', () =>
-      verifyCertificate(crypto, configuration, decodeCertificate(certificate)),
-    );
+    const { crypto } = this.#context;
+    const accept = guarded(last, 'its certificate', () => verifyAhead(replica, entries, certificate));
     if (accept.index !== last) throw new AuditFault(last, `its certificate is of entry ${accept.index}`);
     let head = replica.lastHead;
     for (const bytes of entries) head = headAfter(crypto, head, bytes);
@@ -130,7 +127,7 @@ export class Audit {
   #execute(index: number, bytes: Uint8Array, accept: Accept, certificate: Uint8Array): void {
     const replica = this.#replica;
     const entry = guarded(index, 'its bytes', () => decodeEntry(bytes));
-    const fault = entryFault(replica, this.#context.configuration, entry, { ceilingMs: Infinity, wallMs: Infinity });
+    const fault = entryFault(replica, entry, { ceilingMs: Infinity, wallMs: Infinity });
     if (fault !== undefined) throw new AuditFault(index, FAULTS[fault] ?? fault);
     if (entry.ledgerRoot !== undefined) this.counts.roots++;
     const tail = guarded(index, 'it can’t be executed', () => appendEntry(replica, bytes, entry));

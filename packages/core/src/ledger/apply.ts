@@ -20,6 +20,7 @@ import { grantSeats } from './rules/grant-seats.ts';
 import { installRules } from './rules/install-rules.ts';
 import { installUpdate } from './rules/install-update.ts';
 import { openSession } from './rules/open-session.ts';
+import { reconfigure } from './rules/reconfigure.ts';
 import { FULL, refused } from './rules/refused.ts';
 import { closeSession, releaseSeats } from './rules/release-seats.ts';
 import { renewSession } from './rules/renew-session.ts';
@@ -102,6 +103,8 @@ function execute(ledger: Ledger, command: Command, bytes: Uint8Array, position: 
       return executeOnce(ledger, commandHash, () => evictSession(ledger, command));
     case 'update':
       return executeOnce(ledger, commandHash, () => installUpdate(ledger, command));
+    case 'reconfigure':
+      return executeOnce(ledger, commandHash, () => reconfigure(ledger, command));
     case 'rules':
       return executeOnce(ledger, commandHash, () => installRules(ledger, command));
     case 'unname':

@@ -11,6 +11,7 @@ import {
   verifyLicense,
   Writer,
 } from '@trefoil/license';
+import { encodeConfigurations, readConfigurations } from './configurations.ts';
 import { policyOf } from './policy.ts';
 import { enqueue } from './queue.ts';
 import { countHold } from './seats.ts';
@@ -53,6 +54,10 @@ export function encodeRecord(ledger: Ledger, name: string): Uint8Array | undefin
       return encodeNames(ledger, key);
     case 'P':
       return encodePolicy(ledger);
+    case 'K': {
+      const bytes = encodeConfigurations(ledger);
+      return bytes.length === 0 ? undefined : bytes;
+    }
     case 'E': {
       const endedAt = ledger.ended.get(key);
       return endedAt === undefined ? undefined : new Writer().u64(endedAt).done();
@@ -75,6 +80,7 @@ export function recordNames(ledger: Ledger): string[] {
     ...[...ledger.licenses.keys()].flatMap((id) => [recordName.license(id), recordName.counters(id)]),
     ...[...ledger.licenses.values()].filter(hasNames).map(({ license }) => recordName.names(license.id)),
     ...(ledger.policy === undefined ? [] : [recordName.policy]),
+    ...(ledger.configurations.length === 1 ? [] : [recordName.configurations]),
     ...[...ledger.ended.keys()].map(recordName.ended),
     ...[...ledger.remembered.keys()].map(recordName.remembered),
     ...usageRecordNames(ledger),
@@ -146,7 +152,7 @@ export function ledgerFromRecords(context: LedgerContext, records: ReadonlyMap<s
 }
 
 /** In the order in which they stand on each other: counters come to licenses. */
-const KINDS = 'MLCNPSERDUH';
+const KINDS = 'MKLCNPSERDUH';
 
 function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
   const key = name.slice(1);
@@ -164,6 +170,9 @@ function restoreRecord(ledger: Ledger, name: string, reader: Reader): void {
       ledger.handles.set(bytesKey(session.handle), session);
       break;
     }
+    case 'K':
+      ledger.configurations = readConfigurations(ledger.context, reader);
+      break;
     case 'L':
       restoreLicense(ledger, key, reader);
       break;

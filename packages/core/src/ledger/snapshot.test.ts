@@ -18,7 +18,13 @@ function snapshotOf(one: TestLedger, records: Uint8Array): Uint8Array {
     member,
     signature: containers[member - 1]?.sign(statement) ?? new Uint8Array(64),
   }));
-  return encodeSnapshot({ head, entry, certificate: encodeCertificate({ statement, votes }), records });
+  return encodeSnapshot({
+    head,
+    entry,
+    certificate: encodeCertificate({ statement, votes }),
+    configurations: new Uint8Array(0),
+    records,
+  });
 }
 
 /** The same records, with other names. */

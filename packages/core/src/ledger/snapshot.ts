@@ -1,5 +1,7 @@
 import {
+  type Accept,
   bytesKey,
+  decodeAccept,
   decodeCertificate,
   equalBytes,
   LicenseError,
@@ -11,6 +13,7 @@ import {
 } from '@trefoil/license';
 import { decodeEntry, type Entry, headAfter, OtherRules, RULES_VERSION } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
+import { configurationFor, decodeConfigurations, encodeConfigurations } from './configurations.ts';
 import { ledgerFromRecords } from './records.ts';
 import { LedgerRoot, rootOfRecords } from './root.ts';
 import type { Ledger, LedgerContext } from './state.ts';
@@ -23,6 +26,8 @@ export interface Snapshot {
   readonly head: Uint8Array;
   readonly entry: Uint8Array;
   readonly certificate: Uint8Array;
+  /** As in the ledger (PROTOCOL §4.9): without them nobody new could verify the certificate. */
+  readonly configurations: Uint8Array;
   readonly records: Uint8Array;
 }
 
@@ -67,8 +72,8 @@ export function encodeSnapshot({ records, ...rest }: Snapshot): Uint8Array {
 
 type SnapshotHead = Omit<Snapshot, 'records'>;
 
-function writtenHead({ head, entry, certificate }: SnapshotHead): Writer {
-  return new Writer().raw(TAG).raw(head).bytes(entry).bytes(certificate);
+function writtenHead({ head, entry, certificate, configurations }: SnapshotHead): Writer {
+  return new Writer().raw(TAG).raw(head).bytes(entry).bytes(certificate).bytes(configurations);
 }
 
 export interface Installed {
@@ -79,13 +84,22 @@ export interface Installed {
   readonly entry: Entry;
   readonly entryBytes: Uint8Array;
   readonly certificate: Uint8Array;
+  readonly accept: Accept;
+}
+
+/** What it is certified to be, under the configuration that it says is in force there. @throws LicenseError */
+export function acceptOfSnapshot(context: LedgerContext, { certificate, configurations }: Snapshot): Accept {
+  const decoded = decodeCertificate(certificate);
+  const { index } = decodeAccept(decoded.statement);
+  const known = { configurations: decodeConfigurations(context, configurations) };
+  return verifyCertificate(context.crypto, configurationFor(known, index), decoded);
 }
 
 /** Throws LicenseError if anything in it doesn't fit. */
 export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes: number): Installed {
   const parts = readParts(bytes, maxBytes);
   const { head, entry: entryBytes, certificate } = parts;
-  const accept = verifyCertificate(context.crypto, context.configuration, decodeCertificate(certificate));
+  const accept = acceptOfSnapshot(context, parts);
   if (!equalBytes(accept.head, headAfter(context.crypto, head, entryBytes)))
     throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
   const entry = decodeEntry(entryBytes);
@@ -101,9 +115,11 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
   // A record under another name, or written otherwise, would give the same root: this ledger's, not that of the bytes.
   if (!equalBytes(writtenRecords(root.records()), parts.records))
     throw malformed('the records of a snapshot in another form');
+  if (!equalBytes(encodeConfigurations(ledger), parts.configurations))
+    throw new LicenseError('wrong-proof', 'the configurations of the snapshot are not those of its ledger');
   if (ledger.index !== entry.index - 1 || !equalBytes(root.current(ledger), ledgerRoot))
     throw new LicenseError('wrong-proof', 'the snapshot is not the ledger that was certified');
-  return { ledger, root, head, entry, entryBytes, certificate };
+  return { ledger, root, head, entry, entryBytes, certificate, accept };
 }
 
 /** The parts as they stand there, nothing of them checked: to see what a snapshot claims before reading all of it. */
@@ -123,6 +139,7 @@ function readParts(bytes: Uint8Array, maxBytes: number): Snapshot {
     head: new Uint8Array(reader.raw(32)),
     entry: new Uint8Array(reader.bytes(maxBytes)),
     certificate: new Uint8Array(reader.bytes(4096)),
+    configurations: new Uint8Array(reader.bytes(maxBytes)),
     records: reader.bytes(maxBytes),
   };
   reader.end();

@@ -11,6 +11,7 @@ import {
 } from '@trefoil/license';
 import { freeAt, LIMITS } from '../limits.ts';
 import { Journal } from '../journal.ts';
+import type { ConfigurationSince } from './configurations.ts';
 import { Deadlines } from './deadlines.ts';
 import type { Policy } from './policy.ts';
 import { type DayStart, type DayUsage, NO_USAGE, type Usage } from './usage-records.ts';
@@ -19,7 +20,10 @@ import { type DayStart, type DayUsage, NO_USAGE, type Usage } from './usage-reco
 export interface LedgerContext {
   readonly crypto: Crypto;
   readonly vendorRoot: PublicKey;
+  /** The set's first: what is in force stands in the ledger. */
   readonly configuration: Configuration;
+  /** Those that are at hand beside it: only to know one's own container before the log leads to it. */
+  readonly laterConfigurations?: readonly Configuration[];
   readonly group: GroupDocument;
   /** The issuing key's document, for clients that verify. */
   readonly issuingKey: string;
@@ -53,6 +57,8 @@ export interface Ledger {
   readonly stirred: Set<string>;
   /** When UTC days began, as far back as usage is known; the last is today. */
   days: readonly DayStart[];
+  /** Its versions, oldest first; the first stands in no record. */
+  configurations: readonly ConfigurationSince[];
   /** The customer's own rules; undefined = there are none. */
   policy: Policy | undefined;
   /** Derived: how large it is by what clients asked for; see size.ts. */
@@ -240,6 +246,7 @@ export function emptyLedger(context: LedgerContext): Ledger {
     together: new Map(),
     stirred: new Set(),
     days: [],
+    configurations: [{ configuration: context.configuration, since: 0 }],
     policy: undefined,
     bytes: 0,
     dirty: new Set(),
@@ -295,6 +302,7 @@ export const recordName = {
   counters: (id: string): string => `C${id}`,
   names: (id: string): string => `N${id}`,
   policy: 'P',
+  configurations: 'K',
   days: 'D',
   usage: (id: string): string => `U${id}`,
   usageBefore: (id: string): string => `H${id}`,

@@ -20,9 +20,9 @@ export function onSuperseded(proposer: Proposer, prepare: Signed, now: Now): Pro
 }
 
 /** 0: no PREPARE of a TMR server of this group. */
-function epochAsked({ configuration, crypto, group }: Proposer, prepare: Signed): number {
+function epochAsked({ context, crypto, group }: Proposer, prepare: Signed): number {
   const asked = parsed(decodePrepare, prepare.bytes);
-  if (asked === undefined || !equalBytes(asked.set, configuration.set)) return 0;
+  if (asked === undefined || !equalBytes(asked.set, context.configuration.set)) return 0;
   const owner = group.tmrServers.find(({ id }) => id === epochOwner(asked.epoch));
   return owner !== undefined && crypto.verify(owner.key, prepare.bytes, prepare.signature) ? asked.epoch : 0;
 }

@@ -1,24 +1,22 @@
 import {
+  decodeAccept,
   encodePrepare,
   bytesKey,
   epochCounter,
   epochOf,
   equalBytes,
-  type LogPromise,
   type Member,
   NONCE_BYTES,
 } from '@trefoil/license';
 import { type Base, chooseBase, verifyPromise } from '../base.ts';
-import { decodeEntry, genesisHead, headAfter } from '../entry.ts';
-import { entryFault } from '../entry-fault.ts';
-import { checkCertificate } from '../feed.ts';
+import { decodeEntry } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToProposer } from '../messages.ts';
-import { parsed, type Signed } from '../signed.ts';
-import { appendEntry, canAppend } from '../replica.ts';
+import { type Signed } from '../signed.ts';
+import { appendEntry, inForce } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { follow } from './follow.ts';
-import { isStuck, noteOvertaking, rejoinDue, wantsFreshEpoch } from './fresh-epoch.ts';
+import { isOfOtherVersion, isStuck, noteOvertaking, rejoinDue, wantsFreshEpoch } from './fresh-epoch.ts';
 import { leadTick, proposeTail } from './lead.ts';
 import { activeElsewhere, ownerSilent, requeue } from './queue.ts';
 import {
@@ -33,6 +31,7 @@ import {
   type ProposerEffect,
   toAll,
 } from './state.ts';
+import { certifiedBefore, isTailOf } from './shown-log.ts';
 import { shelve, stepDown } from './step-down.ts';
 
 /** PROTOCOL §4.5: who tries. Epochs decide who can. */
@@ -40,7 +39,7 @@ export function attemptTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (proposer.role === 'leading' && isDeposed(proposer, now))
     return stepDown(proposer, now, 'the license servers have promised a higher epoch');
   if (now.monotonicMs < proposer.nextAttemptAt) return [];
-  if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
+  if (ableMembers(proposer, now).length < inForce(proposer.replica).threshold) return [];
   switch (proposer.role) {
     case 'leading':
       return leadingTick(proposer, now);
@@ -62,6 +61,8 @@ function leadingTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (!rejoinDue(proposer)) proposer.rejoinPauseMs = LIMITS.idleEntryMs;
   if (isStuck(proposer, now)) return startAttempt(proposer, now, 'an entry gets no certificate');
   if (proposer.proposal !== undefined || !wantsFreshEpoch(proposer, now)) return [];
+  if (isOfOtherVersion(proposer))
+    return startAttempt(proposer, now, 'another version of the configuration is in force');
   if (!rejoinDue(proposer)) return startAttempt(proposer, now, 'a license server has promised a higher epoch');
   proposer.nextRejoinAt = now.monotonicMs + proposer.rejoinPauseMs;
   proposer.rejoinPauseMs = Math.min(60_000, 2 * proposer.rejoinPauseMs);
@@ -74,7 +75,8 @@ function isDeposed(proposer: Proposer, now: Now): boolean {
   const higher = heardMembers(proposer, now).filter(
     (member) => (proposer.members[member].status?.promised ?? 0) > proposer.epoch,
   );
-  return higher.length > proposer.configuration.containers.length - proposer.configuration.threshold;
+  const { containers, threshold } = inForce(proposer.replica);
+  return higher.length > containers.length - threshold;
 }
 
 function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect[] {
@@ -111,10 +113,11 @@ function startAttempt(proposer: Proposer, now: Now, why: string): ProposerEffect
 }
 
 function prepareFor(
-  { configuration, key }: Proposer,
+  { replica, key }: Proposer,
   asked: { epoch: number; clientsWait: boolean; nonce: Uint8Array },
 ): Signed {
-  const bytes = encodePrepare({ set: configuration.set, configVersion: configuration.version, ...asked });
+  const { set, version: configVersion } = inForce(replica);
+  const bytes = encodePrepare({ set, configVersion, ...asked });
   return { bytes, signature: key.sign(bytes) };
 }
 
@@ -131,9 +134,9 @@ export function onPromise(
   message: Extract<ToProposer, { kind: 'promise' }>,
   now: Now,
 ): ProposerEffect[] {
-  const { attempt, configuration, crypto } = proposer;
+  const { attempt, crypto } = proposer;
   if (attempt === undefined || proposer.role !== 'preparing') return [];
-  const promise = verifyPromise(crypto, configuration, message.promise);
+  const promise = verifyPromise(crypto, inForce(proposer.replica), message.promise);
   if (promise === undefined || promise.member !== member || promise.epoch !== proposer.epoch) return [];
   if (!equalBytes(promise.nonce, attempt.nonce)) return [];
   const link = proposer.members[member];
@@ -147,6 +150,7 @@ export function onPromise(
   // It forgot a vote that it has given: nothing may be built on what it says (PROTOCOL §4.2).
   const forgot =
     link.vote !== undefined &&
+    decodeAccept(link.vote.bytes).configVersion === promise.configVersion &&
     (link.votedEpoch > promise.logEpoch ||
       (link.votedEpoch === promise.logEpoch && link.votedIndex > promise.lastIndex));
   if (forgot && link.vote !== undefined) return [{ kind: 'send', member, message: { kind: 'shown', vote: link.vote } }];
@@ -163,43 +167,19 @@ export function onPromise(
   return tryToLead(proposer, now);
 }
 
-/**
- * Where the certified part of the promised log ends, or of what became of it; undefined: what came with the promise doesn't lead
- * to its head. Nobody could ever build on what a false license server has made up (PROTOCOL §4.2).
- */
-function certifiedBefore(
-  { configuration, group, crypto, replica }: Proposer,
-  { lastIndex, lastHead }: LogPromise,
-  { certificate, tail }: Extract<ToProposer, { kind: 'promise' }>,
-): number | undefined {
-  const accept = certificate.length === 0 ? undefined : checkCertificate(configuration, replica, certificate);
-  if (certificate.length > 0 && accept === undefined) return undefined;
-  const { set } = configuration;
-  const certified = accept ?? {
-    index: 0,
-    head: genesisHead(crypto, { set, configuration: configuration.text, group: group.text }),
-  };
-  const [index, head] =
-    tail.length === 0
-      ? [certified.index, certified.head]
-      : [certified.index + 1, headAfter(crypto, certified.head, tail)];
-  if (certified.index > lastIndex) return certified.index;
-  return lastIndex === index && equalBytes(lastHead, head) ? certified.index : undefined;
-}
-
 function badPromise(member: Member, does: string): ProposerEffect {
   return { kind: 'alarm', alarm: 'bad-promise', detail: `license server ${member} ${does}` };
 }
 
 /** With enough promises: choose the base, fetch what is missing of it, lead. */
 export function tryToLead(proposer: Proposer, now: Now): ProposerEffect[] {
-  const { attempt, configuration, replica } = proposer;
+  const { attempt, replica } = proposer;
   if (attempt === undefined || proposer.role !== 'preparing') return [];
   const used = promisesToUse(proposer, attempt, now);
   if (used === undefined) return [];
   const base = chooseBase(
     used.map((one) => one.promise),
-    configuration.threshold,
+    inForce(replica).threshold,
   );
   if (base.kind === 'none') return [];
   if (base.kind === 'needThird') {
@@ -236,7 +216,7 @@ function holderOf(used: readonly Promised[], base: Extract<Base, { kind: 'base' 
 
 /** The promises that this epoch is justified with; undefined = wait for more. */
 function promisesToUse(proposer: Proposer, attempt: Attempt, now: Now): Promised[] | undefined {
-  const { containers, threshold } = proposer.configuration;
+  const { containers, threshold } = inForce(proposer.replica);
   const all = [...attempt.promises.values()];
   const needed = Math.min(2, containers.length);
   if (all.length < Math.max(needed, attempt.wantAll ? ableMembers(proposer, now).length : 0)) return undefined;
@@ -280,17 +260,6 @@ function missing({ replica, epoch }: Proposer, index: number): ProposerEffect[] 
   if (replica.certified === undefined || replica.certified.epoch >= epoch) return [];
   const detail = `entry ${replica.certifiedIndex} is certified, but the logs promised for epoch ${epoch} lack it: they end at ${index}`;
   return [{ kind: 'alarm', alarm: 'certified-entry-missing', detail }];
-}
-
-/** It hashes to what was promised, and can be executed there: a false license server may have made it up (PROTOCOL §4.2). */
-function isTailOf(proposer: Proposer, base: Extract<Base, { kind: 'base' }>, tail: Uint8Array): boolean {
-  const { replica, crypto, configuration } = proposer;
-  if (base.head === undefined || !equalBytes(headAfter(crypto, replica.lastHead, tail), base.head)) return false;
-  const entry = parsed(decodeEntry, tail);
-  if (entry === undefined || entry.index !== base.index) return false;
-  // By its clocks the license servers judge it: an entry of a time to come may be certified for all that is known here.
-  const fault = entryFault(replica, configuration, entry, { ceilingMs: Infinity, wallMs: Infinity });
-  return fault === undefined && canAppend(replica, tail);
 }
 
 function equivocationAlarm(proposer: Proposer): ProposerEffect {
@@ -348,6 +317,7 @@ export function onRefused(
         ? []
         : [{ kind: 'send', member, message: { kind: 'prepare', prepare: proposer.attempt.prepare } }];
     case 'behind':
+    case 'other-configuration':
       link.adopted = false;
       link.lacking = true;
       return [];
@@ -385,9 +355,10 @@ function helpUp(proposer: Proposer, member: Member, promised: number): ProposerE
 
 /** The active one lives after all: back to following, for a while. One alone that hears it, or says so, leaves enough others. */
 function backOff(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
-  const { attempt, configuration, stuckUntil } = proposer;
+  const { attempt, stuckUntil } = proposer;
+  const { containers, threshold } = inForce(proposer.replica);
   if (now.monotonicMs < stuckUntil) return []; // with stranded clients it keeps asking
   attempt?.hearActive.add(member);
-  if ((attempt?.hearActive.size ?? 0) <= configuration.containers.length - configuration.threshold) return [];
+  if ((attempt?.hearActive.size ?? 0) <= containers.length - threshold) return [];
   return stepDown(proposer, now, 'the active one lives');
 }

@@ -1,31 +1,35 @@
 import { LicenseError, type Member } from '@trefoil/license';
-import { applyFeed, checkCertificate, checkFeed } from '../feed.ts';
+import { applyFeed, checkFeed } from '../feed.ts';
 import { openSnapshot } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
 import type { EntriesMessage } from '../messages.ts';
-import { appendEntry, certify, dropTail } from '../replica.ts';
+import { appendEntry, certify, dropTail, inForce } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { tryToLead } from './attempt.ts';
 import { follow, followAnother } from './follow.ts';
+import { enterVersion } from './membership.ts';
 import { jitter, type Proposer, type ProposerEffect, upMembers } from './state.ts';
 
 /** Certified entries from a license server: for this replica while it follows, for one that lags while it leads (PROTOCOL §4.7). */
 export function onEntries(proposer: Proposer, member: Member, message: EntriesMessage, now: Now): ProposerEffect[] {
   if (proposer.role === 'leading') return passOn(proposer, member, message);
-  const chunk = checkFeed(proposer.configuration, proposer.replica, message);
+  const chunk = checkFeed(proposer.replica, message);
   if (chunk === 'false')
     return [
       { kind: 'alarm', alarm: 'bad-feed', detail: `from license server ${member}` },
       ...followAnother(proposer, member, now),
     ];
   // Late, or twice: whoever was asked still owes an answer.
-  if (chunk === 'useless') return [...follow(proposer, now), ...tryToLead(proposer, now)];
+  if (chunk === 'useless')
+    return [...passOn(proposer, member, message), ...follow(proposer, now), ...tryToLead(proposer, now)];
   const effects: ProposerEffect[] = [];
+  const before = inForce(proposer.replica);
   for (const tail of applyFeed(proposer.replica, proposer.recent, chunk)) {
     proposer.bytesSinceRoot += tail.bytes.length;
     const own = tail.entry.index === chunk.accept.index;
     effects.push({ kind: 'certified', tail, certificate: own ? chunk.certificate : new Uint8Array(0) });
   }
+  enterVersion(proposer, before, now);
   proposer.members[member].gaveNone = isSlow(proposer, member, now);
   proposer.following = undefined;
   // It gets on: an attempt that waits for entries needn't be made again.
@@ -59,7 +63,7 @@ export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array
       .filter((other) => isAskedFor(proposer, other, member) && needsSnapshot(proposer, other))
       .map((other) => ({ kind: 'send', member: other, message: { kind: 'snapshot', bytes } }));
   try {
-    install(proposer, new Uint8Array(bytes));
+    install(proposer, new Uint8Array(bytes), now);
   } catch (error) {
     if (!(error instanceof LicenseError)) throw error;
     return [
@@ -72,11 +76,12 @@ export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array
   return [...follow(proposer, now), ...tryToLead(proposer, now)];
 }
 
-function install(proposer: Proposer, bytes: Uint8Array): void {
-  const { replica, configuration, context } = proposer;
+function install(proposer: Proposer, bytes: Uint8Array, now: Now): void {
+  const { replica, context } = proposer;
   const installed = openSnapshot(context, bytes, Number.MAX_SAFE_INTEGER);
-  const accept = checkCertificate(configuration, replica, installed.certificate);
-  if (accept === undefined || accept.index <= replica.certifiedIndex) return;
+  const { accept } = installed;
+  const before = inForce(replica);
+  if (accept.index <= replica.certifiedIndex) return;
   dropTail(replica);
   Object.assign(replica, {
     ledger: installed.ledger,
@@ -89,6 +94,7 @@ function install(proposer: Proposer, bytes: Uint8Array): void {
   certify(replica, installed.certificate, accept);
   proposer.recent.reset(accept.index + 1);
   proposer.bytesSinceRoot = 0;
+  enterVersion(proposer, before, now);
 }
 
 /** Lags further than this server remembers: for one that is just an entry behind, it would be a needless stall. */

@@ -7,8 +7,14 @@ import { highestPromised, type Proposer } from './state.ts';
 
 /** Between two entries: nothing more is proposed in this one. Under load the next entry would always be open already. */
 export function wantsFreshEpoch(proposer: Proposer, now: Now): boolean {
+  if (isOfOtherVersion(proposer)) return true;
   if (now.monotonicMs < proposer.nextAttemptAt) return false;
   return isOvertaken(proposer, now) || (now.monotonicMs >= proposer.nextRejoinAt && rejoinDue(proposer));
+}
+
+/** It stands on promises under the version before the one that is in force since its last entry (PROTOCOL §4.9). */
+export function isOfOtherVersion({ role, justification }: Proposer): boolean {
+  return role === 'leading' && justification.length === 0;
 }
 
 /**

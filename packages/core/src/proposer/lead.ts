@@ -15,9 +15,10 @@ import { LIMITS } from '../limits.ts';
 import type { ToVoter } from '../messages.ts';
 import { parsed, type Signed } from '../signed.ts';
 import type { VoterStatus } from '../voter-status.ts';
-import { appendEntry, certify, type Tail } from '../replica.ts';
+import { appendEntry, certify, inForce, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { wantsFreshEpoch } from './fresh-epoch.ts';
+import { enterVersion } from './membership.ts';
 import { nextLogTime, nextUtc } from './proposed-time.ts';
 import { requeue, takeBatch } from './queue.ts';
 import {
@@ -43,7 +44,7 @@ export function leadTick(proposer: Proposer, now: Now): ProposerEffect[] {
   if (proposal !== undefined) return resend(proposer, proposal, now);
   if (proposer.handsOver) return resign(proposer, now);
   if (wantsFreshEpoch(proposer, now)) return [];
-  if (ableMembers(proposer, now).length < proposer.configuration.threshold) return [];
+  if (ableMembers(proposer, now).length < inForce(proposer.replica).threshold) return [];
   const waiting = queueLength(proposer);
   const idle = now.monotonicMs - proposer.lastEntryAt >= LIMITS.idleEntryMs;
   const company = waiting >= Math.min(proposer.lastBatch, LIMITS.batchCommands);
@@ -71,12 +72,12 @@ function isRootDue({ replica, snapshotEveryEntries, bytesSinceRoot }: Proposer):
 }
 
 function proposeCommands(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): ProposerEffect[] {
-  const { replica, configuration } = proposer;
+  const { replica, context } = proposer;
   const index = replica.certifiedIndex + 1;
   const logTime = nextLogTime(proposer, now);
   const rootDue = isRootDue(proposer);
   const bytes = encodeEntry({
-    set: configuration.set,
+    set: context.configuration.set,
     index,
     logTime,
     utc: nextUtc(proposer, logTime, now),
@@ -92,9 +93,9 @@ function proposeCommands(proposer: Proposer, commands: readonly QueuedCommand[],
 
 /** Sends the replica's uncertified entry to all: a new one, or one of an earlier epoch to be signed again. */
 export function proposeTail(proposer: Proposer, commands: readonly QueuedCommand[], now: Now): ProposerEffect[] {
-  const { replica, configuration, epoch } = proposer;
+  const { replica, epoch } = proposer;
   const tail = replica.tail as Tail;
-  const { set, version: configVersion } = configuration;
+  const { set, version: configVersion } = inForce(replica);
   const { index, logTime, utc } = tail.entry;
   const head = replica.lastHead;
   const expected = encodeAccept({
@@ -129,6 +130,7 @@ function sendProposal(proposer: Proposer, member: Member): ProposerEffect {
   if (proposal === undefined) throw new Error('nothing to propose');
   const message: ToVoter = {
     kind: 'propose',
+    configVersion: inForce(proposer.replica).version,
     epoch,
     index: proposal.index,
     head: proposal.head,
@@ -150,7 +152,7 @@ function resend(proposer: Proposer, proposal: Proposal, now: Now): ProposerEffec
 
 export function onVote(proposer: Proposer, member: Member, vote: Signed, logClock: number, now: Now): ProposerEffect[] {
   const link = proposer.members[member];
-  const container = proposer.configuration.containers.find((one) => one.member === member);
+  const container = inForce(proposer.replica).containers.find((one) => one.member === member);
   if (container === undefined || !proposer.crypto.verify(container.signingKey, vote.bytes, vote.signature)) return [];
   const accept = parsed(decodeAccept, vote.bytes);
   if (accept === undefined) return []; // signed, but no vote
@@ -207,7 +209,7 @@ function oddVote(member: Member, index: number): ProposerEffect {
 }
 
 function commitIfDecided(proposer: Proposer, proposal: Proposal, now: Now): ProposerEffect[] {
-  const { threshold } = proposer.configuration;
+  const { threshold } = inForce(proposer.replica);
   for (const candidate of proposal.votes.values()) {
     const same = [...proposal.votes].filter(([, vote]) => equalBytes(vote.bytes, candidate.bytes));
     if (same.length < threshold) continue;
@@ -246,10 +248,12 @@ function commit(
   now: Now,
 ): ProposerEffect[] {
   const { tail, commands } = proposal;
+  const before = inForce(proposer.replica);
   certify(proposer.replica, certificate, accept);
   proposer.recent.push(proposal.index, tail.bytes, certificate);
   proposer.proposal = undefined;
   proposer.wantAll = false;
+  enterVersion(proposer, before, now);
   const tookMs = Math.max(1, now.monotonicMs - proposal.startedAt);
   if (commands.length > 0) proposer.ratePerMs += 0.1 * (commands.length / tookMs - proposer.ratePerMs);
   const answers = commands.map((command, leafIndex) => ({
@@ -274,7 +278,7 @@ function commit(
 export function decidedElsewhere(proposer: Proposer, status: VoterStatus, now: Now): ProposerEffect[] {
   const { proposal, replica } = proposer;
   if (proposal === undefined || proposer.role !== 'leading' || status.certifiedIndex !== proposal.index) return [];
-  const accept = checkCertificate(proposer.configuration, replica, status.certificate);
+  const accept = checkCertificate(replica, status.certificate);
   if (accept === undefined || accept.index !== proposal.index) return [];
   if (!equalBytes(accept.head, proposal.head))
     return stepDown(proposer, now, 'another entry is certified in the place of its own');
@@ -290,7 +294,7 @@ export function decidedElsewhere(proposer: Proposer, status: VoterStatus, now: N
 export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
   const link = proposer.members[member];
   const { status } = link;
-  if (proposer.role !== 'leading' || status === undefined) return [];
+  if (status === undefined || !feeds(proposer, status)) return [];
   const from = status.certifiedIndex + 1;
   const target = proposer.replica.certifiedIndex;
   const missing = target - status.certifiedIndex;
@@ -306,13 +310,25 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
     // The open entry again, behind what it needs for it: it came when that was missing. Else, under load, the next one is open
     // whenever the feed arrives, and the server lags for ever.
     const open = link.fedTo === target && proposal !== undefined && !proposal.votes.has(member);
-    return [
-      { kind: 'send', member, message: { kind: 'entries', from, ...chunk } },
-      ...(open ? [sendProposal(proposer, member)] : []),
-    ];
+    const again = open ? [sendProposal(proposer, member)] : askOnceMore(proposer, member);
+    return [{ kind: 'send', member, message: { kind: 'entries', from, ...chunk } }, ...again];
   }
   link.fedTo = from;
   return askPeer(proposer, member, from);
+}
+
+/** Who leads; and who would, whom it lacks under the configuration that is in force: it can't promise before (PROTOCOL §4.9). */
+function feeds({ role, replica }: Proposer, status: VoterStatus): boolean {
+  if (role === 'leading') return true;
+  const [, ...later] = replica.ledger.configurations;
+  return role === 'preparing' && status.certifiedIndex < (later.at(-1)?.since ?? 0);
+}
+
+/** It could not promise without what it is fed. */
+function askOnceMore({ attempt, role }: Proposer, member: Member): ProposerEffect[] {
+  return attempt === undefined || role !== 'preparing'
+    ? []
+    : [{ kind: 'send', member, message: { kind: 'prepare', prepare: attempt.prepare } }];
 }
 
 /** A snapshot may be long on its way: 0.4 s, then twice as long each time, up to a minute. */

@@ -111,11 +111,18 @@ test('an entry that brings about too much gets no vote', () => {
 
 test('an entry that brings about too much is nothing to build on, and looking at it leaves nothing behind', () => {
   const { leader, session } = withManyHolds();
-  const { replica, configuration } = leader.proposer;
+  const { replica, context } = leader.proposer;
   const { index, logTime, utc } = replica.ledger;
   const entryOf = (renewals: number): Uint8Array =>
     encodeEntry({
-      ...{ set: configuration.set, index: index + 1, logTime, utc, rulesVersion: RULES_VERSION, ledgerRoot: undefined },
+      ...{
+        set: context.configuration.set,
+        index: index + 1,
+        logTime,
+        utc,
+        rulesVersion: RULES_VERSION,
+        ledgerRoot: undefined,
+      },
       commands: Array.from({ length: renewals }, () => encodeCommand(session.renew())),
     });
   const root = LedgerRoot.of(replica.ledger).current(replica.ledger);

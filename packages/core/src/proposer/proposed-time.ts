@@ -1,4 +1,5 @@
 import { LIMITS } from '../limits.ts';
+import { inForce } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { heardMembers, type Proposer } from './state.ts';
 
@@ -8,7 +9,7 @@ export function nextLogTime(proposer: Proposer, now: Now): number {
     const link = proposer.members[member];
     return link.logClock + Math.floor(Math.min(LIMITS.logClockRunMs, now.monotonicMs - link.logClockAt));
   });
-  return Math.max(proposer.replica.ledger.logTime, secondHighest(readings, proposer.configuration.threshold));
+  return Math.max(proposer.replica.ledger.logTime, secondHighest(readings, inForce(proposer.replica).threshold));
 }
 
 /** The second highest wall clock; never behind the course of log time, never more than a day ahead of it in total. */
@@ -18,7 +19,7 @@ export function nextUtc(proposer: Proposer, logTime: number, now: Now): number {
     const link = proposer.members[member];
     return (link.status?.wallMs ?? 0) + Math.floor(now.monotonicMs - link.statusAt);
   });
-  const wall = secondHighest(walls, proposer.configuration.threshold);
+  const wall = secondHighest(walls, inForce(proposer.replica).threshold);
   if (ledger.index === 0) return wall;
   const course = ledger.utc + (logTime - ledger.logTime);
   const lead = Math.max(0, Math.min(wall - course, LIMITS.utcLeadMs - ledger.utcLead));

@@ -112,9 +112,9 @@ describe('leading', () => {
 
 describe('a false license server', () => {
   const odd = (change: Partial<Entry>) => (proposer: Proposer) => {
-    const { configuration, replica } = proposer;
+    const { context, replica } = proposer;
     const { index, logTime, utc } = { index: replica.certifiedIndex + 1, logTime: 10_000, utc: START + 10_000 };
-    const entry = { set: configuration.set, index, logTime, utc, rulesVersion: RULES_VERSION, commands: [] };
+    const entry = { set: context.configuration.set, index, logTime, utc, rulesVersion: RULES_VERSION, commands: [] };
     return encodeEntry({ ...entry, ledgerRoot: undefined, ...change });
   };
   const tails: Readonly<Record<string, (proposer: Proposer) => Uint8Array>> = {

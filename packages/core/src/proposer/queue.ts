@@ -1,5 +1,6 @@
 import { epochOwner, type TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
+import { inForce } from '../replica.ts';
 import { NEVER_HEARD } from '../voter-status.ts';
 import type { Now } from '../voter/state.ts';
 import {
@@ -140,7 +141,7 @@ export function dropLate(proposer: Proposer, now: Now): ProposerEffect[] {
   }
   if (late.length === 0) return [];
   if (queueLength(proposer) === 0) proposer.queuedAt = undefined;
-  const reason = heardMembers(proposer, now).length < proposer.configuration.threshold ? 'no-quorum' : 'deadline';
+  const reason = heardMembers(proposer, now).length < inForce(proposer.replica).threshold ? 'no-quorum' : 'deadline';
   return late.map(({ token }) => ({ kind: 'unavailable', token, reason, retryAfterMs: 500 }));
 }
 
@@ -162,5 +163,5 @@ export function ownerSilent(proposer: Proposer, now: Now): boolean {
       status !== undefined && (status.ownerSilentMs === NEVER_HEARD || status.ownerSilentMs >= LIMITS.takeoverAfterMs)
     );
   });
-  return silent.length >= proposer.configuration.threshold;
+  return silent.length >= inForce(proposer.replica).threshold;
 }

@@ -1,5 +1,4 @@
 import {
-  type Configuration,
   type Crypto,
   type GroupDocument,
   type LogPromise,
@@ -13,7 +12,7 @@ import type { ToProposer, ToVoter } from '../messages.ts';
 import type { Signed } from '../signed.ts';
 import type { VoterStatus } from '../voter-status.ts';
 import { RecentEntries } from '../recent-entries.ts';
-import { emptyReplica, type Replica, type Tail } from '../replica.ts';
+import { emptyReplica, inForce, type Replica, type Tail } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 
 /** Where a command came from, in the words of the runtime; handed back with the answer. */
@@ -142,7 +141,6 @@ export interface Proposal {
 export interface Proposer {
   readonly context: LedgerContext;
   readonly crypto: Crypto;
-  readonly configuration: Configuration;
   readonly group: GroupDocument;
   readonly id: TmrServer;
   readonly key: SigningKey;
@@ -161,7 +159,10 @@ export interface Proposer {
   /** Heads of open entries that were refused for their time, newest last: a log that ends there is no good base (PROTOCOL §4.3). */
   refusedHeads: readonly string[];
   readonly members: Record<Member, MemberLink>;
+  /** Of the witness file, what nobody who is known yet has signed. At most six. */
+  readonly unplaced: { readonly member: Member; readonly statement: Signed }[];
   attempt: Attempt | undefined;
+  /** Promises that this epoch stands on; empty once another version of the configuration is in force. */
   justification: readonly Signed[];
   proposal: Proposal | undefined;
   /** Commands of an entry whose fate is open, found again if a takeover keeps the entry. */
@@ -206,7 +207,7 @@ export const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
 
 const MEMBERS: readonly Member[] = [1, 2, 3];
 
-function newLink(): MemberLink {
+export function newLink(): MemberLink {
   return {
     up: false,
     status: undefined,
@@ -249,7 +250,6 @@ export function newProposer(
     snapshotEveryEntries: options.snapshotEveryEntries ?? LIMITS.snapshotEveryEntries,
     queuedCommands: options.queuedCommands ?? LIMITS.queuedCommands,
     crypto: context.crypto,
-    configuration: context.configuration,
     group: context.group,
     replica: emptyReplica(context, { checkOutcomesEvery: LIMITS.followerChecksEvery }),
     recent: new RecentEntries(options.recentBytes ?? LIMITS.recentBytes),
@@ -259,6 +259,7 @@ export function newProposer(
     epochStretch: options.epochStretch ?? 0,
     refusedHeads: [],
     members: { 1: newLink(), 2: newLink(), 3: newLink() },
+    unplaced: [],
     attempt: undefined,
     justification: [],
     proposal: undefined,
@@ -307,7 +308,7 @@ export function heardMembers(proposer: Proposer, now: Now): Member[] {
 export function otherIsHeard(proposer: Proposer, now: Now): boolean {
   const other = proposer.id === 'A' ? 'B' : 'A';
   const hear = heardMembers(proposer, now).filter((member) => proposer.members[member].status?.heard.includes(other));
-  return hear.length >= proposer.configuration.threshold;
+  return hear.length >= inForce(proposer.replica).threshold;
 }
 
 /** Heard, and voting as far as it says. */

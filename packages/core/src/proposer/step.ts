@@ -7,6 +7,7 @@ import type { Now } from '../voter/state.ts';
 import { onAsked, onSuperseded } from './asked.ts';
 import { attemptTick, onPromise, onRefused } from './attempt.ts';
 import { onEntries, onSnapshot } from './fed.ts';
+import { isOfOtherVersion } from './fresh-epoch.ts';
 import { follow } from './follow.ts';
 import { decidedElsewhere, feed, leadTick, onVote } from './lead.ts';
 import { dropLate, enqueue, redirectAll } from './queue.ts';
@@ -19,8 +20,11 @@ export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now)
       return onLinkUp(proposer, event.member);
     case 'linkDown':
       return onLinkDown(proposer, event.member, now);
-    case 'message':
-      return onMessage(proposer, event.member, event.message, now);
+    case 'message': {
+      const effects = onMessage(proposer, event.member, event.message, now);
+      // At once: nobody is served until the epoch of a new version has begun.
+      return isOfOtherVersion(proposer) ? [...effects, ...attemptTick(proposer, now)] : effects;
+    }
     case 'command':
       return [...enqueue(proposer, event, now), ...leadTick(proposer, now)];
     case 'clients':

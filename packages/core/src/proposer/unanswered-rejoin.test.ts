@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { group } from '../voter/bench.ts';
-import { CLEAN_RESTART, startRejoin } from '../voter/rejoin.ts';
+import { CLEAN_RESTART } from '../voter/membership.ts';
+import { startRejoin } from '../voter/rejoin.ts';
 import { ProposerBench } from './bench.ts';
 
 for (const lies of [false, true])

@@ -1,4 +1,5 @@
 import { decodeAccept, decodePromise, malformed, type Member, Reader, readMember, tag, Writer } from '@trefoil/license';
+import { inForce } from '../replica.ts';
 import { parsed, readSigned, type Signed, writeSigned } from '../signed.ts';
 import type { Proposer } from './state.ts';
 
@@ -27,12 +28,25 @@ export function takeWitness(proposer: Proposer, bytes: Uint8Array): void {
   for (let i = 0; i < count; i++) {
     const member = readMember(reader);
     const statement = readSigned(reader);
-    const container = proposer.configuration.containers.find((one) => one.member === member);
-    if (container === undefined) continue;
-    if (!proposer.crypto.verify(container.signingKey, statement.bytes, statement.signature)) continue;
-    remember(proposer, member, statement);
+    proposer.unplaced.push({ member, statement });
   }
   reader.end();
+  placeWitness(proposer);
+}
+
+/**
+ * What is not signed by who is a member as far as is known here may be by who becomes one while this server takes in the log: it is
+ * kept until then.
+ */
+export function placeWitness(proposer: Proposer): void {
+  const unplaced = proposer.unplaced.splice(0);
+  for (const one of unplaced) {
+    const container = inForce(proposer.replica).containers.find(({ member }) => member === one.member);
+    const { bytes, signature } = one.statement;
+    const isPlaced = container !== undefined && proposer.crypto.verify(container.signingKey, bytes, signature);
+    if (isPlaced) remember(proposer, one.member, one.statement);
+    else proposer.unplaced.push(one);
+  }
 }
 
 function remember(proposer: Proposer, member: Member, { bytes, signature }: Signed): void {

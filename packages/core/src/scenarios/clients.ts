@@ -4,7 +4,6 @@ import {
   type BorrowCommand,
   type Command,
   type ConsumeCommand,
-  decodeCertificate,
   decodeOutcome,
   encodeCommand,
   encodeUtf8,
@@ -17,12 +16,12 @@ import {
   type SigningKey,
   signCommand,
   type TmrServer,
-  verifyCertificate,
   verifyMerklePath,
 } from '@trefoil/license';
 import { secretPair, seedKey } from '@trefoil/license/fixtures';
 import { LIMITS } from '../index.ts';
 import { inWords } from './in-words.ts';
+import { verifyByAny } from './witness.ts';
 import type { World } from './world.ts';
 
 /** How long a client waits before it asks the other TMR server as well, and before it gives up. */
@@ -298,8 +297,8 @@ export class Client {
 
   /** Takes nothing that two license servers didn't certify, and nothing that answers other bytes than it sent. */
   #answer(request: Request, from: TmrServer, reply: Extract<Reply, { kind: 'answer' }>): void {
-    const { crypto, configuration } = this.#world.fixture;
-    const accept = verifyCertificate(crypto, configuration, decodeCertificate(reply.certificate));
+    const { crypto } = this.#world.fixture;
+    const accept = verifyByAny(crypto, this.#world.configurations, reply.certificate);
     const { outcome: data, leafIndex: index, path } = reply;
     const proved = verifyMerklePath(crypto, {
       ...{ data, index, path },

@@ -36,7 +36,9 @@ export function vendorSells(scenario: Scenario, license: string, text: string): 
       put('borrowing', (borrowing = { ...borrowing, ...borrowingIn(part) }));
     else if (!part.startsWith('version')) throw new RangeError(`no such term: ${part}`);
   }
-  scenario.install(fixture.update([fixture.license({ id: license, version, product, terms })], ++scenario.serial));
+  const sold = fixture.license({ id: license, version, product, terms });
+  const generations = ([1, 2, 3] as const).map((member) => scenario.world.generations[member]);
+  scenario.install(fixture.update([sold], ++scenario.serial, generations));
   scenario.settle();
 }
 

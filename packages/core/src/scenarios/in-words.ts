@@ -40,6 +40,10 @@ export function inWords(answer: Answer, startMs: number): string {
       return `has put ${answer.rules} rules into force`;
     case 'unnamed':
       return `has taken ${answer.name} off ${answer.license}`;
+    case 'reconfigured': {
+      const placed = answer.member === 0 ? '' : `: container ${answer.member} is new`;
+      return `has brought version ${answer.version} of the configuration${placed}`;
+    }
     case 'unserved':
       return 'has waited in vain';
     case 'ended':

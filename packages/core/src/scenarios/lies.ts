@@ -18,12 +18,12 @@ const memberOf = (name: string): Member => Number(name.slice(1)) as Member;
 /** The same proposal with another entry in it, properly hashed and signed. */
 function withEntry(scenario: Scenario, id: TmrServer, propose: Propose, change: Partial<Entry>): Propose {
   const { fixture, proposers } = scenario.world;
-  const { set, configuration, crypto, tmrKeys } = fixture;
+  const { set, crypto, tmrKeys } = fixture;
   const entry = encodeEntry({ ...decodeEntry(propose.entry), ...change });
   const previous = proposers[id]?.replica.tail?.previousHead ?? proposers[id]?.replica.lastHead ?? new Uint8Array(32);
   const head = headAfter(crypto, previous, entry);
-  const { epoch, index } = propose;
-  const signed = encodePropose({ set, configVersion: configuration.version, epoch, index, head });
+  const { configVersion, epoch, index } = propose;
+  const signed = encodePropose({ set, configVersion, epoch, index, head });
   return { ...propose, entry, head, signature: tmrKeys[id].sign(signed) };
 }
 
@@ -117,8 +117,8 @@ export const lies: readonly (readonly [RegExp, Lie])[] = [
     /^([AB]) lies: signs with another's key$/,
     (scenario, id = '') =>
       tamperProposals(scenario, id, undefined, (propose) => {
-        const { set, configuration, admin } = scenario.world.fixture;
-        const signed = encodePropose({ ...propose, set, configVersion: configuration.version });
+        const { set, admin } = scenario.world.fixture;
+        const signed = encodePropose({ ...propose, set });
         return { ...propose, signature: admin.sign(signed) };
       }),
   ],

@@ -2,6 +2,7 @@ import { type Member, type TmrServer, type UpdateCommand } from '@trefoil/licens
 import type { Replica } from '../index.ts';
 import { LedgerRoot } from '../ledger/root.ts';
 import { Client } from './clients.ts';
+import type { VoterNode } from './machines.ts';
 import { type NodeName, World, type WorldOptions } from './world.ts';
 
 /** A scenario while it runs: the world, the clients in it, and what has happened since the last step. */
@@ -9,6 +10,8 @@ export class Scenario {
   options: WorldOptions = {};
   readonly clients = new Map<string, Client>();
   readonly copies = new Map<Member, Uint8Array[]>();
+  /** Machines that are not plugged in. */
+  readonly shelf = new Map<Member, VoterNode>();
   readonly faults: string[] = [];
   serial = 0;
   rulesVersion = 0;

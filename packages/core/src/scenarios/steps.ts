@@ -1,6 +1,7 @@
 import type { Member, TmrServer } from '@trefoil/license';
 import { evictBy, forge, forgeEviction, rule, vendorSells, writeOffBy } from './commands.ts';
 import { lies } from './lies.ts';
+import { plugIn, replace } from './machines.ts';
 import type { Scenario } from './scenario.ts';
 import type { NodeName } from './world.ts';
 
@@ -187,6 +188,14 @@ const steps: readonly (readonly [RegExp, Step])[] = [
     (scenario, name = '') => {
       scenario.world.voters[memberOf(name)].store.records = scenario.copies.get(memberOf(name)) ?? [];
     },
+  ],
+  [
+    /^(?:a|the) (new|other) machine is plugged in as (L\d)$/,
+    (scenario, which, name = '') => plugIn(scenario, memberOf(name), which as 'new' | 'other'),
+  ],
+  [
+    /^the vendor replaces (L\d)(?:, without (\S+))?$/,
+    (scenario, name = '', lacking) => replace(scenario, memberOf(name), lacking),
   ],
   [/^A forges (?:a|an) (\w+) for (\S+)$/, (scenario, what = '', name = '') => forge(scenario, what, name)],
   [/^A forges an eviction of (\S+)$/, (scenario, name = '') => forgeEviction(scenario, name)],

@@ -1,10 +1,12 @@
 import {
+  type Accept,
   bytesKey,
+  type Configuration,
+  type Crypto,
   decodeAccept,
   decodeCertificate,
   decodePromise,
   equalBytes,
-  type Member,
   TAGS,
   verifyCertificate,
 } from '@trefoil/license';
@@ -18,32 +20,34 @@ import { decodeRecord, headAfter, type LogRecord } from '../index.ts';
 export class Witness {
   readonly faults: string[] = [];
   readonly #fixture: Fixture;
+  readonly #configurations: readonly Configuration[];
   readonly #votes = new Map<string, Uint8Array>();
-  readonly #promised: Record<Member, number> = { 1: 0, 2: 0, 3: 0 };
-  readonly lastVote: Partial<Record<Member, Uint8Array>> = {};
-  readonly lastPromise: Partial<Record<Member, Uint8Array>> = {};
+  readonly #promised = new Map<string, number>();
+  readonly lastVote = new Map<string, Uint8Array>();
+  readonly lastPromise = new Map<string, Uint8Array>();
   readonly #heads = new Map<number, Uint8Array>();
   readonly #entries = new Map<number, Uint8Array>();
 
-  constructor(fixture: Fixture) {
+  constructor(fixture: Fixture, configurations: readonly Configuration[]) {
     this.#fixture = fixture;
+    this.#configurations = configurations;
   }
 
-  signs(member: Member, statement: Uint8Array, durable: readonly Uint8Array[]): void {
+  signs(container: string, statement: Uint8Array, durable: readonly Uint8Array[]): void {
     const tag = statement.subarray(0, 16);
-    if (equalBytes(tag, TAGS.accept)) this.#vote(member, statement, durable);
-    else if (equalBytes(tag, TAGS.promise)) this.#promise(member, statement, durable);
+    if (equalBytes(tag, TAGS.accept)) this.#vote(container, statement, durable);
+    else if (equalBytes(tag, TAGS.promise)) this.#promise(container, statement, durable);
   }
 
-  #vote(member: Member, statement: Uint8Array, durable: readonly Uint8Array[]): void {
+  #vote(container: string, statement: Uint8Array, durable: readonly Uint8Array[]): void {
     const { epoch, index } = decodeAccept(statement);
-    const where = `L${member}, epoch ${epoch}, entry ${index}`;
-    const key = `${member}/${epoch}/${index}`;
+    const where = `${container}, epoch ${epoch}, entry ${index}`;
+    const key = `${container}/${epoch}/${index}`;
     const before = this.#votes.get(key);
     if (before !== undefined && !equalBytes(before, statement)) this.faults.push(`two votes: ${where}`);
     this.#votes.set(key, statement);
-    this.lastVote[member] = statement;
-    if (epoch < this.#promised[member]) this.faults.push(`a vote below a promise: ${where}`);
+    this.lastVote.set(container, statement);
+    if (epoch < (this.#promised.get(container) ?? 0)) this.faults.push(`a vote below a promise: ${where}`);
     const kept = newestFirst(
       durable,
       (record) => (record.kind === 'voted' || record.kind === 'signedHigh') && equalBytes(record.statement, statement),
@@ -51,19 +55,20 @@ export class Witness {
     if (!kept) this.faults.push(`a vote that is not durable: ${where}`);
   }
 
-  #promise(member: Member, statement: Uint8Array, durable: readonly Uint8Array[]): void {
+  #promise(container: string, statement: Uint8Array, durable: readonly Uint8Array[]): void {
     const { epoch } = decodePromise(statement);
-    if (epoch < this.#promised[member]) this.faults.push(`a promise below a promise: L${member}, epoch ${epoch}`);
-    this.#promised[member] = epoch;
-    this.lastPromise[member] = statement;
+    if (epoch < (this.#promised.get(container) ?? 0))
+      this.faults.push(`a promise below a promise: ${container}, epoch ${epoch}`);
+    this.#promised.set(container, epoch);
+    this.lastPromise.set(container, statement);
     const kept = newestFirst(durable, (record) => record.kind === 'promised' && equalBytes(record.promise, statement));
-    if (!kept) this.faults.push(`a promise that is not durable: L${member}, epoch ${epoch}`);
+    if (!kept) this.faults.push(`a promise that is not durable: ${container}, epoch ${epoch}`);
   }
 
   /** `entry`: its bytes, where they are known. */
   certified(certificate: Uint8Array, entry: Uint8Array | undefined): void {
-    const { crypto, configuration } = this.#fixture;
-    const { index, head } = verifyCertificate(crypto, configuration, decodeCertificate(certificate));
+    const { crypto } = this.#fixture;
+    const { index, head } = verifyByAny(crypto, this.#configurations, certificate);
     const standing = this.#heads.get(index);
     if (standing !== undefined && !equalBytes(standing, head)) this.faults.push(`a fork at entry ${index}`);
     this.#heads.set(index, head);
@@ -83,6 +88,14 @@ export class Witness {
       else if (!equalBytes(other.root, root)) this.faults.push(`${name} and ${other.name}: same log, other ledgers`);
     }
   }
+}
+
+/** Under the version that it names. @throws LicenseError */
+export function verifyByAny(crypto: Crypto, versions: readonly Configuration[], certificate: Uint8Array): Accept {
+  const decoded = decodeCertificate(certificate);
+  const { configVersion } = decodeAccept(decoded.statement);
+  const configuration = versions.find(({ version }) => version === configVersion) ?? versions[0];
+  return verifyCertificate(crypto, configuration as Configuration, decoded);
 }
 
 function newestFirst(durable: readonly Uint8Array[], fits: (record: LogRecord) => boolean): boolean {

@@ -1,4 +1,4 @@
-import { type Command, encodeCommand, type Member, type TmrServer } from '@trefoil/license';
+import { type Command, type Configuration, encodeCommand, type Member, type TmrServer } from '@trefoil/license';
 import { type Fixture, fixture } from '@trefoil/license/fixtures';
 import {
   CLEAN_RESTART,
@@ -8,7 +8,6 @@ import {
   encodeRecord,
   encodeToProposer,
   encodeToVoter,
-  type LogRecord,
   newProposer,
   newVoter,
   type Proposer,
@@ -23,27 +22,15 @@ import {
   type Voter,
   type VoterEffect,
   type VoterEvent,
+  type VoterOptions,
 } from '../index.ts';
 import type { Reply } from './clients.ts';
 import { Clockwork } from './clockwork.ts';
 import { joinedParts } from '../ledger/snapshot.ts';
+import { newMachine, type VoterNode } from './machines.ts';
 import { Witness } from './witness.ts';
 
 export type NodeName = TmrServer | 'L1' | 'L2' | 'L3';
-
-/** A store as a crash leaves it: what was written but not made durable is lost. */
-export interface Store {
-  records: Uint8Array[];
-  snapshots: Map<number, Uint8Array>;
-}
-
-interface VoterNode {
-  voter: Voter | undefined;
-  store: Store;
-  noted: LogRecord[];
-  /** Counts starts: what belongs to an earlier life is dropped. */
-  life: number;
-}
 
 export interface WorldOptions {
   readonly snapshotEveryEntries?: number;
@@ -68,6 +55,10 @@ export class World {
   readonly voters: Record<Member, VoterNode>;
   readonly proposers: Record<TmrServer, Proposer | undefined> = { A: undefined, B: undefined };
   readonly witness: Witness;
+  /** All that the vendor has issued, oldest first. */
+  readonly configurations: Configuration[] = [this.fixture.configuration];
+  /** Of the containers in the newest of them. */
+  generations: Readonly<Record<Member, number>> = { 1: 0, 2: 0, 3: 0 };
   /** Messages from → to that don't arrive: `A>L1`. */
   readonly cuts = new Set<string>();
   readonly wallOffsetMs: Record<Member, number> = { 1: 0, 2: 0, 3: 0 };
@@ -90,14 +81,8 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.#options = options;
-    const node = (): VoterNode => ({
-      voter: undefined,
-      store: { records: [], snapshots: new Map() },
-      noted: [],
-      life: 0,
-    });
-    this.voters = { 1: node(), 2: node(), 3: node() };
-    this.witness = new Witness(this.fixture);
+    this.voters = { 1: newMachine(0), 2: newMachine(0), 3: newMachine(0) };
+    this.witness = new Witness(this.fixture, this.configurations);
   }
 
   get now(): number {
@@ -118,7 +103,7 @@ export class World {
     const node = this.voters[member];
     node.life++;
     node.noted = [];
-    const empty = (): Voter => newVoter(this.context, member, this.clock(member), this.#options.recentBytes);
+    const empty = (): Voter => newVoter(this.context, member, this.clock(member), this.#ofMachine(member));
     const recovered = this.recover(member);
     const suspect = recovered.kind === 'suspect';
     if (suspect) node.store = { records: [], snapshots: new Map() }; // set aside
@@ -136,7 +121,12 @@ export class World {
       records: store.records.map(decodeRecord),
       snapshot: (index: number) => store.snapshots.get(index),
     };
-    return recoverVoter(this.context, member, stored, this.clock(member), this.#options.recentBytes);
+    return recoverVoter(this.context, member, stored, this.clock(member), this.#ofMachine(member));
+  }
+
+  #ofMachine(member: Member): VoterOptions {
+    const { recentBytes } = this.#options;
+    return { recentBytes, serial: this.fixture.serial(member, this.voters[member].generation) };
   }
 
   startProposer(id: TmrServer): void {
@@ -268,8 +258,8 @@ export class World {
         this.#append(member, () => ({ kind: 'persisted', ticket: effect.ticket }));
         return;
       case 'sign': {
-        this.witness.signs(member, effect.statement, node.store.records);
-        const signature = (this.fixture.containers[member - 1] as Fixture['root']).sign(effect.statement);
+        this.witness.signs(`L${member}${'*'.repeat(node.generation)}`, effect.statement, node.store.records);
+        const signature = this.fixture.container(member, node.generation).sign(effect.statement);
         this.#answer(member, SIGN_MS, () => ({ kind: 'signed', ticket: effect.ticket, signature }));
         return;
       }

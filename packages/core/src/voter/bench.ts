@@ -125,7 +125,7 @@ export function proposeOf(
   const from = options.key ?? (epoch % 2 === 0 ? 'A' : 'B');
   const signature = one.tmrKeys[from].sign(encodePropose({ set: one.set, configVersion: 1, epoch, index, head }));
   const certificate = options.certificate ?? new Uint8Array(0);
-  return { kind: 'propose', epoch, index, head, signature, entry, certificate, justification };
+  return { kind: 'propose', configVersion: 1, epoch, index, head, signature, entry, certificate, justification };
 }
 
 /** Promises of all three at the start of the log, or after one entry. */

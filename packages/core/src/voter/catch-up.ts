@@ -7,19 +7,20 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { applyFeed, checkCertificate, checkFeed, type Chunk } from '../feed.ts';
-import { joinedParts, openSnapshot, peekSnapshot, snapshotParts } from '../ledger/snapshot.ts';
+import { acceptOfSnapshot, joinedParts, openSnapshot, peekSnapshot, snapshotParts } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
 import { clockCertified } from '../log-clock.ts';
 import type { EntriesMessage } from '../messages.ts';
 import { encodeRecord, type LogRecord } from '../records.ts';
-import { appendEntry, certify } from '../replica.ts';
+import { appendEntry, certify, inForce } from '../replica.ts';
+import { enterVersion } from './membership.ts';
 import { isSuspect } from './rejoin.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
 import { statusTo } from './status.ts';
 
 /** A certificate that came on its own: for the tail, or news that this server is behind. */
 export function onCertified(voter: Voter, from: TmrServer, bytes: Uint8Array, now: Now): VoterEffect[] {
-  const accept = checkCertificate(voter.configuration, voter.replica, bytes);
+  const accept = checkCertificate(voter.replica, bytes);
   if (accept === undefined) return [];
   const effects = applyCertificate(voter, bytes, accept, now);
   return accept.index > voter.replica.certifiedIndex ? [...effects, statusTo(voter, from, now)] : effects;
@@ -41,15 +42,18 @@ export function applyCertificate(voter: Voter, bytes: Uint8Array, accept: Accept
     ];
   const kept = new Uint8Array(bytes);
   // The whole log up to here is certified under that epoch (PROTOCOL §3.5); only ADOPT raises it beyond.
+  const before = inForce(replica);
   voter.logEpoch = Math.max(voter.logEpoch, accept.epoch);
   voter.promised = Math.max(voter.promised, accept.epoch);
   voter.lastCertificateAt = now.monotonicMs;
   certify(replica, kept, accept);
   voter.recent.push(accept.index, tail.bytes, kept);
+  const entered = enterVersion(voter, before);
   return [
     { kind: 'note', records: [{ kind: 'certified', certificate: kept }] },
     ...snapshotIfDue(voter, kept),
     ...answerFetches(voter),
+    ...entered,
   ];
 }
 
@@ -81,18 +85,25 @@ function certifiedAt({ recent, replica }: Voter, index: number): Accept | undefi
 export function onEntries(voter: Voter, from: TmrServer, message: EntriesMessage, now: Now): VoterEffect[] {
   // Its own vote is on the way, or a snapshot that this would follow is not durable: the chunk will come again.
   if (voter.pending?.what === 'vote' || voter.installing) return [];
-  const chunk = checkFeed(voter.configuration, voter.replica, message);
+  const chunk = checkFeed(voter.replica, message);
   if (chunk === 'useless') return [];
   if (chunk === 'false') return [{ kind: 'alarm', alarm: 'bad-feed', detail: `from TMR server ${from}` }];
-  if (chunk.accept.epoch < voter.logEpoch) return [];
+  if (isOutdated(voter, chunk.accept)) return [];
   return [...takeOver(voter, chunk, now), statusTo(voter, from, now)];
 }
 
+/** Of an epoch before the log's; epochs under another version of the configuration don't compare (PROTOCOL §4.9). */
+function isOutdated({ replica, logEpoch }: Voter, { configVersion, epoch }: Accept): boolean {
+  return configVersion === inForce(replica).version && epoch < logEpoch;
+}
+
 export function takeOver(voter: Voter, chunk: Chunk, now: Now): VoterEffect[] {
+  const before = inForce(voter.replica);
   voter.pendingSnapshot = undefined;
   voter.lastCertificateAt = now.monotonicMs;
   applyFeed(voter.replica, voter.recent, chunk);
-  voter.logEpoch = Math.max(voter.logEpoch, chunk.accept.epoch);
+  const entered = enterVersion(voter, before);
+  raiseLogEpoch(voter, chunk.accept);
   voter.promised = Math.max(voter.promised, chunk.accept.epoch);
   clockCertified(voter.clock, chunk.accept.logTime, now.monotonicMs, hasVoted(voter, chunk.accept));
   const record: LogRecord = {
@@ -101,36 +112,44 @@ export function takeOver(voter: Voter, chunk: Chunk, now: Now): VoterEffect[] {
     entries: chunk.entries,
     certificate: chunk.certificate,
   };
-  return [{ kind: 'note', records: [record] }, ...answerFetches(voter)];
+  return [{ kind: 'note', records: [record] }, ...answerFetches(voter), ...entered];
+}
+
+/** The entry that brings a version is certified under the one before: under its own nothing is signed yet. */
+function raiseLogEpoch(voter: Voter, { configVersion, epoch }: Accept): void {
+  if (configVersion === inForce(voter.replica).version) voter.logEpoch = Math.max(voter.logEpoch, epoch);
 }
 
 /** For one who lags further than the feed reaches. */
 export function onSnapshot(voter: Voter, from: TmrServer, bytes: Uint8Array, now: Now): VoterEffect[] {
   if (voter.pending !== undefined || voter.installing) return [];
   try {
-    if (!isNews(voter, bytes) || !installSnapshot(voter, bytes, now)) return [];
+    if (!isNews(voter, bytes)) return [];
+    const entered = installSnapshot(voter, bytes, now);
+    if (entered === undefined) return [];
     voter.installing = true;
     const snapshot = voter.snapshot as NonNullable<Voter['snapshot']>;
-    return [{ kind: 'writeSnapshot', ...snapshot }, statusTo(voter, from, now)];
+    return [{ kind: 'writeSnapshot', ...snapshot }, statusTo(voter, from, now), ...entered];
   } catch (error) {
     if (error instanceof LicenseError) return [{ kind: 'alarm', alarm: 'bad-snapshot', detail: error.message }];
     throw error;
   }
 }
 
-/** Looked at before all of it is read and hashed. */
+/** Looked at before all of it is read and hashed. @throws LicenseError */
 function isNews(voter: Voter, bytes: Uint8Array): boolean {
-  const accept = checkCertificate(voter.configuration, voter.replica, peekSnapshot(bytes).certificate);
-  return accept !== undefined && accept.index > voter.replica.certifiedIndex && accept.epoch >= voter.logEpoch;
+  const accept = acceptOfSnapshot(voter.context, peekSnapshot(bytes));
+  return accept.index > voter.replica.certifiedIndex && !isOutdated(voter, accept);
 }
 
-/** False if it is older than this log. The caller makes it durable. */
-export function installSnapshot(voter: Voter, received: Uint8Array, now: Now): boolean {
+/** What a new version of the configuration in it means; undefined: it is older than this log. The caller makes it durable. */
+export function installSnapshot(voter: Voter, received: Uint8Array, now: Now): VoterEffect[] | undefined {
   const bytes = new Uint8Array(received);
   const installed = openSnapshot(voter.context, bytes, Number.MAX_SAFE_INTEGER);
-  const accept = checkCertificate(voter.configuration, voter.replica, installed.certificate) as Accept;
-  if (accept.index <= voter.replica.certifiedIndex || accept.epoch < voter.logEpoch) return false;
+  const { accept } = installed;
+  if (accept.index <= voter.replica.certifiedIndex || isOutdated(voter, accept)) return undefined;
   const { replica } = voter;
+  const before = inForce(replica);
   Object.assign(replica, {
     ledger: installed.ledger,
     root: installed.root,
@@ -143,14 +162,15 @@ export function installSnapshot(voter: Voter, received: Uint8Array, now: Now): b
   if (!equalBytes(tail.tree.root, accept.outcomesRoot))
     throw new Error('the snapshot leads to other outcomes than those certified');
   certify(replica, installed.certificate, accept);
-  voter.logEpoch = Math.max(voter.logEpoch, accept.epoch);
+  const entered = enterVersion(voter, before);
+  raiseLogEpoch(voter, accept);
   voter.promised = Math.max(voter.promised, accept.epoch);
   voter.pendingSnapshot = undefined;
   voter.recent.reset(accept.index + 1);
   voter.snapshot = { index: accept.index, parts: [bytes] };
   voter.lastCertificateAt = now.monotonicMs;
   clockCertified(voter.clock, accept.logTime, now.monotonicMs, hasVoted(voter, accept));
-  return true;
+  return entered;
 }
 
 function snapshotIfDue(voter: Voter, certificate: Uint8Array): VoterEffect[] {
@@ -176,7 +196,8 @@ export function onSnapshotWritten(voter: Voter, index: number): VoterEffect[] {
 }
 
 function checkpointRecords(voter: Voter, index: number, tail: Uint8Array | undefined): LogRecord[] {
-  const records: LogRecord[] = [{ kind: 'snapshot', index, logEpoch: voter.logEpoch }];
+  const { version: configVersion } = inForce(voter.replica);
+  const records: LogRecord[] = [{ kind: 'snapshot', index, logEpoch: voter.logEpoch, configVersion }];
   for (const member of [1, 2, 3] as const)
     records.push({ kind: 'incarnation', member, incarnation: voter.incarnations[member - 1] as Uint8Array });
   if (voter.storedPromise !== undefined)

@@ -8,15 +8,19 @@ import {
   type TmrServer,
 } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
+import { inForce } from '../replica.ts';
 import { parsed, type Signed } from '../signed.ts';
 import { persistThenSign, sendPromise, signAgain } from './sign.ts';
 import { type Now, refuse, type Voter, type VoterEffect } from './state.ts';
-import { activeLives } from './status.ts';
+import { activeLives, statusTo } from './status.ts';
 
 /** PROTOCOL §4.1: a TMR server asks for a new epoch. */
 export function onPrepare(voter: Voter, from: TmrServer, signed: Signed, now: Now): VoterEffect[] {
   const prepare = readPrepare(voter, from, signed);
   if (prepare === undefined) return [refuse(from, 'prepare', 0, 'bad-signature')];
+  // One of the two lacks the entry that brings the later version: it is fed, or follows.
+  if (prepare.configVersion !== inForce(voter.replica).version)
+    return [refuse(from, 'prepare', voter.promised, 'other-configuration'), statusTo(voter, from, now)];
   if (voter.withholding !== '') return [refuse(from, 'prepare', prepare.epoch, 'withholding')];
   if (voter.installing) return [refuse(from, 'prepare', voter.promised, 'behind')];
   const stored = voter.storedPromise;
@@ -45,10 +49,7 @@ function readPrepare(voter: Voter, from: TmrServer, signed: Signed): Prepare | u
   if (server === undefined || !voter.crypto.verify(server.key, signed.bytes, signed.signature)) return undefined;
   const prepare = parsed(decodePrepare, signed.bytes);
   if (prepare === undefined) return undefined; // signed, but no PREPARE
-  const mine =
-    epochOwner(prepare.epoch) === from &&
-    prepare.configVersion === voter.configuration.version &&
-    equalBytes(prepare.set, voter.configuration.set);
+  const mine = epochOwner(prepare.epoch) === from && equalBytes(prepare.set, voter.context.configuration.set);
   return mine ? prepare : undefined;
 }
 
@@ -88,8 +89,8 @@ function promise(
   voter.promised = prepare.epoch;
   voter.peers[from].heardAt = now.monotonicMs; // a sign of life of the new owner: time to lead
   const statement = encodePromise({
-    set: voter.configuration.set,
-    configVersion: voter.configuration.version,
+    set: voter.context.configuration.set,
+    configVersion: inForce(voter.replica).version,
     epoch: prepare.epoch,
     member: voter.member,
     incarnations: voter.incarnations,

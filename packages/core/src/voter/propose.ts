@@ -12,10 +12,11 @@ import { chooseBase, verifyJustification } from '../base.ts';
 import { decodeEntry, type Entry, headAfter } from '../entry.ts';
 import { entryFault } from '../entry-fault.ts';
 import { checkCertificate } from '../feed.ts';
+import { encodeConfigurations } from '../ledger/configurations.ts';
 import { ceilingAt, ceilingOfReported, clockVoted } from '../log-clock.ts';
 import type { Refusal, ToVoter } from '../messages.ts';
 import type { LogRecord } from '../records.ts';
-import { appendEntry, dropTail, type Tail } from '../replica.ts';
+import { appendEntry, dropTail, inForce, type Tail } from '../replica.ts';
 import { applyCertificate } from './catch-up.ts';
 import { endRejoin, isTakenIn } from './rejoin.ts';
 import { persistThenSign, sendVote, signAgain } from './sign.ts';
@@ -44,10 +45,12 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
   const { certificate } = voter.replica;
   const known = certificate !== undefined && equalBytes(certificate, propose.certificate); // it came ahead of the proposal
   if (propose.certificate.length > 0 && !known) {
-    const certified = checkCertificate(voter.configuration, voter.replica, propose.certificate);
-    if (certified === undefined) return no('bad-certificate');
+    const certified = checkCertificate(voter.replica, propose.certificate);
+    if (certified === undefined) return no(isUnderLater(voter, propose) ? 'other-configuration' : 'bad-certificate');
     effects.push(...applyCertificate(voter, propose.certificate, certified, now));
   }
+  // Behind the entry that brings a version nothing is voted for under the one before, nor under it before (PROTOCOL §4.9).
+  if (propose.configVersion !== inForce(voter.replica).version) return no('other-configuration');
   if (propose.index <= voter.replica.certifiedIndex) return no('behind'); // the sender is: the status shows it the certificate
   let promises: LogPromise[] = [];
   let reported = false;
@@ -65,11 +68,15 @@ export function onPropose(voter: Voter, from: TmrServer, propose: Propose, now: 
   return effects;
 }
 
+function isUnderLater({ replica }: Voter, { configVersion }: Propose): boolean {
+  return configVersion > inForce(replica).version;
+}
+
 function signedByOwner(voter: Voter, from: TmrServer, propose: Propose): boolean {
   const server = voter.group.tmrServers.find((one) => one.id === from);
   if (server === undefined || epochOwner(propose.epoch) !== from) return false;
-  const { set, version: configVersion } = voter.configuration;
-  const { epoch, index, head } = propose;
+  const { set } = voter.context.configuration;
+  const { configVersion, epoch, index, head } = propose;
   return voter.crypto.verify(server.key, encodePropose({ set, configVersion, epoch, index, head }), propose.signature);
 }
 
@@ -103,7 +110,8 @@ interface Adoption {
 
 /** The first entry of an epoch that this server sees has to prove that it builds on the right log. */
 function readAdoption(voter: Voter, propose: Propose): Refusal | Adoption {
-  const { configuration, replica } = voter;
+  const { replica } = voter;
+  const configuration = inForce(replica);
   const verified = verifyJustification(voter.crypto, configuration, propose.epoch, propose.justification);
   if (verified === undefined) return 'bad-justification';
   const rejoining = isRejoining(voter);
@@ -132,7 +140,8 @@ function readAdoption(voter: Voter, propose: Propose): Refusal | Adoption {
  * It came into the epoch by a certificate; the promises still show whether both peers know this start. What they say of their
  * own is taken over then, so here, too, one from before a rollback must not stand beside another (PROTOCOL §4.3).
  */
-function promisesThatAgree({ crypto, configuration }: Voter, { epoch, justification }: Propose): LogPromise[] {
+function promisesThatAgree({ crypto, replica }: Voter, { epoch, justification }: Propose): LogPromise[] {
+  const configuration = inForce(replica);
   const shown = verifyJustification(crypto, configuration, epoch, justification) ?? [];
   return chooseBase(shown, configuration.threshold).kind === 'none' ? [] : shown;
 }
@@ -170,7 +179,7 @@ function check(voter: Voter, propose: Propose, reported: boolean, now: Now): Ref
     const entry = decodeEntry(bytes);
     // What a peer has signed may be certified; then this server's wall clock would not be asked either (PROTOCOL §6.3).
     const wallMs = reported && propose.index > 1 ? Infinity : now.wallMs;
-    const fault = entryFault(replica, voter.configuration, entry, { ceilingMs, wallMs });
+    const fault = entryFault(replica, entry, { ceilingMs, wallMs });
     return fault ?? execute(voter, bytes, entry, propose.index);
   } catch (error) {
     if (error instanceof LicenseError) return 'malformed';
@@ -182,8 +191,9 @@ function execute(voter: Voter, bytes: Uint8Array, entry: Entry, index: number): 
   const { replica } = voter;
   const head = replica.lastHead;
   const records = entry.ledgerRoot === undefined ? undefined : replica.root.records();
+  const configurations = encodeConfigurations(replica.ledger);
   const tail = appendEntry(replica, bytes, entry);
-  if (records !== undefined) voter.pendingSnapshot = { index, head, entry: bytes, records };
+  if (records !== undefined) voter.pendingSnapshot = { index, head, entry: bytes, configurations, records };
   return tail;
 }
 
@@ -216,8 +226,8 @@ function vote(
 /** This server's own outcomes root, never the TMR server's. */
 function acceptFor(voter: Voter, epoch: number, tail: Tail): Accept {
   return {
-    set: voter.configuration.set,
-    configVersion: voter.configuration.version,
+    set: voter.context.configuration.set,
+    configVersion: inForce(voter.replica).version,
     epoch,
     index: tail.entry.index,
     head: voter.replica.lastHead,

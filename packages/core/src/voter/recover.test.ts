@@ -17,7 +17,7 @@ function checkStore(world: World, member: Member): void {
   const recovered = world.recover(member);
   assert.equal(recovered.kind, 'recovered', recovered.kind === 'suspect' ? recovered.why : '');
   const { voter } = recovered;
-  const vote = witness.lastVote[member];
+  const vote = witness.lastVote.get(`L${member}`);
   if (vote !== undefined) {
     const { epoch, index, head } = decodeAccept(vote);
     const known = voter.signedHigh?.accept;
@@ -27,7 +27,7 @@ function checkStore(world: World, member: Member): void {
     const holds = certifiedIndex >= index || (lastIndex === index && equalBytes(lastHead, head));
     assert.ok(holds || voter.logEpoch > epoch, 'a vote is not in the log');
   }
-  const promise = witness.lastPromise[member];
+  const promise = witness.lastPromise.get(`L${member}`);
   if (promise !== undefined) {
     const { epoch } = decodePromise(promise);
     assert.ok(voter.promised >= epoch);
@@ -106,7 +106,7 @@ describe('recovery', () => {
       'a gap': records.filter((record) => record !== first),
       'the entry of another vote': [...records.slice(0, -1), { ...second, entry: first.entry }],
       'a certificate of nothing': records.filter((record, i) => record.kind !== 'voted' || i < 3),
-      'a snapshot that is not there': [{ kind: 'snapshot', index: 500, logEpoch: 2 }],
+      'a snapshot that is not there': [{ kind: 'snapshot', index: 500, logEpoch: 2, configVersion: 1 }],
     };
     for (const [what, broken] of Object.entries(cases))
       assert.equal(recover(world, broken, undefined).kind, 'suspect', what);

@@ -1,12 +1,14 @@
 import { type Accept, decodeAccept, decodePromise, equalBytes, type Member } from '@trefoil/license';
 import { decodeEntry, OtherRules } from '../entry.ts';
 import { checkCertificate, checkFeed } from '../feed.ts';
+import { encodeConfigurations } from '../ledger/configurations.ts';
 import type { LedgerContext } from '../ledger/state.ts';
 import { startLogClock } from '../log-clock.ts';
 import type { LogRecord } from '../records.ts';
-import { appendEntry, certify, dropTail } from '../replica.ts';
+import { appendEntry, certify, dropTail, inForce } from '../replica.ts';
 import { installSnapshot, takeOver } from './catch-up.ts';
-import { newVoter, type Now, type Voter } from './state.ts';
+import { enterVersion } from './membership.ts';
+import { newVoter, type Now, type Voter, type VoterOptions } from './state.ts';
 
 export type Recovered =
   | { readonly kind: 'recovered'; readonly voter: Voter }
@@ -26,13 +28,19 @@ export function recoverVoter(
   member: Member,
   stored: { readonly records: Iterable<LogRecord>; readonly snapshot: SnapshotSource },
   now: Now,
-  recentBytes?: number,
+  options?: VoterOptions,
 ): Recovered {
-  const voter = newVoter(context, member, now, recentBytes);
+  const voter = newVoter(context, member, now, options);
   const { snapshot } = stored;
+  let begun: Extract<LogRecord, { kind: 'snapshot' }> | undefined;
   const snapshotAt = typeof snapshot === 'function' ? snapshot : () => snapshot;
   try {
-    for (const record of stored.records) replay(voter, record, snapshotAt, now);
+    for (const record of stored.records) {
+      replay(voter, record, snapshotAt, now);
+      if (record.kind === 'snapshot') begun = record;
+      // What the file began with may be of a version that only its later entries lead to.
+      if (begun?.configVersion === inForce(voter.replica).version) raise(voter, begun.logEpoch, begun.logEpoch);
+    }
   } catch (error) {
     if (error instanceof OtherRules) throw error; // sound, and no reason to set it aside
     return { kind: 'suspect', voter, why: error instanceof Error ? error.message : String(error) };
@@ -93,11 +101,14 @@ function replayVote(voter: Voter, statement: Uint8Array, bytes: Uint8Array): voi
   if (accept.index !== entry.index) throw new Error(`entry ${entry.index} is not the one that was signed`);
   rememberVote(voter, statement, accept);
   if (entry.index <= replica.certifiedIndex) return; // from before the new file: certified since
+  if (accept.configVersion !== inForce(replica).version)
+    throw new Error(`entry ${entry.index} was signed under another configuration`);
   if (entry.index !== replica.certifiedIndex + 1)
     throw new Error(`the log lacks what comes before entry ${entry.index}`);
   dropTail(replica);
   voter.pendingSnapshot = undefined;
-  const before = { index: entry.index, head: replica.lastHead, entry: bytes };
+  const configurations = encodeConfigurations(replica.ledger);
+  const before = { index: entry.index, head: replica.lastHead, entry: bytes, configurations };
   if (entry.ledgerRoot !== undefined) {
     replica.root.current(replica.ledger);
     voter.pendingSnapshot = { ...before, records: replica.root.records() };
@@ -121,7 +132,8 @@ function rememberVote(voter: Voter, statement: Uint8Array, accept: Accept): void
 
 function replayCertificate(voter: Voter, certificate: Uint8Array): void {
   const { replica } = voter;
-  const accept = checkCertificate(voter.configuration, replica, certificate);
+  const before = inForce(replica);
+  const accept = checkCertificate(replica, certificate);
   if (accept === undefined) throw new Error('the log holds a bad certificate');
   if (accept.index <= replica.certifiedIndex) return;
   const { tail } = replica;
@@ -130,6 +142,7 @@ function replayCertificate(voter: Voter, certificate: Uint8Array): void {
   certify(replica, certificate, accept);
   voter.recent.push(accept.index, tail.bytes, certificate);
   raise(voter, accept.epoch, accept.epoch);
+  enterVersion(voter, before);
   // Snapshots are made when an entry is certified in service; a replayed one is taken up at the next root.
   voter.pendingSnapshot = undefined;
 }
@@ -139,7 +152,7 @@ function replayCaughtUp(voter: Voter, record: Extract<LogRecord, { kind: 'caught
   const message = { ...record, kind: 'entries' } as const;
   if (record.from + record.entries.length - 1 <= known) return;
   if (record.from > known + 1) throw new Error(`the log lacks what comes before entry ${record.from}`);
-  const chunk = checkFeed(voter.configuration, voter.replica, message);
+  const chunk = checkFeed(voter.replica, message);
   if (chunk === 'useless' || chunk === 'false') throw new Error('the log holds entries that were not certified');
   takeOver(voter, chunk, now);
 }
@@ -152,10 +165,10 @@ function replaySnapshot(
 ): void {
   if (record.index > voter.replica.certifiedIndex) {
     if (bytes === undefined) throw new Error('the snapshot that the log begins with is missing');
-    if (!installSnapshot(voter, bytes, now) || voter.replica.certifiedIndex !== record.index)
+    if (installSnapshot(voter, bytes, now) === undefined || voter.replica.certifiedIndex !== record.index)
       throw new Error('the snapshot is another than the log begins with');
   } else if (bytes !== undefined) voter.snapshot = { index: record.index, parts: [bytes] };
-  raise(voter, record.logEpoch, record.logEpoch);
+  raise(voter, record.logEpoch, 0);
 }
 
 function raise(voter: Voter, promised: number, logEpoch: number): void {

@@ -7,7 +7,8 @@ import type { Signed } from '../signed.ts';
 import { decodeRecord, encodeRecord } from '../records.ts';
 import { Bench, certificateOf, context, group, one, promisesFor, proposeOf, refusalOf, START, voted } from './bench.ts';
 import { recoverVoter } from './recover.ts';
-import { CLEAN_RESTART, startRejoin } from './rejoin.ts';
+import { CLEAN_RESTART } from './membership.ts';
+import { startRejoin } from './rejoin.ts';
 import type { VoterEffect } from './state.ts';
 
 /** A second entry. */
@@ -210,7 +211,6 @@ describe('re-joining (PROTOCOL §7)', () => {
     assert.deepEqual(hears(1, 2, 1), of(2));
     assert.deepEqual(hears(1, 1, 0), of(2), 'an old one again');
     assert.deepEqual(hears(1, 3, 2, { set: of(9) }), of(2), 'of another set');
-    assert.deepEqual(hears(1, 3, 2, { configVersion: 2 }), of(2), 'of another configuration');
     assert.deepEqual(hears(1, 3, 2, { member: 3 }), of(2), 'of another member');
     assert.deepEqual(hears(2, 3, 0), of(0), 'nobody tells it of itself');
     const bytes = encodeRejoin({ set: one.set, configVersion: 1, member: 1, incarnation: of(3), replaces: of(2) });

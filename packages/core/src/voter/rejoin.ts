@@ -12,6 +12,8 @@ import {
 import { LIMITS } from '../limits.ts';
 import { parsed, type Signed } from '../signed.ts';
 import type { LogRecord } from '../records.ts';
+import { inForce } from '../replica.ts';
+import { CLEAN_RESTART, isMember, NOT_YET, REPLACED } from './membership.ts';
 import { persistThenSign, signAgain } from './sign.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
 
@@ -20,6 +22,7 @@ import type { Now, Voter, VoterEffect } from './state.ts';
  * incarnation and have promised a fresh epoch. Its own report of its log doesn't count.
  */
 export function startRejoin(voter: Voter, incarnation: Uint8Array, why: string, now: Now): VoterEffect[] {
+  if (!isMember(voter.replica, voter)) return []; // nobody knows it yet, or any more
   // A further start makes a suspect server no less suspect.
   if (!isSuspect(voter)) voter.withholding = why.slice(0, MAX_REASON);
   // The peers know it by the last one, unless the store was put back: then they say so.
@@ -34,8 +37,9 @@ export function startRejoin(voter: Voter, incarnation: Uint8Array, why: string, 
   return persistThenSign(voter, { what: 'rejoin', statement, to: undefined }, records);
 }
 
-function rejoinStatement({ configuration, member }: Voter, incarnation: Uint8Array, replaces: Uint8Array): Uint8Array {
-  return encodeRejoin({ set: configuration.set, configVersion: configuration.version, member, incarnation, replaces });
+function rejoinStatement({ replica, member }: Voter, incarnation: Uint8Array, replaces: Uint8Array): Uint8Array {
+  const { set, version: configVersion } = inForce(replica);
+  return encodeRejoin({ set, configVersion, member, incarnation, replaces });
 }
 
 /** A peer knows this server by another start, for which nothing was signed yet. */
@@ -48,13 +52,12 @@ export function onKnownAs(voter: Voter, from: TmrServer, replaces: Uint8Array, n
   return signAgain(voter, 'rejoin', rejoinStatement(voter, rejoin.incarnation, replaces), undefined);
 }
 
-export const CLEAN_RESTART = 're-joining after a start';
 /** UTF-16 units; what a record takes at three bytes each. */
 const MAX_REASON = 300;
 
 /** It knows that it has forgotten something, or was told so; a clean restart only might have. */
 export function isSuspect(voter: Voter): boolean {
-  return voter.withholding !== '' && voter.withholding !== CLEAN_RESTART;
+  return !['', CLEAN_RESTART, NOT_YET, REPLACED].includes(voter.withholding);
 }
 
 /** A clean restart goes on after two seconds if the peers can't be had, and says so; a suspect server never does. */
@@ -106,13 +109,14 @@ export function endRejoin(voter: Voter, promises: readonly LogPromise[]): { reco
  * the statement names: so none ever comes back, and what was promised before a rollback agrees with nobody's promise.
  */
 export function onRejoin(voter: Voter, member: Member, signed: Signed): VoterEffect[] {
-  const container = voter.configuration.containers.find((one) => one.member === member);
+  const { containers, set } = inForce(voter.replica);
+  const container = containers.find((one) => one.member === member);
   const rejoin = parsed(decodeRejoin, signed.bytes);
   if (member === voter.member || container === undefined || rejoin === undefined) return [];
-  const { set, configVersion, incarnation, replaces } = rejoin;
-  const { configuration, incarnations } = voter;
-  const mine = equalBytes(set, configuration.set) && configVersion === configuration.version;
-  if (!mine || rejoin.member !== member || !equalBytes(incarnations[member - 1] as Uint8Array, replaces)) return [];
+  const { incarnation, replaces } = rejoin;
+  // Of whatever version: it is the start of the container that has this place now.
+  const mine = equalBytes(rejoin.set, set) && rejoin.member === member;
+  if (!mine || !equalBytes(voter.incarnations[member - 1] as Uint8Array, replaces)) return [];
   if (!voter.crypto.verify(container.signingKey, signed.bytes, signed.signature)) return [];
   voter.incarnations[member - 1] = new Uint8Array(incarnation);
   voter.nextStatusAt = -Infinity;
@@ -125,8 +129,13 @@ export function onRejoin(voter: Voter, member: Member, signed: Signed): VoterEff
  * this very moment: what waits behind this message must not be answered.
  */
 export function onShown(voter: Voter, shown: Signed): VoterEffect[] {
-  const own = voter.configuration.containers.find((one) => one.member === voter.member);
-  if (own === undefined || isSuspect(voter) || !voter.crypto.verify(own.signingKey, shown.bytes, shown.signature))
+  const own = inForce(voter.replica).containers.find((one) => one.member === voter.member);
+  if (
+    own === undefined ||
+    !isMember(voter.replica, voter) ||
+    isSuspect(voter) ||
+    !voter.crypto.verify(own.signingKey, shown.bytes, shown.signature)
+  )
     return [];
   const forgotten = forgottenStatement(voter, shown.bytes);
   if (forgotten === undefined) return [];

@@ -1,5 +1,4 @@
 import {
-  type Configuration,
   type Crypto,
   type GroupDocument,
   INCARNATION_BYTES,
@@ -15,6 +14,7 @@ import type { Signed } from '../signed.ts';
 import { RecentEntries } from '../recent-entries.ts';
 import type { LogRecord } from '../records.ts';
 import { emptyReplica, type Replica } from '../replica.ts';
+import { isMember, NOT_YET } from './membership.ts';
 
 /** Both clocks at the moment of an event, ms. The core never reads one itself. */
 export interface Now {
@@ -91,14 +91,16 @@ export interface Rejoining {
 export interface Voter {
   readonly context: LedgerContext;
   readonly crypto: Crypto;
-  readonly configuration: Configuration;
   readonly group: GroupDocument;
   readonly member: Member;
+  /** Of its container: whether it is this one that has a vote, the configuration says. */
+  readonly serial: Uint8Array;
   replica: Replica;
   readonly recent: RecentEntries;
   clock: LogClock;
   /** promised ≥ logEpoch. Nothing of a lower epoch is ever signed again. */
   promised: number;
+  /** Of the version in force; 0 = nothing was signed or certified under it yet (PROTOCOL §4.9). */
   logEpoch: number;
   storedPromise: { promise: Uint8Array; signature: Uint8Array | undefined; prepare: Signed } | undefined;
   /** The last signed vote: the answer to a repeated PROPOSE. Its signature is made again after a restart. */
@@ -120,7 +122,15 @@ export interface Voter {
   /** PROTOCOL §4.6: since when a PREPARE is held back, and until when that isn't done again. */
   reluctance: { since: number | undefined; askedAt: number; notBefore: number; pauseMs: number };
   /** Records of the ledger before a root entry, until that entry is certified. */
-  pendingSnapshot: { index: number; head: Uint8Array; entry: Uint8Array; records: readonly Uint8Array[] } | undefined;
+  pendingSnapshot:
+    | {
+        index: number;
+        head: Uint8Array;
+        entry: Uint8Array;
+        configurations: Uint8Array;
+        records: readonly Uint8Array[];
+      }
+    | undefined;
   /** The newest; what its parts are one after the other. */
   snapshot: { index: number; parts: readonly Uint8Array[] } | undefined;
   /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
@@ -129,25 +139,32 @@ export interface Voter {
   lastTickAt: number;
 }
 
-/** `recentBytes`: what is kept in memory to feed those who lag. */
+export interface VoterOptions {
+  /** What is kept in memory to feed those who lag. */
+  readonly recentBytes?: number | undefined;
+  /** Of its container; that of the set's first configuration, unless it comes in another's place. */
+  readonly serial?: Uint8Array | undefined;
+}
+
 export function newVoter(
   context: LedgerContext,
   member: Member,
   now: Now,
-  recentBytes: number = LIMITS.logBytesInMemory,
+  { recentBytes = LIMITS.logBytesInMemory, serial = firstSerial(context, member) }: VoterOptions = {},
 ): Voter {
   const peer = (): Peer => ({
     ...{ up: false, heardAt: -Infinity, heard: 0, clients: 0 },
     ...{ beatAt: -Infinity, holdsVirtualIp: false, waitingFetch: undefined },
   });
   const nobody = (): Uint8Array => new Uint8Array(INCARNATION_BYTES);
+  const replica = emptyReplica(context, { makesSnapshots: true });
   return {
     context,
     crypto: context.crypto,
-    configuration: context.configuration,
     group: context.group,
     member,
-    replica: emptyReplica(context, { makesSnapshots: true }),
+    serial,
+    replica,
     recent: new RecentEntries(recentBytes),
     clock: startLogClock(0, now.monotonicMs),
     promised: 0,
@@ -156,7 +173,7 @@ export function newVoter(
     signedHigh: undefined,
     incarnations: [nobody(), nobody(), nobody()],
     rejoin: undefined,
-    withholding: '',
+    withholding: isMember(replica, { member, serial }) ? '' : NOT_YET,
     unanchored: false,
     frozen: false,
     pending: undefined,
@@ -171,6 +188,10 @@ export function newVoter(
     nextStatusAt: now.monotonicMs,
     lastTickAt: now.monotonicMs,
   };
+}
+
+function firstSerial({ configuration }: LedgerContext, member: Member): Uint8Array {
+  return configuration.containers.find((one) => one.member === member)?.serial ?? new Uint8Array(0);
 }
 
 /** Neither votes nor promises, but takes the way back in: a vote in an epoch that both peers promised to its new incarnation. */

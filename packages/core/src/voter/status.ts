@@ -1,6 +1,7 @@
 import { epochOwner, type TmrServer } from '@trefoil/license';
 import { LIMITS } from '../limits.ts';
 import { readLogClock } from '../log-clock.ts';
+import { inForce } from '../replica.ts';
 import { NEVER_HEARD } from '../voter-status.ts';
 import type { Now, Voter, VoterEffect } from './state.ts';
 
@@ -53,7 +54,7 @@ export function activeLives(voter: Voter, now: Now): boolean {
   const owner = voter.peers[epochOwner(voter.promised)];
   const hears = [1, 2, 4].filter((bit) => (owner.heard & bit) !== 0).length;
   return (
-    hears >= voter.configuration.threshold &&
+    hears >= inForce(voter.replica).threshold &&
     ownerSilentMs(voter, now) < LIMITS.takeoverAfterMs &&
     now.monotonicMs - voter.lastCertificateAt < LIMITS.certificateFreshMs
   );

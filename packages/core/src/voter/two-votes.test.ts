@@ -10,7 +10,8 @@ import type { ToProposer } from '../messages.ts';
 import type { Signed } from '../signed.ts';
 import { Bench, context, group, promisesFor, proposeOf, refusalOf, START } from './bench.ts';
 import { recoverVoter } from './recover.ts';
-import { CLEAN_RESTART, startRejoin } from './rejoin.ts';
+import { CLEAN_RESTART } from './membership.ts';
+import { startRejoin } from './rejoin.ts';
 
 const voteIn = (answers: readonly ToProposer[]): Signed => {
   const [vote] = answers.flatMap((answer) => (answer.kind === 'vote' ? [answer.vote] : []));

@@ -1,3 +1,4 @@
+import { newestConfiguration } from '../configurations.ts';
 import { type Ask, type Denial, lastOf } from './ask.ts';
 
 export function checkBegin({ ledger, scope }: Ask): Denial | undefined {
@@ -12,6 +13,6 @@ export function checkEnd(ask: Ask): Denial | undefined {
 }
 
 export function checkConfiguration({ ledger }: Ask): Denial | undefined {
-  const { expires } = ledger.context.configuration;
+  const { expires } = newestConfiguration(ledger);
   return ledger.utc >= expires ? { code: 'configuration-expired', at: expires } : undefined;
 }

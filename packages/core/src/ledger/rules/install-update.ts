@@ -11,13 +11,15 @@ import {
 } from '@trefoil/license';
 import { RULES_VERSION } from '../../entry.ts';
 import { LIMITS } from '../../limits.ts';
+import { newestConfiguration } from '../configurations.ts';
 import { addLicense, type Ledger, type LicenseState, newLicense, recordName, stir } from '../state.ts';
 import { countQuantity } from '../usage.ts';
 import { refused } from './refused.ts';
 
 /** PROTOCOL §5.10: the vendor's update; all of it or nothing. Sessions live on, also where the quantity falls below use. */
 export function installUpdate(ledger: Ledger, command: UpdateCommand): Answer {
-  const { crypto, vendorRoot, configuration } = ledger.context;
+  const { crypto, vendorRoot } = ledger.context;
+  const configuration = newestConfiguration(ledger);
   let update: Update;
   try {
     const older = olderByItsOwnWords(ledger, command.document);
@@ -69,7 +71,8 @@ function older({ id, version: installed }: License, version: number): Answer {
 }
 
 function faultOf(ledger: Ledger, update: Update, license: License): Answer | undefined {
-  const { configuration, crypto } = ledger.context;
+  const { crypto } = ledger.context;
+  const configuration = newestConfiguration(ledger);
   if (!equalBytes(license.set, configuration.set))
     return refused('wrong-group', `license ${license.id} is for another container set`);
   if (license.tmrId !== 0 && configuration.threshold !== 2)
