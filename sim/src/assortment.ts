@@ -186,7 +186,7 @@ export class Assortment {
     this.#versions.set(license, version);
     this.terms.set(`${license}/${version}`, terms);
     const { quantity, overdraft } = readSold(license, product, terms);
-    this.#world.offer({ license, product, version, terms, most: quantity + overdraft });
+    this.#world.vendor.offer({ license, product, version, terms, most: quantity + overdraft });
   }
 
   /** Units only grow, or what a client was told of would be no more; seats may be fewer. */

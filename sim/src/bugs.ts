@@ -1,4 +1,5 @@
 import { LICENSE_BUGS } from './license-bugs.ts';
+import { REPLACEMENT_BUGS } from './replacement-bugs.ts';
 
 /**
  * Bugs that a clever person could make, each a change of a few words in the product's text. They are put in when a file is
@@ -302,4 +303,5 @@ export const BUGS: readonly Bug[] = [
   if (prepare.epoch <= voter.promised)`,
   },
   ...LICENSE_BUGS,
+  ...REPLACEMENT_BUGS,
 ];

@@ -41,7 +41,7 @@ class Case {
 
   signs(member: Member, statement: Uint8Array): void {
     const signature = this.world.fixture.containers[member - 1]?.sign(statement) as Uint8Array;
-    this.world.checks.signs(member, { bytes: statement, signature });
+    this.world.checks.signatures.signs(this.world.licenseServers[member], { bytes: statement, signature });
   }
 
   votes(member: Member, change: Partial<Accept>): void {
@@ -134,7 +134,7 @@ const WRONG: Readonly<Record<string, readonly [says: RegExp, done: (one: Case) =
   'who has forgotten promises twice in one life': [
     /^9\.4 L3 promises epoch 2 once more since it was started/,
     (one) => {
-      one.world.checks.mayForget(3);
+      one.world.checks.signatures.mayForget(one.world.licenseServers[3]);
       one.promises(3, {});
       one.promises(3, { nonce: new Uint8Array(16).fill(1) });
     },
@@ -148,13 +148,13 @@ const WRONG: Readonly<Record<string, readonly [says: RegExp, done: (one: Case) =
   ],
   'a log that is set aside, and nothing happened to it': [
     /^8 the log of L1 is suspect without a reason/,
-    (one) => one.world.checks.setAside(1, 'just so'),
+    (one) => one.world.checks.signatures.setAside(one.world.licenseServers[1], 'just so'),
   ],
   'a vote with a suspect log': [
     /^7\.3 L1 votes for entry 1 with a suspect log/,
     (one) => {
-      one.world.checks.mayForget(1);
-      one.world.checks.setAside(1, 'an old copy');
+      one.world.checks.signatures.mayForget(one.world.licenseServers[1]);
+      one.world.checks.signatures.setAside(one.world.licenseServers[1], 'an old copy');
       one.votes(1, {});
     },
   ],

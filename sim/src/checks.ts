@@ -1,12 +1,4 @@
-import {
-  CLEAN_RESTART,
-  encodeRecords,
-  type Ledger,
-  LIMITS,
-  type Refusal,
-  type Signed,
-  type Voter,
-} from '@trefoil/core';
+import { encodeRecords, type Ledger, LIMITS, type Refusal } from '@trefoil/core';
 import type { CertifiedEvent } from '@trefoil/tmr-server';
 import {
   type Accept,
@@ -14,33 +6,17 @@ import {
   decodeAccept,
   decodeCertificate,
   decodeOutcome,
-  decodePromise,
-  decodeRejoin,
   equalBytes,
-  type LogPromise,
   type Member,
-  TAGS,
   verifyCertificate,
 } from '@trefoil/license';
 import { NOT_TOLD_AGAIN } from './client-history.ts';
 import { LogTimeCourse } from './log-time-course.ts';
-import { NamedStarts } from './named-starts.ts';
+import { Signatures } from './signatures.ts';
 import type { World } from './world.ts';
 
 /** What nobody here can bring about, not even by lying: entries that can't be read or follow other rules, and other ledgers. */
 export const NEVER_REFUSED: readonly Refusal[] = ['rules-version', 'malformed', 'ledger-root'];
-
-interface SignedSoFar {
-  /** Newest statement signed, by epoch, then index. */
-  vote: Accept | undefined;
-  promised: number;
-  /** Its store was put back or damaged: it may forget, and has to re-join before it signs again. */
-  mayHaveForgotten: boolean;
-  /** Since it was started last: of that it forgets nothing, whatever became of its store before. */
-  life: { vote: Accept | undefined; readonly promises: Map<number, Uint8Array> };
-  /** Its log was set aside, and it has not voted since: its newest start, and the peers that have promised on top of it. */
-  suspect: { incarnation: Uint8Array; knownBy: Set<Member> } | undefined;
-}
 
 /**
  * What must always hold (PROTOCOL §9), written from its words: sees signatures at the moment at which they leave a container,
@@ -51,10 +27,6 @@ export class Checks {
   readonly faults: string[] = [];
   readonly #unlessForked: string[] = [];
   readonly #world: World;
-  readonly #votes = new Map<string, Uint8Array>();
-  readonly #promises = new Map<string, Uint8Array>();
-  readonly #everPromised = new Set<string>();
-  readonly #signed: Record<Member, SignedSoFar>;
   readonly #heads = new Map<number, string>();
   /** The lowest in which each entry is known to be certified. */
   readonly #epochs = new Map<number, number>();
@@ -62,8 +34,9 @@ export class Checks {
   readonly #answers = new Map<string, Uint8Array>();
   readonly #consumed = new Map<string, number>();
   readonly #logTime = new LogTimeCourse();
-  readonly #namedStarts = new NamedStarts();
-  readonly #everForgot = new Set<Member>();
+  readonly signatures: Signatures;
+  /** Under which version of the configuration each entry is certified. */
+  readonly #certifiedUnder = new Map<number, number>();
   newestCertified = 0;
   /** Somebody has an answer of this entry. */
   newestAnswered = 0;
@@ -71,11 +44,7 @@ export class Checks {
 
   constructor(world: World) {
     this.#world = world;
-    const signed = (): SignedSoFar => ({
-      ...{ vote: undefined, promised: 0, mayHaveForgotten: false, suspect: undefined },
-      life: { vote: undefined, promises: new Map() },
-    });
-    this.#signed = { 1: signed(), 2: signed(), 3: signed() };
+    this.signatures = new Signatures(world, { logTime: this.#logTime, fault: (what) => this.fault(what) });
   }
 
   fault(what: string): void {
@@ -89,147 +58,27 @@ export class Checks {
     else this.#unlessForked.push(what);
   }
 
-  /** §9.4: at most one vote per member, epoch and index; none below a promise. */
-  signs(member: Member, { bytes: statement, signature }: Signed): void {
-    const signed = this.#signed[member];
-    if (!this.#world.licenseServers[member].up && this.#world.cloned !== member)
-      this.fault(`9.10 L${member} signs and is down`);
-    if (isTagged(statement, TAGS.accept)) {
-      this.#world.evidence.voted(member, { bytes: statement, signature });
-      if (this.#world.cloned === member) return; // one of two processes with one key doesn't know what the other signs
-      const accept = decodeAccept(statement);
-      const { epoch, index } = accept;
-      this.#logTime.voted(member, accept, this.#world.agenda.now);
-      this.#mustBeTakenIn(member, `votes for entry ${index}`);
-      signed.suspect = undefined;
-      const place = `${member}/${epoch}/${index}`;
-      const before = this.#votes.get(place);
-      if (before !== undefined && !equalBytes(before, statement))
-        this.fault(`9.4 two votes of L${member} in epoch ${epoch} for entry ${index}`);
-      this.#votes.set(place, statement);
-      // What it promised before it forgot binds nobody any more: its peers know it by another start (§7.3).
-      if (signed.mayHaveForgotten) signed.promised = epoch;
-      if (epoch < signed.promised)
-        this.fault(`9.4 L${member} votes in epoch ${epoch}, below its promise of ${signed.promised}`);
-      if (signed.vote === undefined || isBelow(signed.vote, accept)) signed.vote = accept;
-      if (epoch < Math.max(0, ...signed.life.promises.keys()))
-        this.fault(`9.4 L${member} votes in epoch ${epoch}, below a promise since it was started`);
-      const { life } = signed;
-      if (life.vote === undefined || isBelow(life.vote, accept)) life.vote = accept;
-      signed.mayHaveForgotten = false;
-    } else if (isTagged(statement, TAGS.promise)) {
-      this.#world.evidence.promised(member, { bytes: statement, signature });
-      if (this.#world.cloned === member) return;
-      const promise = decodePromise(statement);
-      const { epoch, incarnations, logEpoch, lastIndex } = promise;
-      this.#mustNameNoOldStart(promise);
-      this.#mustBeTakenIn(member, `promises epoch ${epoch}`);
-      this.#mustTellOfItsLife(member, epoch, statement, { epoch: logEpoch, index: lastIndex });
-      if (!signed.mayHaveForgotten) this.#mustTellAll(member, epoch, statement, { epoch: logEpoch, index: lastIndex });
-      for (const peer of ([1, 2, 3] as const).filter((one) => one !== member)) {
-        const { suspect } = this.#signed[peer];
-        if (suspect !== undefined && equalBytes(incarnations[peer - 1] as Uint8Array, suspect.incarnation))
-          suspect.knownBy.add(member);
-      }
-      signed.promised = Math.max(signed.promised, epoch);
-    } else if (isTagged(statement, TAGS.rejoin)) {
-      this.#namedStarts.started(decodeRejoin(statement));
-      if (signed.suspect === undefined) return;
-      const { incarnation } = decodeRejoin(statement);
-      if (!equalBytes(incarnation, signed.suspect.incarnation)) signed.suspect = { incarnation, knownBy: new Set() };
+  #verify(bytes: Uint8Array): Accept {
+    const certificate = decodeCertificate(bytes);
+    const { configVersion } = decodeAccept(certificate.statement);
+    return verifyCertificate(this.#world.fixture.crypto, this.#world.vendor.version(configVersion), certificate);
+  }
+
+  /** §4.9: `since`: by which entries the versions from 2 on were brought. */
+  versions(since: readonly number[]): void {
+    for (const [version, index] of this.signatures.votedUnder)
+      if (index > (since[version - 1] ?? Infinity))
+        this.fault(`4.9 somebody votes for entry ${index} under version ${version} of the configuration`);
+    for (const [index, version] of this.#certifiedUnder) {
+      const inForce = 1 + since.filter((one) => one < index).length;
+      if (version !== inForce) this.fault(`4.9 entry ${index} is certified under version ${version}, not ${inForce}`);
     }
-  }
-
-  /** The same of what it has signed since it was started last, also while it may have forgotten what was before. */
-  #mustTellOfItsLife(
-    member: Member,
-    epoch: number,
-    statement: Uint8Array,
-    log: { epoch: number; index: number },
-  ): void {
-    const key = bytesKey(statement);
-    if (this.#everPromised.has(key)) return; // given before, and signed anew
-    this.#everPromised.add(key);
-    const { promises, vote } = this.#signed[member].life;
-    if (epoch <= Math.max(0, ...promises.keys()))
-      this.fault(`9.4 L${member} promises epoch ${epoch} once more since it was started, or after a higher one`);
-    if (vote !== undefined && isBelow(log, vote))
-      this.fault(`9.4 L${member} promises epoch ${epoch} and hides a vote since it was started`);
-    promises.set(epoch, statement);
-  }
-
-  /** §11.2 (a) and (b): one promise for one epoch, none for a lower one, and it tells of every vote. */
-  #mustTellAll(member: Member, epoch: number, statement: Uint8Array, log: { epoch: number; index: number }): void {
-    const { promised, vote } = this.#signed[member];
-    if (epoch < promised) this.fault(`9.4 L${member} promises epoch ${epoch} after ${promised}`);
-    const before = this.#promises.get(`${member}/${epoch}`);
-    if (before !== undefined && equalBytes(before, statement)) return; // given before, and signed anew
-    if (before !== undefined) this.fault(`9.4 two promises of L${member} for epoch ${epoch}`);
-    this.#promises.set(`${member}/${epoch}`, statement);
-    if (vote !== undefined && isBelow(log, vote))
-      this.fault(`9.4 L${member} promises epoch ${epoch} and hides its vote for entry ${vote.index}`);
-  }
-
-  /** §11.4: of one that was never put back itself. */
-  #mustNameNoOldStart(promise: LogPromise): void {
-    if (this.#world.cloned !== undefined || this.#everForgot.has(promise.member)) return;
-    const old = this.#namedStarts.promised(promise);
-    if (old !== undefined)
-      this.fault(`11.4 L${promise.member} names an old start of L${old} in its promise for epoch ${promise.epoch}`);
-  }
-
-  /** §7.3: who knows that it has forgotten waits for both peers, however long that takes. */
-  #mustBeTakenIn(member: Member, what: string): void {
-    const { suspect } = this.#signed[member];
-    if (suspect !== undefined && suspect.knownBy.size < 2)
-      this.fault(`7.3 L${member} ${what} with a suspect log, before both peers know its start`);
-  }
-
-  mayForget(member: Member): void {
-    this.#signed[member].mayHaveForgotten = true;
-    this.#everForgot.add(member);
-    // In another start it may promise the same epoch once more: the old promise fits no promise of its peers (§7.3).
-    for (const key of [...this.#promises.keys()]) if (key.startsWith(`${member}/`)) this.#promises.delete(key);
-  }
-
-  /** Whatever it knew of itself, also that it was suspect, lies in what is gone. */
-  storePutBack(member: Member): void {
-    this.mayForget(member);
-    this.#signed[member].suspect = undefined;
-  }
-
-  /** Has not signed a vote since it lost something. */
-  isForgetful(member: Member): boolean {
-    return this.#signed[member].mayHaveForgotten;
-  }
-
-  /** §8: a log is suspect only if something happened to it. */
-  setAside(member: Member, why: string): void {
-    if (this.#world.cloned === member) return;
-    if (!this.isForgetful(member)) this.fault(`8 the log of L${member} is suspect without a reason: ${why}`);
-    this.mayForget(member);
-    this.#signed[member].suspect = { incarnation: new Uint8Array(0), knownBy: new Set() };
-  }
-
-  /** §9.4: what was signed is in the store again after any crash, or the store is known not to be the newest. */
-  restarted(member: Member, voter: Voter, { mark, why }: { mark: Place; why: string }): void {
-    if (this.#world.cloned === member) return;
-    this.#signed[member].life = { vote: undefined, promises: new Map() };
-    const { vote, promised, mayHaveForgotten } = this.#signed[member];
-    const kept = voter.signedHigh?.accept;
-    // §7.1: however alone it is.
-    if (why === CLEAN_RESTART && isBelow(kept ?? { epoch: 0, index: 0 }, mark))
-      this.fault(`7.1 L${member} believes a log that is older than its container`);
-    if (mayHaveForgotten) return;
-    if (vote !== undefined && (kept === undefined || isBelow(kept, vote)))
-      this.fault(`9.4 L${member} has forgotten its vote in epoch ${vote.epoch} for entry ${vote.index}`);
-    if (voter.promised < promised) this.fault(`9.4 L${member} has forgotten its promise of epoch ${promised}`);
   }
 
   /** §9.3: one chain. */
   certified(certificate: Uint8Array, verified?: Accept): Accept {
-    const { crypto, configuration } = this.#world.fixture;
-    const accept = verified ?? verifyCertificate(crypto, configuration, decodeCertificate(certificate));
+    const accept = verified ?? this.#verify(certificate);
+    this.#certifiedUnder.set(accept.index, accept.configVersion);
     const head = bytesKey(accept.head);
     const before = this.#heads.get(accept.index);
     this.#world.evidence.certified(accept, certificate);
@@ -381,17 +230,4 @@ export class Checks {
           this.fault(`9.13 ${name} still withholds: ${runtime.voter.withholding}`);
     if (newest.length < 3) this.fault(`9.13 only ${newest.length} servers have all that is certified`);
   }
-}
-
-function isTagged(statement: Uint8Array, tag: Uint8Array): boolean {
-  return equalBytes(statement.subarray(0, tag.length), tag);
-}
-
-interface Place {
-  readonly epoch: number;
-  readonly index: number;
-}
-
-function isBelow(a: Place, b: Place): boolean {
-  return a.epoch < b.epoch || (a.epoch === b.epoch && a.index < b.index);
 }

@@ -74,6 +74,7 @@ export class CommitOrder {
   });
   /** Of licenses whose terms say more than a quantity. */
   readonly #books: LicenseBooks;
+  readonly #versionsSince: number[] = [];
   #logTime = 0;
   #utc = 0;
   #utcLead = 0;
@@ -120,6 +121,7 @@ export class CommitOrder {
         this.#fault(`9.8 entry ${entry.index} was certified with other outcomes`);
       this.#replay(entry);
     }
+    this.#world.checks.versions(this.#versionsSince);
     if (bytesKey(head) !== newest) this.#fault('9.8 the chain does not lead to the newest certified head');
     this.#mustHaveSurvived(answers);
     this.#world.count('log replayed in commit order');
@@ -302,6 +304,9 @@ export class CommitOrder {
         return;
       case 'updated':
         for (const one of outcome.licenses) this.#installed(one);
+        return;
+      case 'reconfigured':
+        this.#versionsSince.push(this.#index);
         return;
       case 'denied':
         return this.#denied(outcome, command);

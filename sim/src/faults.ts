@@ -2,14 +2,13 @@ import type { Member, TmrServer as Id } from '@trefoil/license';
 import { FORKS_AND_GOES, HOLDS_TIME_BACK, lieNames, OTHER_UTC } from './lies.ts';
 import { CALM } from './network.ts';
 import type { Random } from './random.ts';
+import { replaceOne, switchOn } from './replacement.ts';
 import { ABOUT_EPOCHS, TREASONS, Traitor } from './traitor.ts';
+import { member, othersUnwell, tmr } from './whom.ts';
 import type { World } from './world.ts';
 
 /** False: there was nothing to harm, or it comes later and is counted then. */
 type Fault = (world: World, random: Random) => boolean;
-
-const member = (random: Random): Member => random.pick([1, 2, 3] as const);
-const tmr = (random: Random): Id => random.pick(['A', 'B'] as const);
 
 /** One of them, and it counts if it did anything. */
 export function harm(world: World, name: string, random: Random): void {
@@ -195,7 +194,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       server.memory = copy;
       copy.restartAfterPowerLoss();
       if (random.chance(0.5)) server.mark = mark; // the container's file, too: only the peers can tell
-      world.checks.storePutBack(server.member);
+      world.checks.signatures.storePutBack(server);
       void server.start();
     });
     return false; // not yet
@@ -236,7 +235,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     return true;
   },
   'license server lies': (world, random) => {
-    const traitor = (world.traitor ??= new Traitor(world, member(random), random.fork()));
+    const traitor = (world.traitor ??= new Traitor(world, world.licenseServers[member(random)], random.fork()));
     world.lied.add(`license server ${traitor.member}`);
     const name = random.pick(Object.keys(TREASONS));
     world.count(`treason: ${name}`);
@@ -291,6 +290,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     setWallClocks(world);
     return true;
   },
+  'license server replaced': replaceOne,
+  'replaced server switched on': switchOn,
   'old message again': (world, random) => {
     const { heard } = world.network;
     if (heard.length === 0) return false;
@@ -323,15 +324,6 @@ function setWallClocks(world: World): void {
   for (const id of ['A', 'B'] as const) world.tmrServers[id].machine.wallOffsetMs = world.wallOffsetMs;
 }
 
-/** Two that have forgotten at once are more than the protocol promises to survive. */
-function othersUnwell(world: World, member_: Member): boolean {
-  return ([1, 2, 3] as const).some((one) => {
-    const { runtime } = world.licenseServers[one];
-    const unwell = world.checks.isForgetful(one) || runtime === undefined || runtime.voter.withholding !== '';
-    return one !== member_ && unwell;
-  });
-}
-
 async function flipBit(world: World, random: Random, one: Member): Promise<void> {
   const server = world.licenseServers[one];
   const names = (await server.memory.list()).filter((name) => server.memory.bytes(name).length > 0);
@@ -342,7 +334,7 @@ async function flipBit(world: World, random: Random, one: Member): Promise<void>
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
       return bytes;
     });
-    world.checks.mayForget(one);
+    world.checks.signatures.mayForget(server);
   }
   world.mend(random.between(20, 1_000), () => server.up || void server.start());
 }

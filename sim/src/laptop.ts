@@ -220,11 +220,12 @@ export class Laptop {
   }
 
   #granted(
-    { verifier, configuration, crypto }: Group,
+    group: Group,
     kept: Kept,
     { grants }: Outcome & { kind: 'granted' },
     { sentAt, by }: { readonly sentAt: number; readonly by: Uint8Array },
   ): void {
+    const { verifier, crypto } = group;
     const own = { sessionKey: kept.key.publicKey.bytes, releaseHash: crypto.sha256(kept.closeSecret) };
     try {
       for (const grant of grants) verifier.grant(grant, own);
@@ -233,7 +234,7 @@ export class Laptop {
       return this.#world.checks.fault(`5.18 what ${this.#user} has borrowed is not proved: ${error.message}`);
     }
     // Perhaps it was granted when it was asked for the first time: so long ago by the group's own clock.
-    const { utc } = verifier.certificate(configuration, by);
+    const { utc } = group.acceptOf({ certificate: by });
     kept.sentAt = Math.max(kept.sentAt, sentAt - Math.max(0, ...grants.map(({ issuedUtc }) => utc - issuedUtc)));
     kept.grants = grants;
   }

@@ -15,6 +15,8 @@ const MARK_MS = 1_000;
 /** A license server: the shipped process without its sockets, on a simulated machine. */
 export class LicenseServer {
   readonly member: Member;
+  /** Of its container: those that replace the first have a higher one. */
+  readonly generation: number;
   readonly machine: Machine;
   readonly #world: World;
   readonly #random: Random;
@@ -31,9 +33,10 @@ export class LicenseServer {
   /** Called once, when something is signed and nobody has it yet. */
   onceSigned: (() => void) | undefined;
 
-  constructor(world: World, member: Member, random: Random) {
+  constructor(world: World, member: Member, random: Random, generation = 0) {
     this.#world = world;
     this.member = member;
+    this.generation = generation;
     this.#random = random;
     this.machine = new Machine(world.agenda, random.between(0, 1e6));
     this.memory = new MemoryDisk(random.fork().unit);
@@ -41,28 +44,33 @@ export class LicenseServer {
 
   /** The same machine once more, with the same container: what is not on the disk yet, it doesn't have. */
   copy(): LicenseServer {
-    const clone = new LicenseServer(this.#world, this.member, this.#random.fork());
+    const clone = new LicenseServer(this.#world, this.member, this.#random.fork(), this.generation);
     clone.memory = this.memory.clone();
     clone.memory.restartAfterPowerLoss();
     clone.mark = this.#container?.durableMark ?? this.mark;
     return clone;
   }
 
+  /** Of its place in the network; what stands there changes when it is replaced. */
   get name(): `L${Member}` {
     return `L${this.member}`;
+  }
+
+  /** Of its container, which is in no other machine. */
+  get who(): string {
+    return `${this.name}${'*'.repeat(this.generation)}`;
   }
 
   async start(): Promise<void> {
     const life = ++this.life;
     this.up = true;
     const { fixture, context, checks } = this.#world;
-    const key = fixture.containers[this.member - 1];
-    if (key === undefined) throw new Error('no such container');
-    const serial = new Uint8Array(16).fill(this.member);
+    const key = fixture.container(this.member, this.generation);
+    const serial = fixture.serial(this.member, this.generation);
     const container = new SimContainer(serial, key, this.mark, (signed) => this.#signs(signed));
     this.#container = container;
     const { member, machine } = this;
-    const log = this.#world.logOf(this.name);
+    const log = this.#world.logOf(this.who);
     // Back to the last snapshot, as the bounds of the product have it.
     const recentBytes = 5_000 * this.#world.snapshotEveryEntries;
     const options = { context, member, clock: machine, log, recentBytes };
@@ -80,8 +88,8 @@ export class LicenseServer {
       if (opened.suspect !== undefined) {
         why = opened.suspect;
         this.#world.count('log set aside');
-        this.#world.note(`${this.name} sets its log aside: ${why}`);
-        checks.setAside(this.member, why);
+        this.#world.note(`${this.who} sets its log aside: ${why}`);
+        checks.signatures.setAside(this, why);
         const instead = new MemoryDisk(this.#random.fork().unit);
         await beginSuspectLog(container, diskOver(instead), why);
         if (life !== this.life) return;
@@ -96,7 +104,7 @@ export class LicenseServer {
     if (opened.suspect !== undefined) throw new Error(`an empty disk is suspect: ${opened.suspect}`);
     const { voter } = opened.opened;
     const reason = why ?? opened.rejoin;
-    checks.restarted(this.member, voter, { mark: this.mark, why: reason });
+    checks.signatures.restarted(this, voter, { mark: this.mark, why: reason });
     const runtime = new VoterRuntime({
       ...opened.opened,
       archive: { keep: async () => ({ mayGo: true, alarms: [] }) },
@@ -118,7 +126,7 @@ export class LicenseServer {
   #signs(signed: Signed): void {
     const { checks, commitOrder } = this.#world;
     const { lastHead, tail } = this.runtime?.voter.replica ?? {};
-    checks.signs(this.member, signed);
+    checks.signatures.signs(this, signed);
     const { onceSigned } = this;
     this.onceSigned = undefined;
     if (onceSigned !== undefined) this.#world.agenda.later(0, onceSigned);
@@ -146,7 +154,7 @@ export class LicenseServer {
   /** kill −9 or power loss: what was not durable is gone. */
   crash(how: 'process' | 'power', why = 'killed'): void {
     if (!this.up) return;
-    this.#world.note(`${this.name} dies (${how}): ${why}`);
+    this.#world.note(`${this.who} dies (${how}): ${why}`);
     this.up = false;
     this.life++;
     this.#disk?.die();

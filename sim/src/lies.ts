@@ -57,6 +57,9 @@ export class Liar {
     this.random = random;
   }
 
+  /** The last epoch that it led under the configuration before. */
+  before: Pick<Propose, 'epoch' | 'configVersion' | 'justification'> | undefined;
+
   begin(lie: string): void {
     const { lastIndex = 0 } = this.world.tmrServers[this.id].runtime?.proposer.replica ?? {};
     this.#liesFrom ??= lastIndex + 1;
@@ -127,16 +130,18 @@ export class Liar {
 
   /** The same proposal with another entry in it, properly hashed and signed. */
   withEntry(propose: Propose, change: (entry: Entry) => Partial<Entry>): Propose {
-    const { crypto, set, configuration, tmrKeys } = this.world.fixture;
+    const { crypto } = this.world.fixture;
     const tail = this.world.tmrServers[this.id].runtime?.proposer.replica.tail;
     if (tail === undefined || tail.entry.index !== propose.index) return propose;
     const before = decodeEntry(propose.entry);
     const entry = encodeEntry({ ...before, ...change(before) });
     const head = headAfter(crypto, tail.previousHead, entry);
-    const { epoch, index } = propose;
-    const signed = encodePropose({ set, configVersion: configuration.version, epoch, index, head });
-    const signature = tmrKeys[this.id].sign(signed);
-    return { ...propose, entry, head, signature };
+    return this.signed({ ...propose, entry, head });
+  }
+
+  signed(propose: Propose): Propose {
+    const { set, tmrKeys } = this.world.fixture;
+    return { ...propose, signature: tmrKeys[this.id].sign(encodePropose({ set, ...propose })) };
   }
 
   /** What its own, honest part is told: so it proposes, and stands by, what another time brings about. */
@@ -196,9 +201,10 @@ export class Liar {
   }
 
   prepare(epoch: number): ToVoter {
-    const { set, configuration, tmrKeys } = this.world.fixture;
+    const { set, tmrKeys } = this.world.fixture;
+    const configVersion = this.world.tmrServers[this.id].runtime?.configuration.version ?? 1;
     const nonce = this.random.bytes(NONCE_BYTES);
-    const bytes = encodePrepare({ set, configVersion: configuration.version, epoch, clientsWait: true, nonce });
+    const bytes = encodePrepare({ set, configVersion, epoch, clientsWait: true, nonce });
     return { kind: 'prepare', prepare: { bytes, signature: tmrKeys[this.id].sign(bytes) } };
   }
 }
@@ -310,6 +316,16 @@ const LIES: Readonly<Record<string, Lie>> = {
     const at = liar.random.below(message.entries.length);
     const other = encodeEntry({ ...decodeEntry(message.entries[at] as Uint8Array), commands: [] });
     return [{ ...message, entries: message.entries.with(at, other) }];
+  },
+  'a configuration that has ended': (liar, message) => {
+    if (message.kind !== 'propose') return [message];
+    const { epoch, configVersion, justification } = message;
+    const { before } = liar;
+    if (before === undefined || before.configVersion >= configVersion) {
+      liar.before = { epoch, configVersion, justification };
+      return [message];
+    }
+    return [liar.signed({ ...message, ...before }), message];
   },
   'epochs used up': (liar, message) => {
     if (message.kind !== 'beat' || !liar.random.chance(0.1)) return [message];

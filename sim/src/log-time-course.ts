@@ -1,5 +1,5 @@
 import { LIMITS } from '@trefoil/core';
-import { type Accept, bytesKey, type Member } from '@trefoil/license';
+import { type Accept, bytesKey } from '@trefoil/license';
 
 /** Of all that tick: the clocks of license servers that are not wrong by far (see the fault 'clock runs wrong'). */
 const FASTEST_CLOCK = 1.004;
@@ -15,11 +15,11 @@ interface Passed {
 /** How log time goes beside true time: from no certified entry to a later one may it gain more than ε (PROTOCOL §6.5). */
 export class LogTimeCourse {
   /** By head. */
-  readonly #voted = new Map<string, { by: Member; firstAt: number; secondAt: number | undefined }>();
+  readonly #voted = new Map<string, { by: string; firstAt: number; secondAt: number | undefined }>();
   /** By index. */
   readonly #certified: Passed[] = [];
 
-  voted(by: Member, { head }: Accept, at: number): void {
+  voted(by: string, { head }: Accept, at: number): void {
     const key = bytesKey(head);
     const before = this.#voted.get(key);
     if (before === undefined) this.#voted.set(key, { by, firstAt: at, secondAt: undefined });

@@ -4,6 +4,7 @@ import {
   encodeCommand,
   type EvictCommand,
   keyIdBytes,
+  type Outcome,
   type RulesCommand,
   signCommand,
   type UnnameCommand,
@@ -79,18 +80,21 @@ export class Office {
     void this.submit(what, bytes);
   }
 
-  async submit(what: string, bytes: Uint8Array): Promise<void> {
+  /** Undefined: the run was over before. */
+  async submit(what: string, bytes: Uint8Array): Promise<Outcome | undefined> {
     const { agenda } = this.#world;
     this.#world.count(`command ${what}`);
     while (!this.#world.quiet) {
       try {
         const group = await (this.#group ??= this.#find());
-        if ((await group.submit(bytes, PATIENCE_MS)).kind === 'certified') return;
+        const result = await group.submit(bytes, PATIENCE_MS);
+        if (result.kind === 'certified') return result.outcome;
       } catch {
         this.#group = undefined; // nobody could be reached
         await agenda.sleep(500);
       }
     }
+    return undefined;
   }
 
   #find(): Promise<Group> {

@@ -50,6 +50,7 @@ const ALARMS = [
   'bad-feed',
   'bad-promise',
   'refused',
+  'replaced',
 ];
 
 /** Of licenses that say more than a quantity, and of the customer's rules. */
@@ -92,6 +93,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     'extend',
     'give back',
     'write-off',
+    'reconfigure',
   ];
   const expected = [
     ...Object.keys(FAULTS).map((name) => `fault: ${name}`),
@@ -112,6 +114,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...['units of several licenses at once', 'units of several items at once'],
     ...['a seat that is not paid for is not renewed', 'waits for what the books know'],
     ...['seats that leave', 'an extension that is denied', 'a laptop is lost with what it has borrowed'],
+    ...['replaced: a dead one', 'replaced: one that votes', 'a license server was replaced'],
     ...['served after a wait, in the books', 'an end of what is waited for in vain'],
   ];
   assert.deepEqual(

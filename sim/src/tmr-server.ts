@@ -135,7 +135,7 @@ export class TmrServer {
     const far = {
       send: (frame: Uint8Array) => {
         const { traitor } = this.#world;
-        if (traitor?.member !== member || traitor.lies.size === 0) toUs(frame);
+        if (traitor?.server !== server || traitor.lies.size === 0) toUs(frame);
         else for (const told of traitor.tell(frame)) toUs(told);
       },
       close: breakOff,

@@ -22,6 +22,7 @@ import {
   SET_ID_BYTES,
 } from '@trefoil/license';
 import { EPOCH_UTC } from './machine.ts';
+import type { LicenseServer } from './license-server.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -31,17 +32,21 @@ type Lie = (traitor: Traitor, message: ToProposer) => readonly ToProposer[];
 /** A license server whose software was altered around a sound container: it signs what it is told to. One at most can be borne. */
 export class Traitor {
   readonly world: World;
-  readonly member: Member;
+  readonly server: LicenseServer;
   readonly random: Random;
   readonly lies = new Set<string>();
   readonly votes: Vote[] = [];
   /** Epochs for which its promise was not of its log: with another failure, what was certified may be lost (PROTOCOL §11.5). */
   readonly denied: number[] = [];
 
-  constructor(world: World, member: Member, random: Random) {
+  constructor(world: World, server: LicenseServer, random: Random) {
     this.world = world;
-    this.member = member;
+    this.server = server;
     this.random = random;
+  }
+
+  get member(): Member {
+    return this.server.member;
   }
 
   tell(frame: Uint8Array): readonly Uint8Array[] {
@@ -53,9 +58,8 @@ export class Traitor {
   }
 
   sign(bytes: Uint8Array): Signed {
-    const key = this.world.fixture.containers[this.member - 1];
-    if (key === undefined) throw new Error('no such container');
-    return { bytes, signature: key.sign(bytes) };
+    const { member, generation } = this.server;
+    return { bytes, signature: this.world.fixture.container(member, generation).sign(bytes) };
   }
 }
 
@@ -74,7 +78,7 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
     const lastIndex = promise.lastIndex - 1;
     const lastHead = certifiedHead(message.certificate) ?? promise.lastHead;
     const signed = traitor.sign(encodePromise({ ...promise, lastIndex, lastHead }));
-    traitor.world.evidence.promised(traitor.member, signed);
+    traitor.world.evidence.promised(traitor.server, signed);
     traitor.denied.push(promise.epoch);
     return [{ ...message, promise: signed, tail: new Uint8Array(0) }];
   },
@@ -190,7 +194,7 @@ function inventedEntry({ world, random }: Traitor, index: number): Uint8Array {
 function otherVote(traitor: Traitor, message: Vote): Vote {
   const accept = decodeAccept(message.vote.bytes);
   const vote = traitor.sign(encodeAccept({ ...accept, outcomesRoot: traitor.random.bytes(32) }));
-  traitor.world.evidence.voted(traitor.member, vote);
+  traitor.world.evidence.voted(traitor.server, vote);
   return { ...message, vote };
 }
 

@@ -2,21 +2,13 @@ import type { ClientFile } from '@trefoil/client';
 import { createHash } from 'node:crypto';
 import type { Ledger, LedgerContext } from '@trefoil/core';
 import { type Log, type LogFields, silentLog } from '@trefoil/host';
-import {
-  bytesKey,
-  encodeCommand,
-  type JsonObject,
-  type Member,
-  type SigningKey,
-  type TmrServer as Id,
-} from '@trefoil/license';
+import { bytesKey, type JsonObject, type Member, type SigningKey, type TmrServer as Id } from '@trefoil/license';
 import { type Fixture, fixture, seedKey } from '@trefoil/license/fixtures';
 import { Agenda } from './agenda.ts';
 import type { Assortment } from './assortment.ts';
 import { Checks } from './checks.ts';
 import { Application } from './application.ts';
 import { quickFixture, quickKey } from './crypto.ts';
-import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import { CommitOrder } from './commit-order.ts';
 import { Evidence } from './evidence.ts';
 import { History } from './history.ts';
@@ -24,8 +16,10 @@ import { LicenseServer } from './license-server.ts';
 import { Office } from './office.ts';
 import { Network, type Place } from './network.ts';
 import { Random } from './random.ts';
+import { Shelf } from './replacement.ts';
 import { TmrServer } from './tmr-server.ts';
 import type { Traitor } from './traitor.ts';
+import { Vendor } from './vendor.ts';
 
 /** One that forgets and one that lies about what it knows, at once, are more than the protocol promises to survive (§10). */
 export type Burden = 'a server forgets' | 'a server lies' | 'a store is cloned';
@@ -64,6 +58,10 @@ export class World {
   readonly clients: Application[] = [];
   /** Where the vendor's updates and the admin's commands come from. */
   readonly office: Office;
+  readonly vendor: Vendor;
+  readonly shelf = new Shelf();
+  /** One that was replaced and is on again, and which TMR server takes it for the one in its place; undefined = both. */
+  zombie: { readonly server: LicenseServer; readonly reachedBy: Id | undefined } | undefined;
   readonly random: Random;
   /** By license. */
   readonly sold = new Map<string, { version: number; quantity: number; product: string; units: number | undefined }>();
@@ -113,7 +111,6 @@ export class World {
   /** Of all that was ever delivered, and when. */
   readonly #trace = createHash('sha256');
   #links: { link: Link; cutSince: number | undefined; patienceMs: number }[] = [];
-  #serial = 0;
 
   constructor(seed: number) {
     this.random = new Random(seed);
@@ -138,6 +135,7 @@ export class World {
       B: new TmrServer(this, 'B', this.random.fork()),
     };
     this.office = new Office(this, this.random.fork());
+    this.vendor = new Vendor(this);
     this.#lookAtLinks();
   }
 
@@ -168,8 +166,10 @@ export class World {
 
   /** Whom that TMR server finds at the address of that license server. */
   reached(id: Id, member: Member): LicenseServer {
-    const { clone } = this;
-    return clone?.reachedBy === id && clone.server.member === member ? clone.server : this.licenseServers[member];
+    const { clone, zombie } = this;
+    if (clone?.reachedBy === id && clone.server.member === member) return clone.server;
+    const isOld = zombie?.server.member === member && (zombie.reachedBy ?? id) === id;
+    return isOld ? zombie.server : this.licenseServers[member];
   }
 
   /** The vendor's update, on its way until it is installed. */
@@ -177,20 +177,8 @@ export class World {
     const version = (this.sold.get(license)?.version ?? 0) + 1;
     this.sold.set(license, { version, quantity, product, units });
     const terms = { quantity, ...(units !== undefined && { units }), ...more };
-    const command = this.offer({ license, product, version, terms, most: quantity });
-    this.history.sold(command, { license, quantity, units });
-  }
-
-  /** `most`: seats of it that may be in use at once. */
-  offer(ware: { license: string; product: string; version: number; terms: JsonObject; most: number }): Uint8Array {
-    const { license: id, product, version, most } = ware;
-    const terms = { sessionTimeoutSeconds: SEAT_TIMEOUT_MS / 1_000, ...ware.terms };
-    const text = this.fixture.license({ id, product, version, terms });
-    const document = this.fixture.update([text], ++this.#serial);
-    const command = encodeCommand({ kind: 'update', document });
-    this.mostSold.set(id, Math.max(most, this.mostSold.get(id) ?? 0));
-    void this.office.submit('update', command);
-    return command;
+    const offered = (command: Uint8Array): void => this.history.sold(command, { license, quantity, units });
+    this.vendor.offer({ license, product, version, terms, most: quantity, offered });
   }
 
   trace(what: string, bytes: Uint8Array): void {

@@ -12,8 +12,11 @@ import {
   toBinary,
 } from '@trefoil/api';
 import {
+  type Accept,
   type Configuration,
   type Crypto,
+  decodeAccept,
+  decodeCertificate,
   fromBase64url,
   type Grant,
   type GrantBundle,
@@ -41,6 +44,8 @@ export class Group {
   readonly stopwatch: Stopwatch;
   readonly #set: Uint8Array;
   #described: Described;
+  /** By version of the configuration: what was certified under an earlier one is proved with that one. */
+  readonly #versions = new Map<number, Documents>();
   #newestLogTime = 0;
 
   private constructor(parts: {
@@ -58,6 +63,7 @@ export class Group {
     this.stopwatch = new Stopwatch(parts.machine);
     this.#set = parts.set;
     this.#described = parts.described;
+    this.#keepDocuments();
   }
 
   /** Finds the group and checks that the vendor vouches for it. @throws ClientError `not-reachable`, `not-trusted` */
@@ -106,6 +112,23 @@ export class Group {
 
   async #refresh(): Promise<void> {
     this.#described = await describe(this.servers, this.verifier, this.#set, 5_000);
+    this.#keepDocuments();
+  }
+
+  #keepDocuments(): void {
+    const { documents } = this.#described;
+    this.#versions.set(documents.configuration.version, documents);
+  }
+
+  /** Of an answer that was verified before. */
+  #documentsOf({ certificate }: Pick<Certified, 'certificate'>): Documents {
+    const { configVersion } = decodeAccept(decodeCertificate(certificate).statement);
+    return this.#versions.get(configVersion) ?? this.#described.documents;
+  }
+
+  /** What was certified with an answer that was verified before. */
+  acceptOf(certified: Pick<Certified, 'certificate'>): Accept {
+    return this.verifier.certificate(this.#documentsOf(certified).configuration, certified.certificate);
   }
 
   /** Until the group's certified answer to this very command is here and verified. */
@@ -171,7 +194,7 @@ export class Group {
   }
 
   bundle(certified: Certified): GrantBundle {
-    return this.verifier.bundle(this.#described.documents, certified);
+    return this.verifier.bundle(this.#documentsOf(certified), certified);
   }
 
   close(): void {

@@ -44,6 +44,8 @@ export class Verifier {
   readonly crypto: Crypto;
   readonly vendorRoot: PublicKey;
   readonly #documents = new Map<string, Documents>();
+  /** By set: who was replaced in it must not come back with an older configuration (PROTOCOL §4.9). */
+  readonly #newest = new Map<string, Configuration>();
   readonly #licenses = new Map<string, License>();
   #certificates: { configuration: Configuration; bytes: Uint8Array; accept: Accept }[] = [];
 
@@ -56,18 +58,31 @@ export class Verifier {
   /** @throws ClientError `not-trusted` */
   documents(issuingKey: string, configuration: string): Documents {
     const known = this.#documents.get(configuration);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#notReplaced(known);
     try {
       const issuing = verifyIssuingKey(this.crypto, this.vendorRoot, issuingKey);
       const documents = { issuing, configuration: verifyConfiguration(this.crypto, issuing, configuration) };
       this.#documents.set(configuration, documents);
-      return documents;
+      return this.#notReplaced(documents);
     } catch (error) {
       if (!(error instanceof LicenseError)) throw error;
       throw new ClientError('not-trusted', `the servers are not vouched for by this vendor: ${error.message}`, {
         cause: error,
       });
     }
+  }
+
+  /** @throws ClientError `not-trusted` */
+  #notReplaced(documents: Documents): Documents {
+    const { set, version } = documents.configuration;
+    const newest = this.#newest.get(bytesKey(set));
+    if (newest !== undefined && newest.version > version)
+      throw new ClientError(
+        'not-trusted',
+        `the servers show version ${version} of the configuration, which version ${newest.version} has replaced`,
+      );
+    this.#newest.set(bytesKey(set), documents.configuration);
+    return documents;
   }
 
   /** The certified statement. @throws LicenseError */

@@ -6,7 +6,7 @@ import {
   ListSessionsReplySchema,
   StatusReplySchema,
 } from '@trefoil/api';
-import { ableMembers, heardMembers, type MemberLink, placeOf, unitsLeft } from '@trefoil/core';
+import { ableMembers, configurationFor, heardMembers, type MemberLink, placeOf, unitsLeft } from '@trefoil/core';
 import type { Clock } from '@trefoil/host';
 import type { Member, TmrServer } from '@trefoil/license';
 import { activeServer, alarmsOf, clockOffsetMs, tmrServers } from './group-alarms.ts';
@@ -17,8 +17,10 @@ function addressOf({ proposer }: ProposerRuntime, id: TmrServer | undefined): st
 }
 
 export function describe(runtime: ProposerRuntime, clock: Clock): DescribeReply {
-  const { proposer, configuration } = runtime;
+  const { proposer } = runtime;
   const { group, context, replica } = proposer;
+  // The one under which the certificate beside it is: behind the entry that brings a version another one is in force.
+  const configuration = configurationFor(replica.ledger, replica.certifiedIndex);
   return create(DescribeReplySchema, {
     set: configuration.set,
     name: configuration.name,

@@ -205,7 +205,7 @@ async function granted(
     throw new ClientError('not-trusted', error.message, { cause: error });
   }
   // It may have been granted when it was asked for the first time: so long ago by the group's own clock.
-  const { utc } = group.verifier.certificate(group.configuration, certified.certificate);
+  const { utc } = group.acceptOf(certified);
   const issuedAt = sentAt - Math.max(0, ...grants.map(({ issuedUtc }) => utc - issuedUtc));
   const { asking: _, ...rest } = state;
   await opened.save({ ...rest, proof: group.bundle(certified) });

@@ -298,8 +298,9 @@ export function feed(proposer: Proposer, member: Member, now: Now): ProposerEffe
   const from = status.certifiedIndex + 1;
   const target = proposer.replica.certifiedIndex;
   const missing = target - status.certifiedIndex;
-  // One behind is normal: the certificate comes with the next proposal.
-  if (missing <= 0 || (missing === 1 && status.lastIndex === target && !link.lacking)) return [];
+  // One behind is normal: the certificate comes with the next proposal. Who can't promise yet gets none.
+  const comesAlong = proposer.role === 'leading' && missing === 1 && status.lastIndex === target;
+  if (missing <= 0 || (comesAlong && !link.lacking)) return [];
   const chunk = proposer.recent.chunk(from, LIMITS.feedBytes);
   const waitMs = chunk === undefined ? askAgainAfterMs(link, from) : 2 * LIMITS.beatMs;
   if (link.fedTo >= from && now.monotonicMs - link.fedAt < waitMs) return [];
