@@ -16,6 +16,7 @@ export class LabHost {
   readonly #directory: string;
   readonly #plugIn: (pid: number) => Promise<void>;
   #namespace: Namespace | undefined;
+  #disk = 'files';
 
   constructor(parts: {
     readonly name: string;
@@ -40,7 +41,7 @@ export class LabHost {
   }
 
   async powerOn(): Promise<void> {
-    const [files, work, root] = ['files', 'work', 'root'].map((name) => join(this.#directory, name));
+    const [files, work, root] = [this.#disk, `${this.#disk}-work`, 'root'].map((name) => join(this.#directory, name));
     const program = `#!/bin/sh\nexec ${process.execPath} ${trefoilMain} "$@"\n`;
     await mkdir(join(files as string, 'usr/local/bin'), { recursive: true });
     await writeFile(join(files as string, 'usr/local/bin/trefoil'), program, { mode: 0o755 });
@@ -67,13 +68,23 @@ export class LabHost {
       root,
     );
     await this.#plugIn(this.#namespace.pid);
-    await this.#namespace.sh(`ip addr add ${this.address} dev eth0; ip link set eth0 up`);
+    // The same card after each power cut: else its neighbours would look for the one before for half a minute.
+    const card = `02:00:${this.address.match(/\d+/g)?.slice(0, 4).map(hex).join(':')}`;
+    await this.#namespace.sh(
+      `ip link set eth0 address ${card}; ip addr add ${this.address} dev eth0; ip link set eth0 up`,
+    );
   }
 
   async powerOff(): Promise<void> {
     const namespace = this.#namespace;
     this.#namespace = undefined;
     await namespace?.kill();
+  }
+
+  /** Another machine at the same address: with this disk, an empty one if it was never used. Its power is off. */
+  changeDisk(disk: string): void {
+    if (this.isOn) throw new Error(`${this.name} is on`);
+    this.#disk = disk;
   }
 
   run(argv: readonly string[], input?: string | Uint8Array): Promise<Done> {
@@ -97,6 +108,10 @@ export class LabHost {
 
   /** Its file, as this machine sees it. */
   file(path: string): string {
-    return join(this.#directory, 'files', path);
+    return join(this.#directory, this.#disk, path);
   }
+}
+
+function hex(byte: string): string {
+  return Number(byte).toString(16).padStart(2, '0');
 }

@@ -27,8 +27,8 @@ async function look(): Promise<Status> {
   return {
     ...{ redundancy, alarms },
     tmrServers: tmrServers.map(({ server, active, heard }) => ({ server: server as 'A' | 'B', active, heard })),
-    licenseServers: reply.licenseServers.map(({ voting, lag, unanchored }) => ({
-      voting,
+    licenseServers: reply.licenseServers.map(({ voting, withholding, lag, unanchored }) => ({
+      ...{ voting, withholding },
       lag: Number(lag),
       unanchored,
     })),

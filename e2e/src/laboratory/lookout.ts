@@ -9,7 +9,12 @@ export interface Status {
   readonly redundancy: number;
   readonly alarms: readonly string[];
   readonly tmrServers: readonly { readonly server: 'A' | 'B'; readonly active: boolean; readonly heard: boolean }[];
-  readonly licenseServers: readonly { readonly voting: boolean; readonly lag: number; readonly unanchored: boolean }[];
+  readonly licenseServers: readonly {
+    readonly voting: boolean;
+    readonly withholding: string;
+    readonly lag: number;
+    readonly unanchored: boolean;
+  }[];
 }
 
 const SCRIPT = fileURLToPath(new URL('./lookout-process.ts', import.meta.url));

@@ -7,7 +7,14 @@ import { Service } from './service.ts';
 
 export const VOTERS = ['license-server-1', 'license-server-2', 'license-server-3'] as const;
 export const LEADERS = ['tmr-server-A', 'tmr-server-B'] as const;
+export type Voter = (typeof VOTERS)[number];
 export type ServerName = (typeof VOTERS)[number] | (typeof LEADERS)[number];
+
+interface NewMachine {
+  readonly disk: string;
+  /** On the admin's host. */
+  readonly reconfiguration: string;
+}
 
 const NETWORK = '10.77.0';
 const VIRTUAL_IP = `${NETWORK}.10`;
@@ -29,6 +36,8 @@ export class Site implements AsyncDisposable {
   readonly laboratory: Laboratory;
   readonly services = new Map<ServerName, Service>();
   #version = 0;
+  #configuration = '/root/configuration.jws';
+  #machines = 0;
   #lookout: Lookout | undefined;
 
   private constructor(laboratory: Laboratory) {
@@ -77,24 +86,78 @@ export class Site implements AsyncDisposable {
   async #install(): Promise<void> {
     const voters = VOTERS.map(async (name, i) => {
       await this.#unpack(name);
-      const request = await this.host(name).trefoil(
-        'request',
-        '--container',
-        '/var/lib/trefoil/container.tfc',
-        '--name',
-        name,
-      );
-      await this.admin.run(['tee', `/root/${i + 1}.request`], request);
+      await this.#request(name, `/root/${i + 1}.request`);
     });
     await Promise.all([...voters, ...LEADERS.map((name) => this.#unpack(name))]);
     const requests = [1, 2, 3].map((n) => `/root/${n}.request`);
-    const output = '/root/configuration.jws';
+    const output = this.#configuration;
     await this.admin.trefoil(
       ...['vendor', 'configure', ...requests, '--name', 'Plant 7', '--directory', '/root/vendor', '--output', output],
     );
     await this.copy('admin', output, [...VOTERS, ...LEADERS], '/etc/trefoil/configuration.jws');
     await this.copy('admin', '/root/vendor/issuing-key.jws', [...VOTERS, ...LEADERS], '/etc/trefoil/issuing-key.jws');
     await this.copy('admin', '/root/plant-7/client.json', ['client', 'admin'], '/etc/trefoil/client.json');
+  }
+
+  /** Of the host's container, made if there is none; the vendor gets it. */
+  async #request(name: ServerName, as: string): Promise<void> {
+    const container = ['--container', '/var/lib/trefoil/container.tfc'];
+    const request = await this.host(name).trefoil('request', ...container, '--name', name);
+    await this.admin.run(['tee', as], request);
+  }
+
+  /** A machine that was never there before, at the address of a license server, as the guide has it; its container has no vote yet. */
+  async newMachine(name: Voter): Promise<NewMachine> {
+    const disk = await this.#plugIn(name);
+    await this.#request(name, `/root/${disk}.request`);
+    const reconfiguration = await this.#reconfigure(name, disk);
+    await this.#configure(name);
+    return { disk, reconfiguration };
+  }
+
+  /** The same, while the old one lives: the new container is made beside it, and its machine comes when it is asked for. */
+  async nextMachine(name: Voter): Promise<NewMachine & { readonly plugIn: () => Promise<void> }> {
+    const host = this.host(name);
+    const next = `machine-${this.#machines + 1}`;
+    await host.trefoil('request', '--container', '/root/next.tfc', '--name', name, '--output', '/root/next.request');
+    await this.copy(name, '/root/next.request', ['admin'], `/root/${next}.request`);
+    await this.copy(name, '/root/next.tfc', ['admin'], `/root/${next}.tfc`);
+    const reconfiguration = await this.#reconfigure(name, next);
+    const plugIn = async (): Promise<void> => {
+      await this.#plugIn(name);
+      await this.copy('admin', `/root/${next}.tfc`, [name], '/var/lib/trefoil/container.tfc');
+      await host.sh('chmod 600 /var/lib/trefoil/container.tfc');
+      await this.#configure(name);
+    };
+    return { disk: next, reconfiguration, plugIn };
+  }
+
+  async #plugIn(name: Voter): Promise<string> {
+    const host = this.host(name);
+    const disk = `machine-${++this.#machines}`;
+    await host.powerOff();
+    host.changeDisk(disk);
+    await host.powerOn();
+    await this.#unpack(name);
+    return disk;
+  }
+
+  async #reconfigure(name: Voter, machine: string): Promise<string> {
+    const member = String(1 + VOTERS.indexOf(name));
+    const output = `/root/${machine}`;
+    await this.admin.trefoil(
+      ...['vendor', 'reconfigure', `/root/cad-${this.#version}.update`, '--directory', '/root/vendor'],
+      ...['--configuration', this.#configuration, '--member', member, '--request', `/root/${machine}.request`],
+      ...['--output', output],
+    );
+    this.#configuration = `${output}.configuration.jws`;
+    return `${output}.reconfiguration`;
+  }
+
+  async #configure(name: Voter): Promise<void> {
+    await this.copy('admin', this.#configuration, [name], '/etc/trefoil/configuration.jws');
+    await this.copy('admin', '/root/vendor/issuing-key.jws', [name], '/etc/trefoil/issuing-key.jws');
+    await this.service(name).start();
   }
 
   async #unpack(name: ServerName): Promise<void> {
@@ -127,7 +190,7 @@ export class Site implements AsyncDisposable {
     const version = ++this.#version;
     const output = `/root/cad-${version}.update`;
     await this.admin.trefoil(
-      ...['vendor', 'issue', '--directory', '/root/vendor', '--configuration', '/root/configuration.jws'],
+      ...['vendor', 'issue', '--directory', '/root/vendor', '--configuration', this.#configuration],
       ...['--license', 'cad-1', '--license-version', String(version), '--product', 'cad'],
       ...['--quantity', String(quantity), '--output', output],
     );

@@ -1,5 +1,8 @@
 import { type Site, LEADERS, VOTERS } from '../laboratory/site.ts';
 
+/** What the one that was replaced says of itself. */
+const REPLACED = 'another container is in its place';
+
 /** Something that happens to a group, or that its admin does, while clients work. */
 export interface Procedure {
   readonly name: string;
@@ -134,6 +137,44 @@ export const PROCEDURES: readonly Procedure[] = [
       const noticed = service.log.some(({ alarm }) => alarm === 'rolled-back');
       const healed = service.log.some(({ msg }) => msg === 're-joined');
       if (!noticed || !healed) throw new Error(`it did not notice, or was not healed: ${JSON.stringify(service.log)}`);
+    },
+  },
+  {
+    name: 'license-server-replaced',
+    says: 'a license server has burnt, and another machine takes its place; then the old one is switched on again',
+    aimMs: 50,
+    run: async (site) => {
+      const [host, service] = [site.host(VOTERS[2]), site.service(VOTERS[2])];
+      const { disk, reconfiguration } = await site.newMachine(VOTERS[2]);
+      await site.admin.trefoil('replace', reconfiguration);
+      await site.whole();
+      await host.powerOff();
+      host.changeDisk('files');
+      service.log.length = 0;
+      await site.powerOn(VOTERS[2]);
+      await site.eventually('it says that it was replaced', async () =>
+        service.log.some(({ alarm }) => alarm === 'replaced'),
+      );
+      const { licenseServers } = await site.status();
+      if (licenseServers[2]?.voting !== false) throw new Error('the old one votes');
+      await host.powerOff();
+      host.changeDisk(disk);
+      await site.powerOn(VOTERS[2]);
+    },
+  },
+  {
+    name: 'license-server-moved',
+    says: 'a license server that works is replaced by a new machine',
+    aimMs: 50,
+    run: async (site) => {
+      const { reconfiguration, plugIn } = await site.nextMachine(VOTERS[0]);
+      const replacing = site.admin.trefoil('replace', reconfiguration);
+      await site.eventually('the old one has no vote any more', async () => {
+        const { licenseServers } = await site.status();
+        return licenseServers[0]?.withholding === REPLACED;
+      });
+      await plugIn();
+      await replacing;
     },
   },
   {

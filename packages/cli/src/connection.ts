@@ -10,7 +10,17 @@ import {
   systemMachine,
   Verifier,
 } from '@trefoil/client';
-import { fromBinary, type Method, parseAddress, PORTS, toBinary } from '@trefoil/api';
+import {
+  create,
+  fromBinary,
+  type Method,
+  parseAddress,
+  PORTS,
+  type StatusReply,
+  StatusReplySchema,
+  StatusRequestSchema,
+  toBinary,
+} from '@trefoil/api';
 import type { Command } from 'commander';
 import { CliError, EXIT } from './terminal.ts';
 
@@ -85,4 +95,10 @@ export async function read<Q extends Parameters<typeof toBinary>[0], A extends P
 ): Promise<ReturnType<typeof fromBinary<A>>> {
   const body = toBinary(schemas.request, request);
   return await group.servers.call(method, body, (reply) => fromBinary(schemas.reply, reply), PATIENCE_MS);
+}
+
+/** What a TMR server knows of the five. */
+export function statusOf(group: Group): Promise<StatusReply> {
+  const request = create(StatusRequestSchema, { set: group.configuration.set });
+  return read(group, 'status', { request: StatusRequestSchema, reply: StatusReplySchema }, request);
 }

@@ -1,13 +1,9 @@
 import {
-  type Configuration,
   type Crypto,
-  equalBytes,
   fromBase64url,
-  type IssuingKey,
   LicenseError,
-  malformed,
   publicKeyFault,
-  verifyConfiguration,
+  verifyConfigurations,
   verifyGroupDocument,
   verifyIssuingKey,
 } from '@trefoil/license';
@@ -51,27 +47,10 @@ export function readVendorsTexts(
     reading = 'issuingKey';
     const issuing = verifyIssuingKey(crypto, vendorRoot, texts.issuingKey.trim());
     reading = 'configuration';
-    const [configuration, ...laterConfigurations] = verifyVersions(crypto, issuing, texts.configuration);
+    const [configuration, ...laterConfigurations] = verifyConfigurations(crypto, issuing, texts.configuration);
     return { context: { crypto, vendorRoot, configuration, laterConfigurations, issuingKey: issuing.text } };
   } catch (error) {
     if (error instanceof LicenseError) return { faulty: reading, fault: error };
     throw error;
   }
-}
-
-/** Head(0) stands on the first (PROTOCOL §2.2). @throws LicenseError */
-function verifyVersions(crypto: Crypto, issuing: IssuingKey, texts: string): [Configuration, ...Configuration[]] {
-  const all = texts
-    .trim()
-    .split(/\s+/)
-    .map((text) => verifyConfiguration(crypto, issuing, text));
-  const [first] = all as [Configuration];
-  all.forEach(({ version, set }, i) => {
-    if (!equalBytes(set, first.set)) throw malformed(`line ${i + 1} is of another container set than line 1`);
-    if (version !== first.version + i)
-      throw malformed(
-        `line ${i + 1} has version ${version}, not ${first.version + i}: there has to be a line for each`,
-      );
-  });
-  return all as [Configuration, ...Configuration[]];
 }

@@ -23,7 +23,8 @@ test('a host is looked at again and again, and tells what it has', async () => {
   const log = { ...silentLog, warn: (_: LogFields, message: string) => void said.push(message) };
   const alarms = new Alarms({ clock, log: silentLog });
   const codes = (): string[] => alarms.current().map(({ code, about }) => `${code} ${about}`);
-  const configurations = [{ name: 'acme', expires: now.ms + 40 * DAY_MS }];
+  const expires = now.ms + 40 * DAY_MS;
+  const configurations = () => [{ name: 'acme', expires }];
   const parts = { alarms, clock, log, configurations, certificates: {} };
   using watch = await HostWatch.start({ ...parts, dataDirectory: tmpdir() });
   assert.ok(!codes().includes('configuration-expires acme'));

@@ -18,7 +18,7 @@ export interface HostWatchOptions {
   /** PEM, by what it is for: `link`, `client`. Those in use: what lies in the files meanwhile, the next start will see. */
   readonly certificates: Readonly<Record<string, string>>;
   /** When the configuration of each virtual container expires. */
-  readonly configurations: readonly { readonly name: string; readonly expires: number }[];
+  readonly configurations: () => readonly { readonly name: string; readonly expires: number }[];
 }
 
 /** Looks after what every server has: a disk, certificates, and configurations that end some day. */
@@ -48,7 +48,7 @@ export class HostWatch implements Disposable {
     const now = clock.wallMs();
     const ending = [...this.#expires].map(([name, expires]) => expiryAlarm(`the ${name} certificate`, expires, now));
     alarms.keep('certificate-expires', ending.filter((one) => one !== undefined).join('; ') || undefined);
-    for (const { name, expires } of configurations)
+    for (const { name, expires } of configurations())
       alarms.keep('configuration-expires', expiryAlarm('the configuration', expires, now), name);
     this.#disk = await this.#diskSpace();
     if (this.#disk !== undefined) alarms.keep('disk-filling', diskAlarm(dataDirectory, this.#disk));
@@ -98,7 +98,7 @@ export class HostWatch implements Disposable {
         labelNames: ['virtual_container'],
       },
       (one) => {
-        for (const { name, expires } of configurations) one.set({ virtual_container: name }, expires / 1_000);
+        for (const { name, expires } of configurations()) one.set({ virtual_container: name }, expires / 1_000);
       },
     );
     const disk = (name: `trefoil_${string}`, help: string, key: keyof DiskSpace): void => {

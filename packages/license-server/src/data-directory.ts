@@ -1,5 +1,5 @@
-import type { LedgerContext } from '@trefoil/core';
-import { encodeUtf8, equalBytes } from '@trefoil/license';
+import type { LedgerContext, Voter } from '@trefoil/core';
+import { type Configuration, encodeUtf8, equalBytes } from '@trefoil/license';
 import type { Disk } from './log-store/index.ts';
 
 /** What lies in the folder of one virtual container beside the segments of its log. */
@@ -27,13 +27,25 @@ export const KEPT_DOCUMENTS = {
   group: 'group.jws',
 } as const;
 
-const MAX_DOCUMENT_BYTES = 512 * 1024;
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
-export async function keepDocuments(disk: Disk, { issuingKey, configuration, group }: LedgerContext): Promise<void> {
-  const texts = { issuingKey, configuration: configuration.text, group: group.text };
+/** `configurations`: the versions that the log has seen, oldest first. */
+export async function keepDocuments(
+  disk: Disk,
+  { issuingKey, group }: LedgerContext,
+  configurations: readonly Configuration[],
+): Promise<void> {
+  const configuration = configurations.map(({ text }) => text).join('\n');
+  const texts = { issuingKey, configuration, group: group.text };
   for (const [document, name] of Object.entries(KEPT_DOCUMENTS) as [keyof typeof texts, string][]) {
     const bytes = encodeUtf8(texts[document]);
     const there = await disk.readWhole(name, MAX_DOCUMENT_BYTES);
     if (there === undefined || !equalBytes(there, bytes)) await disk.writeWhole(name, bytes);
   }
+}
+
+/** As far as its log goes. */
+export function keepConfigurations(disk: Disk, { context, replica }: Voter): Promise<void> {
+  const versions = replica.ledger.configurations.map(({ configuration }) => configuration);
+  return keepDocuments(disk, context, versions);
 }

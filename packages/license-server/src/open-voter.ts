@@ -17,7 +17,7 @@ import {
 import { type Clock, fileInvalid, type Log } from '@trefoil/host';
 import { equalBytes, type Member, toBase64url } from '@trefoil/license';
 import { Archive } from './archive.ts';
-import { ARCHIVE_FOLDER, keepDocuments, snapshotName } from './data-directory.ts';
+import { ARCHIVE_FOLDER, keepConfigurations, snapshotName } from './data-directory.ts';
 import { type Disk, type LogStore, NodeDisk, openLogStore } from './log-store/index.ts';
 
 export interface OpenedVoter {
@@ -70,7 +70,7 @@ export async function openVoter(options: OpenVoterOptions): Promise<OpenedVoter>
       const opened = await openLog(options, container, disk).catch((error: unknown) => {
         throw error instanceof OtherRules ? fileInvalid(directory, error.message) : error;
       });
-      if (opened.suspect === undefined) await keepDocuments(disk, context);
+      if (opened.suspect === undefined) await keepConfigurations(disk, opened.opened.voter);
       return opened;
     };
     const first = await open();

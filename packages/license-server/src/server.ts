@@ -121,7 +121,7 @@ async function startWatches(
   const host = await HostWatch.start({
     ...{ alarms, clock: systemClock, log, dataDirectory },
     certificates: { link: certificatePem },
-    configurations: voters.map(({ configuration }) => configuration),
+    configurations: () => voters.map(({ configuration }) => configuration),
   });
   running.resources.use(asyncOf(host));
   host.metrics(metrics);

@@ -18,7 +18,7 @@ import type { FrameConnection } from '@trefoil/link';
 import type { Archive } from './archive.ts';
 import { ConstituentKeeper } from './constituents.ts';
 import type { Disk, LogStore } from './log-store/index.ts';
-import { snapshotIndex, snapshotName } from './data-directory.ts';
+import { keepConfigurations, snapshotIndex, snapshotName } from './data-directory.ts';
 
 /** How often the container is compared with the ledger, and the log file looked for. */
 const LOOK_AT_FILES_MS = 1_000;
@@ -57,6 +57,7 @@ export class VoterRuntime implements AsyncDisposable {
   onDurable: ((seconds: number) => void) | undefined;
   readonly #constituents: ConstituentKeeper;
   #lookedAt = 0;
+  #configurationsKept: number;
   #notes: Uint8Array[] = [];
   #noteBytes = 0;
   #queue: VoterEvent[] = [];
@@ -68,6 +69,7 @@ export class VoterRuntime implements AsyncDisposable {
   constructor(parts: VoterParts) {
     this.parts = parts;
     this.alarms = parts.alarms ?? new Alarms(parts);
+    this.#configurationsKept = parts.voter.replica.ledger.configurations.length;
     this.#constituents = new ConstituentKeeper(parts.container, parts.voter.member);
   }
 
@@ -107,10 +109,22 @@ export class VoterRuntime implements AsyncDisposable {
     if (clock.monotonicMs() - this.#lookedAt < LOOK_AT_FILES_MS) return;
     this.#lookedAt = clock.monotonicMs();
     this.#lookAfterAlarms();
+    this.#lookAfterConfigurations();
     store.checkInPlace().catch((error: unknown) => this.#diskFailed(error));
     // A copy for the container's sake; the ledger has them all, so the group goes on without.
     this.#constituents.keep(this.voter.replica.ledger).catch((error: unknown) => {
       log.error({ err: error }, 'the constituents could not be written to the container');
+    });
+  }
+
+  /** For auditors: what was in force before stands in the archive, and they need all of it. */
+  #lookAfterConfigurations(): void {
+    const { voter, disk, log } = this.parts;
+    const { length } = voter.replica.ledger.configurations;
+    if (length === this.#configurationsKept) return;
+    this.#configurationsKept = length;
+    keepConfigurations(disk, voter).catch((error: unknown) => {
+      log.error({ err: error }, 'the configurations could not be written beside the log');
     });
   }
 

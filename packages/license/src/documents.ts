@@ -152,6 +152,27 @@ export function verifyConfiguration(crypto: Crypto, issuing: IssuingKey, text: s
   return configuration;
 }
 
+/** All versions in a configuration file, oldest first (FORMATS §2.11). @throws LicenseError */
+export function verifyConfigurations(
+  crypto: Crypto,
+  issuing: IssuingKey,
+  texts: string,
+): [Configuration, ...Configuration[]] {
+  const all = texts
+    .trim()
+    .split(/\s+/)
+    .map((text) => verifyConfiguration(crypto, issuing, text));
+  const [first] = all as [Configuration];
+  all.forEach(({ version, set }, i) => {
+    if (!equalBytes(set, first.set)) throw malformed(`line ${i + 1} is of another container set than line 1`);
+    if (version !== first.version + i)
+      throw malformed(
+        `line ${i + 1} has version ${version}, not ${first.version + i}: there has to be a line for each`,
+      );
+  });
+  return all as [Configuration, ...Configuration[]];
+}
+
 function containerRecord(item: Json, i: number): ContainerRecord {
   const fields = new Fields(item, `containers[${i}]`);
   const record = {

@@ -117,7 +117,7 @@ async function startWatches(
   const host = await HostWatch.start({
     ...{ alarms, clock: systemClock, log, dataDirectory },
     certificates: { link: link.certificatePem, client: client.certificatePem },
-    configurations: runtimes.map((one) => one.configuration),
+    configurations: () => runtimes.map((one) => one.configuration),
   });
   running.resources.defer(async () => host[Symbol.dispose]());
   host.metrics(metrics);

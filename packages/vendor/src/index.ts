@@ -11,4 +11,5 @@ export {
 export { createKey, keyFromPem, publicPem, type VendorKey } from './keys.ts';
 export { reissued, returnedVersion } from './move.ts';
 export { type Preset, presetNamed, PRESETS } from './presets.ts';
+export { makeReconfiguration } from './reconfigure.ts';
 export { containerRequest } from './request.ts';

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Configuration,
+  type ContainerRecord,
   encodeUtf8,
   type IssuingKey,
   type JsonObject,
   type License,
   LIMITS,
+  type Member,
   nameFault,
   type PublicKey,
   sealEnvelope,
@@ -96,14 +98,7 @@ export function configure(
       name: options.name,
       version: options.version ?? 1,
       threshold: requests.length === 3 ? 2 : 1,
-      containers: requests.map((one, i) => ({
-        member: i + 1,
-        kind: one.kind,
-        serial: toBase64url(one.serial),
-        alg: one.signingKey.alg,
-        signingKey: toBase64url(one.signingKey.bytes),
-        sealingKey: toBase64url(one.sealingKey),
-      })),
+      containers: requests.map((one, i) => containerJson({ ...one, member: (i + 1) as Member })),
       issuedAt: utc(options.issuedAt),
       expires: utc(options.expires),
     },
@@ -162,23 +157,7 @@ export function makeUpdate(
 ): string {
   const crypto = nodeCrypto();
   const constituents = options.licenses.flatMap((license) =>
-    configuration.containers.map((container) =>
-      sealEnvelope(
-        crypto,
-        'trefoil-constituent',
-        {
-          format: 1,
-          set: toBase64url(license.set),
-          license: license.id,
-          version: license.version,
-          tmrId: license.tmrId,
-          member: container.member,
-          serial: toBase64url(container.serial),
-          licenseDigest: toBase64url(crypto.sha256(encodeUtf8(license.text))),
-        },
-        issuer.key,
-      ),
-    ),
+    configuration.containers.map((container) => constituentFor(issuer, license, container)),
   );
   const payload = {
     format: 1,
@@ -195,6 +174,33 @@ export function makeUpdate(
   return text;
 }
 
-function utc(ms: number): string {
+/** One of the copies of a license: for this container. */
+export function constituentFor(issuer: Issuer, license: License, { member, serial }: ContainerRecord): string {
+  const crypto = nodeCrypto();
+  const payload = {
+    format: 1,
+    set: toBase64url(license.set),
+    license: license.id,
+    version: license.version,
+    tmrId: license.tmrId,
+    member,
+    serial: toBase64url(serial),
+    licenseDigest: toBase64url(crypto.sha256(encodeUtf8(license.text))),
+  };
+  return sealEnvelope(crypto, 'trefoil-constituent', payload, issuer.key);
+}
+
+export function containerJson({ member, kind, serial, signingKey, sealingKey }: ContainerRecord): JsonObject {
+  return {
+    member,
+    kind,
+    serial: toBase64url(serial),
+    alg: signingKey.alg,
+    signingKey: toBase64url(signingKey.bytes),
+    sealingKey: toBase64url(sealingKey),
+  };
+}
+
+export function utc(ms: number): string {
   return `${new Date(Math.floor(ms / 1000) * 1000).toISOString().slice(0, 19)}Z`;
 }

@@ -65,7 +65,7 @@ export class TestDirectory {
     });
     if (opened.kind !== 'open') throw new Error('an empty log is suspect');
     const directory = new TestDirectory(path, { log, archive }, opened.store);
-    await keepDocuments(log, directory.context);
+    await keepDocuments(log, directory.context, [directory.context.configuration]);
     await directory.entry([]);
     return directory;
   }

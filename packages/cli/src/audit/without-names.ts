@@ -13,6 +13,7 @@ import {
 } from '@trefoil/core';
 import {
   type Accept,
+  decodeAccept,
   decodeCertificate,
   decodeCommand,
   equalBytes,
@@ -41,7 +42,9 @@ export async function newestShownRoot(context: LedgerContext, directory: string)
 
 /** Root entries of this program have no commands at all. */
 function namesSomebody(command: Uint8Array): boolean {
-  return !['renew', 'acquire', 'release', 'consume', 'close', 'update'].includes(decodeCommand(command).kind);
+  return !['renew', 'acquire', 'release', 'consume', 'close', 'update', 'reconfigure'].includes(
+    decodeCommand(command).kind,
+  );
 }
 
 /** Hashes in the place of entries: they make the chain of heads as well. */
@@ -136,15 +139,30 @@ export class HashChain {
   }
 
   #takeHashes({ from, certificate, entries }: HashedEntries): void {
-    const { crypto, configuration } = this.#context;
+    const { crypto } = this.#context;
     if (from !== this.#index + 1) throw fault(this.#index + 1, `it is missing; the next one that is there is ${from}`);
-    const accept = verifyCertificate(crypto, configuration, decodeCertificate(certificate));
+    const accept = this.#verify(certificate);
     for (const one of entries) this.#head = headAfterHash(crypto, this.#head, this.#hashOf(++this.#index, one));
     if (accept.index !== this.#index || !equalBytes(accept.head, this.#head))
       throw fault(this.#index, 'it is not what was certified, or does not follow on the one before');
     this.#entries += entries.length;
     this.#first ??= accept;
     this.#last = accept;
+  }
+
+  /** Under the version that it names; and none comes back that another one has replaced (PROTOCOL §4.9). */
+  #verify(bytes: Uint8Array): Accept {
+    const { crypto, configuration, laterConfigurations = [] } = this.#context;
+    const certificate = decodeCertificate(bytes);
+    const { configVersion } = decodeAccept(certificate.statement);
+    const before = this.#last?.configVersion ?? 0;
+    const named = [configuration, ...laterConfigurations].find(({ version }) => version === configVersion);
+    if (configVersion < before)
+      throw fault(
+        this.#index + 1,
+        `certified under version ${configVersion} of the configuration, after version ${before}`,
+      );
+    return verifyCertificate(crypto, named ?? configuration, certificate);
   }
 
   #hashOf(index: number, one: HashedEntry): Uint8Array {

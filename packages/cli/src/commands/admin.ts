@@ -17,13 +17,16 @@ import { type ClientOptions, findGroup, read, withClientOptions } from '../conne
 import { readKey, readTrimmed, refuseExisting } from '../files.ts';
 import { CliError, duration, EXIT, print, printable, printJson } from '../terminal.ts';
 import { applyUpdate, submitOutside } from './apply-update.ts';
+import { isReconfiguration, renewConfiguration } from './replace.ts';
 import { installedLicenses, installedLine, refusedUpdate, standingLicenses } from './installed.ts';
 
 const PATIENCE_MS = 10_000;
 
 export function updateCommand(): Command {
   return withClientOptions(new Command('update'))
-    .description('Put an update file of the vendor into service. Nobody has to stop working.')
+    .description(
+      'Put an update file of the vendor into service: licenses, or a configuration that is good for longer. Nobody has to stop working.',
+    )
     .argument('<file>')
     .option(
       '--receipt <file>',
@@ -35,6 +38,7 @@ export function updateCommand(): Command {
       const document = await readTrimmed(file, LIMITS.updateBytes);
       const group = await findGroup(options);
       try {
+        if (isReconfiguration(document)) return await renewConfiguration(group, document, options);
         const result = await applyUpdate(group, document, PATIENCE_MS);
         if (result.kind === 'unknown')
           throw new CliError(

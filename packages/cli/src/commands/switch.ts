@@ -1,15 +1,8 @@
-import {
-  create,
-  HandOverReplySchema,
-  HandOverRequestSchema,
-  type StatusReply,
-  StatusReplySchema,
-  StatusRequestSchema,
-} from '@trefoil/api';
+import { create, HandOverReplySchema, HandOverRequestSchema, type StatusReply } from '@trefoil/api';
 import type { Group } from '@trefoil/client';
 import { sealEnvelope, toBase64url } from '@trefoil/license';
 import { Command } from 'commander';
-import { type ClientOptions, findGroup, read, withClientOptions } from '../connection.ts';
+import { type ClientOptions, findGroup, read, statusOf, withClientOptions } from '../connection.ts';
 import { readKey } from '../files.ts';
 import { CliError, EXIT, print, printable, printJson } from '../terminal.ts';
 
@@ -67,9 +60,4 @@ async function waitForLead(group: Group, to: string): Promise<StatusReply> {
       );
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-function statusOf(group: Group): Promise<StatusReply> {
-  const request = create(StatusRequestSchema, { set: group.configuration.set });
-  return read(group, 'status', { request: StatusRequestSchema, reply: StatusReplySchema }, request);
 }

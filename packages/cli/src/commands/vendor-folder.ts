@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Configuration, PublicKey } from '@trefoil/license';
+import { type Configuration, LicenseError, type PublicKey, verifyConfigurations } from '@trefoil/license';
+import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { type Issuer, issuerOf } from '@trefoil/vendor';
 import type { Command } from 'commander';
 import { readKey, readTrimmed } from '../files.ts';
+import { CliError, EXIT, wholeNumber } from '../terminal.ts';
 
 /** Where a vendor's keys are. */
 export interface Folder {
@@ -32,7 +34,30 @@ export async function readIssuer(options: Folder): Promise<Issuer> {
   return issuerOf(await readRoot(options), await readTrimmed(join(directory, 'issuing-key.jws')), key);
 }
 
+/** All versions in a configuration file, oldest first; what is issued is for the last. @throws CliError that names the file */
+export async function readVersions(issuer: Issuer, file: string): Promise<[Configuration, ...Configuration[]]> {
+  const texts = await readTrimmed(file);
+  try {
+    return verifyConfigurations(nodeCrypto(), issuer.document, texts);
+  } catch (error) {
+    if (error instanceof LicenseError) throw new CliError(EXIT.failure, `${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+export async function readNewest(issuer: Issuer, file: string): Promise<Configuration> {
+  return (await readVersions(issuer, file)).at(-1) as Configuration;
+}
+
 /** The vendor's root public key. */
 export async function readRoot({ directory }: Folder): Promise<PublicKey> {
   return { alg: 'ed25519', bytes: Buffer.from(await readTrimmed(join(directory, 'root.pub')), 'base64url') };
+}
+
+const DAY_MS = 86_400_000;
+/** A century: what is above is a slip of the finger. */
+const MAX_DAYS = 36_525;
+
+export function daysMs(text: string): number {
+  return wholeNumber(text, '--days', 1, MAX_DAYS) * DAY_MS;
 }

@@ -1,10 +1,10 @@
-import { decodeReceipt, LIMITS, type Update, verifyConfiguration, verifyReceipt, verifyUpdate } from '@trefoil/license';
+import { decodeReceipt, LIMITS, type Update, verifyReceipt, verifyUpdate } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import { type Issuer, makeUpdate, reissued, returnedVersion } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readTrimmed, writeResult } from '../files.ts';
 import { wholeNumber } from '../terminal.ts';
-import { type Folder, readIssuer, readRoot, tmrIdOf, withFolder } from './vendor-folder.ts';
+import { type Folder, readIssuer, readNewest, readRoot, tmrIdOf, withFolder } from './vendor-folder.ts';
 
 interface MoveOptions extends Folder {
   readonly configuration: string;
@@ -74,8 +74,7 @@ export function reissueCommand(): Command {
 async function readMove(file: string, options: MoveOptions) {
   const issuer: Issuer = await readIssuer(options);
   const root = await readRoot(options);
-  const crypto = nodeCrypto();
-  const update: Update = verifyUpdate(crypto, root, await readTrimmed(file, LIMITS.updateBytes));
-  const configuration = verifyConfiguration(crypto, issuer.document, await readTrimmed(options.configuration));
+  const update: Update = verifyUpdate(nodeCrypto(), root, await readTrimmed(file, LIMITS.updateBytes));
+  const configuration = await readNewest(issuer, options.configuration);
   return { issuer, root, update, configuration };
 }

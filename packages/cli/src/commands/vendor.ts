@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { makeDirectory } from '@trefoil/host';
-import { type JsonObject, parseStrictJson, toBase64url, verifyConfiguration } from '@trefoil/license';
-import { nodeCrypto } from '@trefoil/license/node-crypto';
+import { type JsonObject, parseStrictJson, toBase64url } from '@trefoil/license';
 import {
   certifyIssuingKey,
   configure,
@@ -14,13 +13,10 @@ import {
 } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { readPassphrase, readTrimmed, writeResult } from '../files.ts';
-import { type Folder, readIssuer, readRoot, tmrIdOf, withFolder } from './vendor-folder.ts';
+import { daysMs, type Folder, readIssuer, readNewest, readRoot, tmrIdOf, withFolder } from './vendor-folder.ts';
+import { reconfigureCommand } from './vendor-reconfigure.ts';
 import { reissueCommand, returnCommand } from './vendor-move.ts';
 import { CliError, EXIT, note, print, printable, printJson, table, wholeNumber } from '../terminal.ts';
-
-const DAY_MS = 86_400_000;
-/** A century: what is above is a slip of the finger. */
-const MAX_DAYS = 36_525;
 
 /** What a vendor does by hand; Central does the same with a database behind it. */
 export function vendorCommand(): Command {
@@ -28,6 +24,7 @@ export function vendorCommand(): Command {
     .description('Keys, container sets and licenses, from the vendor side.')
     .addCommand(initRootCommand())
     .addCommand(configureCommand())
+    .addCommand(reconfigureCommand())
     .addCommand(issueCommand())
     .addCommand(returnCommand())
     .addCommand(reissueCommand())
@@ -47,7 +44,7 @@ function initRootCommand(): Command {
       const root = createKey();
       const issuing = createKey();
       const now = Date.now();
-      const notAfter = now + days(options.days) * DAY_MS;
+      const notAfter = now + daysMs(options.days);
       const document = certifyIssuingKey(root, {
         vendor: options.vendor,
         key: issuing.publicKey,
@@ -87,7 +84,7 @@ function configureCommand(): Command {
         requests,
         name: options.name,
         issuedAt: now,
-        expires: now + days(options.days) * DAY_MS,
+        expires: now + daysMs(options.days),
       });
       await writeResult(options.output, text);
     });
@@ -131,11 +128,7 @@ function issueCommand(): Command {
     )
     .action(async (options: IssueOptions) => {
       const issuer = await readIssuer(options);
-      const configuration = verifyConfiguration(
-        nodeCrypto(),
-        issuer.document,
-        await readTrimmed(options.configuration),
-      );
+      const configuration = await readNewest(issuer, options.configuration);
       const now = Date.now();
       const license = issueLicense(issuer, configuration, {
         license: options.license,
@@ -215,8 +208,4 @@ async function readTermsFile(file: string): Promise<JsonObject> {
   if (terms === null || typeof terms !== 'object' || Array.isArray(terms))
     throw new CliError(EXIT.failure, `${file}: the terms are not a JSON object`);
   return terms as JsonObject;
-}
-
-function days(text: string): number {
-  return wholeNumber(text, '--days', 1, MAX_DAYS);
 }

@@ -23,7 +23,8 @@ export async function documentsOf(
     const what = `documents of ${server.name}`;
     try {
       const read = await blaming(server.file, () => readDocuments(files));
-      const { configuration, group } = read;
+      const { configuration: first, laterConfigurations = [], group } = read;
+      const configuration = laterConfigurations.at(-1) ?? first;
       findings.push(ok(what, `${configuration.name}: configuration ${configuration.version}, group ${group.group}`));
       findings.push(configurationDates(configuration, nowMs));
       if (server.signingKey !== undefined) findings.push(await signingKeyFinding(server, group));
@@ -54,7 +55,9 @@ function configurationDates({ version, expires }: LedgerContext['configuration']
     what: 'configuration of the virtual container',
     dates: { notBeforeMs: 0, notAfterMs: expires },
     nowMs,
-    advice: `Ask the vendor for a newer configuration than version ${version}, and put it on all servers as configuration.jws.`,
+    advice:
+      `Ask the vendor for the next version than ${version} and run "trefoil update" with it. If the group has it already, put the ` +
+      'configuration file that came with it on this host, too.',
   });
 }
 

@@ -1,4 +1,5 @@
 import type { StatusReply } from '@trefoil/api';
+import { NOT_YET, REPLACED } from '@trefoil/core';
 import { printable } from '../terminal.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
 
@@ -45,6 +46,13 @@ function redundancyFindings(status: StatusReply): Finding[] {
   return findings;
 }
 
+/** By what it says itself. */
+const ADVICE: Readonly<Record<string, string>> = {
+  [NOT_YET]:
+    'It has a container that the group does not know: run "trefoil replace" with the document that the vendor has made of its request.',
+  [REPLACED]: 'Switch it off for good, and start the new machine at its address.',
+};
+
 function licenseServerFindings(server: StatusReply['licenseServers'][0]): Finding[] {
   const { member, address, connected, voting, withholding, unanchored } = server;
   const what = `license server ${member}`;
@@ -61,7 +69,8 @@ function licenseServerFindings(server: StatusReply['licenseServers'][0]): Findin
       problem(
         what,
         `does not vote: ${printable(withholding)}`,
-        'It may have forgotten something and joins again by itself when the two others answer: see that they run, and wait a minute.',
+        ADVICE[withholding] ??
+          'It may have forgotten something and joins again by itself when the two others answer: see that they run, and wait a minute.',
       ),
     ];
   if (unanchored)

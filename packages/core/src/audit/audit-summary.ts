@@ -8,7 +8,7 @@ import type { Audited, AuditObserver } from './audit.ts';
 export interface Act {
   readonly index: number;
   readonly utc: number;
-  readonly kind: 'evict' | 'rules' | 'unname' | 'update' | 'write-off';
+  readonly kind: 'evict' | 'reconfigure' | 'rules' | 'unname' | 'update' | 'write-off';
   /** The admin's name; the vendor. */
   readonly by: string;
   readonly what: string;
@@ -86,6 +86,11 @@ function actOf(ledger: Ledger, command: Command, outcome: Outcome): Omit<Act, 'i
   if (command.kind === 'rules' && outcome.kind === 'ruled') {
     const what = `version ${outcome.version}, ${outcome.rules} rules`;
     return { kind: 'rules', by: adminOf(ledger, command.admin), what };
+  }
+  if (command.kind === 'reconfigure' && outcome.kind === 'reconfigured') {
+    const placed = outcome.member === 0 ? '' : `, container ${outcome.member} is new`;
+    const what = `version ${outcome.version} of the configuration${placed}`;
+    return { kind: 'reconfigure', by: `vendor ${ledger.context.configuration.vendor}`, what };
   }
   if (command.kind === 'unname' && outcome.kind === 'unnamed')
     return { kind: 'unname', by: adminOf(ledger, command.admin), what: `${outcome.name} off ${outcome.license}` };
