@@ -184,7 +184,7 @@ function courseOf(world: World): Course {
   const names = Object.keys(FAULTS);
   world.burden = random.pick(Object.keys(BURDENS) as Burden[]);
   const unborne = Object.entries(BURDENS).flatMap(([burden, faults]) => (burden === world.burden ? [] : faults));
-  const often = [...BURDENS[world.burden], 'TMR server lies'];
+  const often = [...BURDENS[world.burden], 'TMR server lies', 'license server replaced', 'replaced server switched on'];
   const faults = names.filter((name) => !unborne.includes(name) && random.chance(often.includes(name) ? 0.7 : 0.35));
   if (random.chance(PATIENT)) {
     world.pace = SELDOM;

@@ -8,6 +8,8 @@ import {
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import type { World } from './world.ts';
 
+const AGAIN_MS = 100;
+
 interface Ware {
   readonly license: string;
   readonly product: string;
@@ -53,7 +55,10 @@ export class Vendor {
     offered?.(command);
     void (async () => {
       const outcome = await office.submit('update', command);
-      if (outcome?.kind === 'refused' && outcome.code === 'bad-document') this.offer(ware);
+      // What it was refused for otherwise, it would be again.
+      if (outcome?.kind !== 'refused' || !outcome.detail.startsWith('the constituent of')) return;
+      await this.#world.agenda.sleep(AGAIN_MS);
+      if (!this.#world.quiet) this.offer(ware);
     })();
   }
 
@@ -77,7 +82,7 @@ export class Vendor {
       }
       // A license was installed meanwhile.
       this.#world.count(`not replaced: ${'code' in outcome ? outcome.code : outcome.kind}`);
-      await this.#world.agenda.sleep(100);
+      await this.#world.agenda.sleep(AGAIN_MS);
     }
     return false;
   }
