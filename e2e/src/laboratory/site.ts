@@ -115,6 +115,13 @@ export class Site implements AsyncDisposable {
     return { disk, reconfiguration };
   }
 
+  /** A TMR server needs nothing that is not in the tarball of "trefoil init": so any machine can be it. */
+  async newTmrServer(name: (typeof LEADERS)[number]): Promise<void> {
+    await this.#plugIn(name);
+    await this.#configure(name);
+    await this.startKeepalived(name);
+  }
+
   /** The same, while the old one lives: the new container is made beside it, and its machine comes when it is asked for. */
   async nextMachine(name: Voter): Promise<NewMachine & { readonly plugIn: () => Promise<void> }> {
     const host = this.host(name);
@@ -132,7 +139,7 @@ export class Site implements AsyncDisposable {
     return { disk: next, reconfiguration, plugIn };
   }
 
-  async #plugIn(name: Voter): Promise<string> {
+  async #plugIn(name: ServerName): Promise<string> {
     const host = this.host(name);
     const disk = `machine-${++this.#machines}`;
     await host.powerOff();
@@ -154,7 +161,7 @@ export class Site implements AsyncDisposable {
     return `${output}.reconfiguration`;
   }
 
-  async #configure(name: Voter): Promise<void> {
+  async #configure(name: ServerName): Promise<void> {
     await this.copy('admin', this.#configuration, [name], '/etc/trefoil/configuration.jws');
     await this.copy('admin', '/root/vendor/issuing-key.jws', [name], '/etc/trefoil/issuing-key.jws');
     await this.service(name).start();
@@ -163,6 +170,46 @@ export class Site implements AsyncDisposable {
   async #unpack(name: ServerName): Promise<void> {
     await this.copy('admin', `/root/plant-7/${name}.tar.gz`, [name], `/root/${name}.tar.gz`);
     await this.host(name).sh(`tar -C / -xzf /root/${name}.tar.gz`);
+  }
+
+  /** A second virtual container, from the vendor's set to a license in it. Servers take it in when they are started anew, one by one. */
+  async addVirtualContainer(): Promise<void> {
+    const requests = VOTERS.map(async (name, i) => {
+      const container = ['--container', '/var/lib/trefoil/container-2.tfc', '--name', name];
+      await this.admin.run(
+        ['tee', `/root/tools-${i + 1}.request`],
+        await this.host(name).trefoil('request', ...container),
+      );
+      return `/root/tools-${i + 1}.request`;
+    });
+    const output = '/root/tools.configuration.jws';
+    await this.admin.trefoil(
+      ...['vendor', 'configure', ...(await Promise.all(requests)), '--name', 'Tools', '--directory', '/root/vendor'],
+      ...['--output', output],
+    );
+    await this.copy('admin', output, [...VOTERS, ...LEADERS], '/etc/trefoil/tools.configuration.jws');
+    for (const name of [...VOTERS, ...LEADERS]) {
+      const [kind, own] = name.startsWith('tmr')
+        ? ['tmr-server', '']
+        : ['license-server', '    container: /var/lib/trefoil/container-2.tfc\n'];
+      const documents = 'issuingKey: issuing-key.jws\n    vendorRoot: vendor-root.pub\n    group: group.jws';
+      const item = `  - configuration: tools.configuration.jws\n    ${documents}\n${own}`;
+      await this.host(name).sh(`printf '%s' '${item}' >> /etc/trefoil/${kind}.yaml`);
+      await this.service(name).stop();
+      await this.service(name).start();
+      await this.whole();
+    }
+    await this.admin.trefoil(
+      ...['vendor', 'issue', '--directory', '/root/vendor', '--configuration', output, '--license', 'tools-1'],
+      ...['--product', 'tools', '--quantity', '3', '--output', '/root/tools.update'],
+    );
+    const set = JSON.parse(
+      Buffer.from((await this.admin.sh(`cat ${output}`)).split('.')[1] ?? '', 'base64url').toString(),
+    ) as {
+      set: string;
+    };
+    await this.admin.sh(`sed 's/^{/{"set":"${set.set}",/' /etc/trefoil/client.json > /root/tools.json`);
+    await this.admin.trefoil('update', '/root/tools.update', '--client', '/root/tools.json');
   }
 
   /** As scp does. */

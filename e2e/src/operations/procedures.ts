@@ -178,6 +178,41 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
+    name: 'tmr-server-replaced',
+    says: 'the host of the active TMR server has burnt, and another machine takes its place',
+    aimMs: 800,
+    run: async (site) => site.newTmrServer(await site.active()),
+  },
+  {
+    name: 'disk-full',
+    says: "a license server's disk is full, until somebody makes room",
+    aimMs: 50,
+    run: async (site) => {
+      const [host, service] = [site.host(VOTERS[1]), site.service(VOTERS[1])];
+      await service.stop();
+      // A disk of its own, nearly as small as what is on it.
+      await host.sh(
+        'cp -a /var/lib/trefoil /root/kept && mount -t tmpfs -o size=96m tmpfs /var/lib/trefoil && cp -a /root/kept/. /var/lib/trefoil',
+      );
+      await service.start();
+      await site.whole();
+      await host.sh('dd if=/dev/zero of=/var/lib/trefoil/filler bs=64k 2>/dev/null || true');
+      await pause(5_000);
+      if (!service.log.some(({ alarm }) => alarm === 'disk-filling')) throw new Error('nobody was told in time');
+      // It goes on in the room that it has set aside, or ends with a sentence; the alarm is there in both cases.
+      const said = service.isRunning || /no space|full/i.test(service.complaint);
+      if (!said) throw new Error(`it ended without saying why: ${service.complaint}`);
+      await host.sh('rm /var/lib/trefoil/filler');
+      if (!service.isRunning) await service.start();
+      await site.whole();
+      await service.stop();
+      await host.sh(
+        'rm -rf /root/kept && cp -a /var/lib/trefoil /root/kept && umount /var/lib/trefoil && cp -a /root/kept/. /var/lib/trefoil',
+      );
+      await service.start();
+    },
+  },
+  {
     name: 'two-license-servers-down',
     says: 'two license servers are down for some seconds: nothing is granted',
     stops: true,
@@ -211,6 +246,11 @@ export const PROCEDURES: readonly Procedure[] = [
         await site.whole();
       }
     },
+  },
+  {
+    name: 'virtual-container-added',
+    says: 'a second virtual container is added, and has a license',
+    run: async (site) => site.addVirtualContainer(),
   },
 ];
 

@@ -53,7 +53,6 @@ export class Group {
     servers: Servers;
     verifier: Verifier;
     machine: ClientMachine;
-    set: Uint8Array;
     described: Described;
   }) {
     this.file = parts.file;
@@ -61,8 +60,9 @@ export class Group {
     this.verifier = parts.verifier;
     this.machine = parts.machine;
     this.stopwatch = new Stopwatch(parts.machine);
-    this.#set = parts.set;
     this.#described = parts.described;
+    // From here on this very one, whatever else the group will have.
+    this.#set = parts.described.documents.configuration.set;
     this.#keepDocuments();
   }
 
@@ -80,7 +80,7 @@ export class Group {
       const described = await describe(servers, verifier, set, patienceMs);
       const { addresses, activeAddress } = described.description;
       servers.learn(addresses, activeAddress, file);
-      return new Group({ ...options, servers, set, described });
+      return new Group({ ...options, servers, described });
     } catch (error) {
       servers.close();
       throw error;

@@ -230,16 +230,12 @@ export class Service {
     };
   }
 
+  /** Who names none means the first: so nobody has to do anything when a second one is added. */
   #runtime(set: Uint8Array): ProposerRuntime {
-    const [only] = this.#runtimes.values();
-    const found = set.length === 0 && this.#runtimes.size === 1 ? only : this.#runtimes.get(bytesKey(set));
-    if (found !== undefined) return found;
-    throw new ServiceError(
-      'unknown-set',
-      set.length === 0
-        ? 'this group has several virtual containers: say which, by its set id'
-        : 'no such virtual container here',
-    );
+    const [first] = this.#runtimes.values();
+    const found = set.length === 0 ? first : this.#runtimes.get(bytesKey(set));
+    if (found === undefined) throw new ServiceError('unknown-set', 'no such virtual container here');
+    return found;
   }
 }
 
