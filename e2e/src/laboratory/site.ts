@@ -172,6 +172,25 @@ export class Site implements AsyncDisposable {
     await this.host(name).sh(`tar -C / -xzf /root/${name}.tar.gz`);
   }
 
+  /** New authorities and new certificates, in the three rounds that "trefoil certificates" tells. */
+  async rotateCertificates(): Promise<void> {
+    await this.admin.trefoil('certificates', '/root/plant-7', '--new-authorities', '--output', '/root/new');
+    const rounds = (await this.admin.sh('cd /root/new && ls -d [0-9]*')).trim().split('\n');
+    for (const round of rounds) {
+      const clientFile = `/root/new/${round}/client.json`;
+      if ((await this.admin.run(['test', '-e', clientFile])).code === 0)
+        await this.copy('admin', clientFile, ['client', 'admin'], '/etc/trefoil/client.json');
+      for (const name of [...VOTERS, ...LEADERS]) {
+        await this.copy('admin', `/root/new/${round}/${name}.tar.gz`, [name], '/root/certificates.tar.gz');
+        await this.host(name).sh('tar -C / -xzf /root/certificates.tar.gz');
+        await this.service(name).stop();
+        await this.service(name).start();
+        await this.whole();
+      }
+    }
+    await this.admin.sh('cp /root/new/admin/* /root/plant-7/admin/');
+  }
+
   /** A second virtual container, from the vendor's set to a license in it. Servers take it in when they are started anew, one by one. */
   async addVirtualContainer(): Promise<void> {
     const requests = VOTERS.map(async (name, i) => {

@@ -248,6 +248,11 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
+    name: 'certificates-rotated',
+    says: 'all certificates and their authorities are changed',
+    run: async (site) => site.rotateCertificates(),
+  },
+  {
     name: 'virtual-container-added',
     says: 'a second virtual container is added, and has a license',
     run: async (site) => site.addVirtualContainer(),

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { readPassphraseFile } from '@trefoil/container';
 import { readTextFile, writeFileAtomically } from '@trefoil/host';
@@ -42,4 +43,10 @@ export async function refuseExisting(file: string): Promise<void> {
     () => false,
   );
   if (there) throw new CliError(EXIT.failure, `${file} already exists; give another name or remove it`);
+}
+
+/** A private key in PEM, as it lies in a file. */
+export function encrypted(pem: string, passphrase: string | undefined): string {
+  if (passphrase === undefined) return pem;
+  return createPrivateKey(pem).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }) as string;
 }

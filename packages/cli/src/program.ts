@@ -18,6 +18,7 @@ import { acquireCommand, consumeCommand, releaseCommand, runCommand } from './co
 import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
 import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
 import { supportBundleCommand } from './commands/support-bundle.ts';
+import { certificatesCommand } from './commands/certificates.ts';
 import { replaceCommand } from './commands/replace.ts';
 import { switchCommand } from './commands/switch.ts';
 import { usageCommand } from './commands/usage.ts';
@@ -45,6 +46,7 @@ function program(): Command {
       initCommand(),
       switchCommand(),
       replaceCommand(),
+      certificatesCommand(),
       backupCommand(),
       restoreCommand(),
       supportBundleCommand(),

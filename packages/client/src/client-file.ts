@@ -83,6 +83,14 @@ const WHY_UNREADABLE: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 };
 
+const origins = new WeakMap<ClientFile, string>();
+
+/** As it is now, where it was read from; undefined: it was put together by hand, or can't be read any more. Never rejects. */
+export async function readAgain(file: ClientFile): Promise<ClientFile | undefined> {
+  const place = origins.get(file);
+  return place === undefined ? undefined : readClientFile(place).catch(() => undefined);
+}
+
 /** Finds and reads the client file. @throws ClientError `no-client-file`, `bad-client-file` */
 export async function readClientFile(given?: string): Promise<ClientFile> {
   const places = clientFilePlaces(given);
@@ -96,7 +104,9 @@ export async function readClientFile(given?: string): Promise<ClientFile> {
       const why = WHY_UNREADABLE[code ?? ''] ?? String(error);
       throw new ClientError('no-client-file', `cannot read ${place}: ${why}`);
     }
-    return decodeClientFile(text, place);
+    const file = decodeClientFile(text, place);
+    origins.set(file, place);
+    return file;
   }
   throw new ClientError(
     'no-client-file',

@@ -7,8 +7,8 @@ import {
   PORTS,
   type SubmitFields,
 } from '@trefoil/api';
-import type { FrameConnection } from '@trefoil/link';
-import type { ClientFile } from './client-file.ts';
+import { type FrameConnection, LinkError } from '@trefoil/link';
+import { type ClientFile, encodeClientFile, readAgain } from './client-file.ts';
 import type { ClientMachine } from './machine.ts';
 
 /** Silence on an idle connection is no fault: renewals are many seconds apart. */
@@ -33,7 +33,7 @@ export type CallResult =
 /** Calls to one TMR server. Connects when there is something to say; after a loss the next call connects anew. */
 export class ServerConnection {
   readonly address: string;
-  readonly #file: ClientFile;
+  #file: ClientFile;
   readonly #machine: ClientMachine;
   readonly #calls = new Map<number, (result: CallResult) => void>();
   #nextCall = 1;
@@ -131,23 +131,34 @@ export class ServerConnection {
   }
 
   async #dial(): Promise<FrameConnection> {
-    const { authority, certificate, key } = this.#file;
-    const place = parseAddress(this.address, PORTS.clients);
-    if (place === undefined) throw new Error(`${this.address} is no address`);
     try {
-      const connection = await this.#machine.dial({
-        ...place,
-        authorityPem: authority,
-        timeoutMs: DIAL_TIMEOUT_MS,
-        ...(certificate !== undefined &&
-          key !== undefined && { identity: { certificatePem: certificate, privateKeyPem: key } }),
-        limits: { idleTimeoutMs: IDLE_TIMEOUT_MS },
-      });
-      return this.#use(connection);
+      return this.#use(await this.#dialBy(this.#file).catch((error: unknown) => this.#dialAgain(error)));
     } catch (error) {
       this.failedAt = this.#machine.now().monotonicMs;
       throw error;
     }
+  }
+
+  #dialBy({ authority, certificate, key }: ClientFile): Promise<FrameConnection> {
+    const place = parseAddress(this.address, PORTS.clients);
+    if (place === undefined) throw new Error(`${this.address} is no address`);
+    return this.#machine.dial({
+      ...place,
+      authorityPem: authority,
+      timeoutMs: DIAL_TIMEOUT_MS,
+      ...(certificate !== undefined &&
+        key !== undefined && { identity: { certificatePem: certificate, privateKeyPem: key } }),
+      limits: { idleTimeoutMs: IDLE_TIMEOUT_MS },
+    });
+  }
+
+  /** The group may have another authority by now, and the client file with it: nobody starts his application anew for that. */
+  async #dialAgain(error: unknown): Promise<FrameConnection> {
+    const isAboutTrust = error instanceof LinkError && ['peer-untrusted', 'peer-refuses'].includes(error.code);
+    const newer = isAboutTrust ? await readAgain(this.#file) : undefined;
+    if (newer === undefined || encodeClientFile(newer) === encodeClientFile(this.#file)) throw error;
+    this.#file = newer;
+    return this.#dialBy(newer);
   }
 
   #use(connection: FrameConnection): FrameConnection {

@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
-import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Verifier } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
+import { encrypted, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
 import { type Answers, parseVirtualIp, readAnswers } from '../init/answers.ts';
 import { askFor } from '../init/ask.ts';
 import { hostArchive } from '../init/host-archive.ts';
@@ -138,11 +137,6 @@ async function writeGroup(
   const now = new Date();
   for (const host of group.hosts)
     await writeFileAtomically(join(directory, `${host.name}.tar.gz`), await hostArchive(host, now), { mode: 0o600 });
-}
-
-function encrypted(pem: string, passphrase: string | undefined): string {
-  if (passphrase === undefined) return pem;
-  return createPrivateKey(pem).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }) as string;
 }
 
 /** Somebody who answers at the virtual IP before there is a group is somebody else. Who doesn't answer may still be there. */

@@ -66,7 +66,9 @@ export function examineCertificate(what: string, pem: string, expected: Expected
     `in the folder of "trefoil init"), put it and its key at ${file}, and restart the server.`;
   const certificate = parsed(pem);
   if (certificate === undefined) return [problem(what, `${file}: not a certificate in PEM`, anew)];
-  const authority = authorityPem === undefined ? undefined : parsed(authorityPem);
+  const trusted = authorityPem === undefined ? [] : authoritiesIn(authorityPem);
+  // While authorities are changed, two are trusted.
+  const authority = trusted.find((one) => isIssuedBy(certificate, one)) ?? trusted[0];
   const findings: Finding[] = [];
   if (authorityPem === undefined)
     findings.push(notLookedAt(`${what}, its authority`, 'it is in client.json, which is missing'));
@@ -101,6 +103,11 @@ export function examineCertificate(what: string, pem: string, expected: Expected
 
 function isIssuedBy(certificate: X509Certificate, authority: X509Certificate): boolean {
   return certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
+}
+
+function authoritiesIn(pem: string): X509Certificate[] {
+  const all = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return all.flatMap((one) => parsed(one) ?? []);
 }
 
 function datesOf({ validFromDate, validToDate }: X509Certificate) {

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { createGzip } from 'node:zlib';
 import { pack } from 'tar-stream';
-import type { HostFolder } from './make-group.ts';
+import type { HostFolder } from './host-files.ts';
 
 /** Everything before is a folder of the system, with rights that are not ours to change. */
 const OWN_FOLDER = 'etc/trefoil/';

@@ -3,27 +3,13 @@ import { encodeClientFile } from '@trefoil/client';
 import { type Member, sealEnvelope, type TmrServer, toBase64url } from '@trefoil/license';
 import { generateEd25519, nodeCrypto } from '@trefoil/license/node-crypto';
 import type { Identity } from '@trefoil/link';
-import { createAuthority, issueCertificate } from '@trefoil/link/authority';
+import { createAuthority } from '@trefoil/link/authority';
 import { createKey, type VendorKey } from '@trefoil/vendor';
 import { stringify } from 'yaml';
 import { type Answers, hostOf, parseVirtualIp, portOf, withPort } from './answers.ts';
+import { makeCertificates } from './certificates.ts';
+import { type HostFile, type HostFolder, shown } from './host-files.ts';
 import { KEEPALIVED_UNIT, keepalivedConfiguration } from './keepalived.ts';
-
-/** A file as it is to be on a host. */
-export interface HostFile {
-  /** Absolute. */
-  readonly path: string;
-  readonly text: string;
-  /** Only the servers may read it. */
-  readonly secret: boolean;
-}
-
-export interface HostFolder {
-  /** `license-server-1` … `tmr-server-B` */
-  readonly name: string;
-  readonly host: string;
-  readonly files: readonly HostFile[];
-}
 
 export interface NewGroup {
   readonly hosts: readonly HostFolder[];
@@ -34,7 +20,6 @@ export interface NewGroup {
   readonly clientFile: string;
 }
 
-const ETC = '/etc/trefoil';
 const DATA = '/var/lib/trefoil';
 /** What the vendor sends when he has seen the requests, and every server needs. */
 export const VENDOR_FILES = ['configuration.jws', 'issuing-key.jws'] as const;
@@ -61,25 +46,22 @@ export async function makeGroup(answers: Answers, vendorRoot: string): Promise<N
     shown('group.jws', groupDocument),
     shown('link-authority.pem', link.certificatePem),
   ];
-  const linkFiles = async (role: string, address: string): Promise<HostFile[]> =>
-    identityFiles(role.replace(/-[^-]+$/, ''), await certificate(link, role, [hostOf(address)], answers));
+  const certificates = await makeCertificates(answers, { link, client });
   const hosts = [
-    ...members.map(async ({ member, address }) => {
+    ...members.map(({ member, address }) => {
       const name = ROLES.licenseServer(member);
       const yaml = shown('license-server.yaml', stringify(licenseServerYaml(member, portOf(address, PORTS.links))));
-      return { name, host: hostOf(address), files: [yaml, ...common, ...(await linkFiles(name, address))] };
+      return { name, host: hostOf(address), files: [yaml, ...common, ...filesOf(certificates, name)] };
     }),
-    ...tmrs.map(async ({ id, address, signing }) => {
+    ...tmrs.map(({ id, address, signing }) => {
       const name = ROLES.tmrServer(id);
-      const own = await certificate(client, name, reachedAs(answers, address), answers);
       const files = [
         shown(
           'tmr-server.yaml',
           stringify(tmrServerYaml(id, portOf(address, PORTS.clients), answers, hostOf(address))),
         ),
         ...common,
-        ...(await linkFiles(name, address)),
-        ...identityFiles('client', own),
+        ...filesOf(certificates, name),
         { ...shown('tmr.key', `${toBase64url(signing.seed)}\n`), secret: true },
         ...keepalivedFiles(answers, id),
       ];
@@ -87,7 +69,7 @@ export async function makeGroup(answers: Answers, vendorRoot: string): Promise<N
     }),
   ];
   return {
-    hosts: await Promise.all(hosts),
+    hosts,
     admin,
     linkAuthority: link,
     clientAuthority: client,
@@ -130,24 +112,8 @@ function bracketed(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
 }
 
-function reachedAs({ virtualIp }: Answers, address: string): string[] {
-  const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
-  return [hostOf(address), ...(virtual === undefined ? [] : [virtual.address])];
-}
-
-function certificate(authority: Identity, role: string, hosts: readonly string[], { certificateDays: days }: Answers) {
-  return issueCertificate(authority, { commonName: role, role, hosts, days });
-}
-
-function shown(name: string, text: string): HostFile {
-  return { path: `${ETC}/${name}`, text, secret: false };
-}
-
-function identityFiles(name: string, identity: Identity): HostFile[] {
-  return [
-    shown(`${name}.crt.pem`, identity.certificatePem),
-    { ...shown(`${name}.key.pem`, identity.privateKeyPem), secret: true },
-  ];
+function filesOf(folders: readonly HostFolder[], name: string): readonly HostFile[] {
+  return folders.find((one) => one.name === name)?.files ?? [];
 }
 
 const documents = {

@@ -1,0 +1,177 @@
+import { createPrivateKey } from 'node:crypto';
+import { join } from 'node:path';
+import { decodeClientFile, encodeClientFile } from '@trefoil/client';
+import { makeDirectory, writeFileAtomically } from '@trefoil/host';
+import type { Identity } from '@trefoil/link';
+import { createAuthority } from '@trefoil/link/authority';
+import { Command } from 'commander';
+import { encrypted, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
+import { type Answers, readAnswers } from '../init/answers.ts';
+import { type Authorities, makeCertificates } from '../init/certificates.ts';
+import { hostArchive } from '../init/host-archive.ts';
+import { type HostFolder, shown } from '../init/host-files.ts';
+import { CliError, EXIT, print } from '../terminal.ts';
+
+interface CertificatesOptions {
+  readonly newAuthorities?: boolean;
+  readonly passphraseFile?: string;
+  readonly output: string;
+}
+
+/** What is unpacked on all hosts before the next of them begins. */
+interface Round {
+  readonly name: string;
+  readonly says: string;
+  readonly hosts: readonly HostFolder[];
+  /** For applications; undefined = it stays. */
+  readonly clientFile?: string;
+}
+
+export function certificatesCommand(): Command {
+  return new Command('certificates')
+    .description(
+      'Issue new certificates for the servers of a group, and new authorities if that is wanted: a tarball for each host.',
+    )
+    .argument('<folder>', 'of "trefoil init", with the keys of the authorities in its admin folder')
+    .option(
+      '--new-authorities',
+      'also make new authorities, in three rounds: nobody is left without one that he trusts',
+    )
+    .option('--passphrase-file <file>', 'of the keys in the admin folder')
+    .requiredOption('--output <folder>', 'where to write them')
+    .addHelpText('after', '\nExample:\n  trefoil certificates plant-7 --output plant-7-certificates-2028')
+    .action(async (folder: string, options: CertificatesOptions) => {
+      const { output } = options;
+      await refuseExisting(output);
+      const passphrase = await readPassphrase(options.passphraseFile);
+      const admin = join(folder, 'admin');
+      const answers = readAnswers(join(admin, 'answers.yaml'), {});
+      const standing = {
+        link: await readAuthority(admin, 'link', passphrase),
+        client: await readAuthority(admin, 'client', passphrase),
+      };
+      const next = options.newAuthorities === true ? await newAuthorities(answers) : undefined;
+      const clientFile = await readTrimmed(join(folder, 'client.json'));
+      const rounds =
+        next === undefined
+          ? [await oneRound(answers, standing)]
+          : await threeRounds(answers, { standing, next, clientFile });
+      await writeRounds(output, rounds);
+      if (next !== undefined) await writeAuthorities(join(output, 'admin'), next, passphrase);
+      const steps = stepsOf(output, rounds, folder);
+      await writeFileAtomically(join(output, 'NEXT-STEPS.txt'), steps, { mode: 0o644 });
+      print(`${output} is written.\n\n${steps.trimEnd()}`);
+    });
+}
+
+async function oneRound(answers: Answers, authorities: Authorities): Promise<Round> {
+  return { name: '', says: 'New certificates.', hosts: await makeCertificates(answers, authorities) };
+}
+
+/** First everybody trusts both, then all show the new ones, then nobody trusts the old ones any more. */
+async function threeRounds(
+  answers: Answers,
+  { standing, next, clientFile }: { standing: Authorities; next: Authorities; clientFile: string },
+): Promise<Round[]> {
+  const both = (kind: keyof Authorities): string =>
+    `${standing[kind].certificatePem.trim()}\n${next[kind].certificatePem}`;
+  const certificates = await makeCertificates(answers, next);
+  const trusting = (authorityPem: string): HostFolder[] =>
+    certificates.map((host) => ({ ...host, files: [shown('link-authority.pem', authorityPem)] }));
+  return [
+    {
+      name: '1-trust-both',
+      says: 'All trust both the old and the new authorities.',
+      hosts: trusting(both('link')),
+      clientFile: trustedBy(clientFile, both('client')),
+    },
+    { name: '2-certificates', says: 'All show certificates of the new authorities.', hosts: certificates },
+    {
+      name: '3-trust-the-new',
+      says: 'Nobody trusts the old authorities any more.',
+      hosts: trusting(next.link.certificatePem),
+      clientFile: trustedBy(clientFile, next.client.certificatePem),
+    },
+  ];
+}
+
+function trustedBy(clientFile: string, authority: string): string {
+  return encodeClientFile({ ...decodeClientFile(clientFile, 'client.json'), authority });
+}
+
+async function newAuthorities({ group }: Answers): Promise<Authorities> {
+  const year = new Date().getFullYear();
+  return {
+    link: await createAuthority({ name: `Trefoil ${group} link authority ${year}` }),
+    client: await createAuthority({ name: `Trefoil ${group} client authority ${year}` }),
+  };
+}
+
+async function readAuthority(admin: string, name: string, passphrase: string | undefined): Promise<Identity> {
+  const file = join(admin, `${name}-authority.key.pem`);
+  const certificatePem = await readTrimmed(join(admin, `${name}-authority.pem`));
+  const pem = await readTrimmed(file);
+  try {
+    const key = createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
+    return {
+      certificatePem: `${certificatePem}\n`,
+      privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }) as string,
+    };
+  } catch {
+    const how =
+      passphrase === undefined
+        ? 'it is encrypted, or no key: give --passphrase-file'
+        : 'the passphrase does not open it';
+    throw new CliError(EXIT.failure, `${file}: ${how}`);
+  }
+}
+
+async function writeRounds(output: string, rounds: readonly Round[]): Promise<void> {
+  await makeDirectory(output);
+  const now = new Date();
+  for (const { name, hosts, clientFile } of rounds) {
+    const place = join(output, name);
+    await makeDirectory(place);
+    for (const host of hosts)
+      await writeFileAtomically(join(place, `${host.name}.tar.gz`), await hostArchive(host, now), { mode: 0o600 });
+    if (clientFile !== undefined) await writeFileAtomically(join(place, 'client.json'), clientFile, { mode: 0o644 });
+  }
+}
+
+async function writeAuthorities(
+  admin: string,
+  authorities: Authorities,
+  passphrase: string | undefined,
+): Promise<void> {
+  await makeDirectory(admin);
+  for (const [name, { certificatePem, privateKeyPem }] of Object.entries(authorities) as [string, Identity][]) {
+    await writeFileAtomically(join(admin, `${name}-authority.pem`), certificatePem, { mode: 0o644 });
+    await writeFileAtomically(join(admin, `${name}-authority.key.pem`), encrypted(privateKeyPem, passphrase), {
+      mode: 0o600,
+    });
+  }
+}
+
+function stepsOf(output: string, rounds: readonly Round[], folder: string): string {
+  const lines = rounds.flatMap(({ name, says, hosts, clientFile }) => [
+    rounds.length === 1 ? says : `${name}: ${says}`,
+    '',
+    ...(clientFile === undefined
+      ? []
+      : [
+          `   On all machines with applications: ${join(output, name, 'client.json')} in the place of the client file.`,
+        ]),
+    ...hosts.map((host) => {
+      const unit = host.name.startsWith('tmr') ? 'trefoil-tmr-server' : 'trefoil-license-server';
+      const archive = join(output, name, `${host.name}.tar.gz`);
+      return `   ssh root@${host.host} "tar -C / -xzf - && systemctl restart ${unit}" < ${archive}`;
+    }),
+    '   One after the other: "trefoil status" says when the last one is back. Nobody notices.',
+    '',
+  ]);
+  if (rounds.length > 1)
+    lines.push(
+      `At last: copy ${join(output, 'admin')}/* to ${join(folder, 'admin')}, and the last client.json to ${folder}.`,
+    );
+  return `${lines.join('\n').trimEnd()}\n`;
+}

@@ -1,0 +1,43 @@
+import { ROLES } from '@trefoil/api';
+import type { Member, TmrServer } from '@trefoil/license';
+import type { Identity } from '@trefoil/link';
+import { issueCertificate } from '@trefoil/link/authority';
+import { type Answers, hostOf, parseVirtualIp } from './answers.ts';
+import { type HostFile, type HostFolder, shown } from './host-files.ts';
+
+export interface Authorities {
+  readonly link: Identity;
+  readonly client: Identity;
+}
+
+/** What each host shows of itself on links and to clients: certificates and keys, and nothing else. */
+export function makeCertificates(answers: Answers, { link, client }: Authorities): Promise<HostFolder[]> {
+  const issued = (authority: Identity, role: string, hosts: readonly string[]): Promise<Identity> =>
+    issueCertificate(authority, { commonName: role, role, hosts, days: answers.certificateDays });
+  const voters = answers.licenseServers.map(async (address, i) => {
+    const name = ROLES.licenseServer((i + 1) as Member);
+    const files = identityFiles('license-server', await issued(link, name, [hostOf(address)]));
+    return { name, host: hostOf(address), files };
+  });
+  const leaders = answers.tmrServers.map(async (address, i) => {
+    const name = ROLES.tmrServer('AB'[i] as TmrServer);
+    const files = [
+      ...identityFiles('tmr-server', await issued(link, name, [hostOf(address)])),
+      ...identityFiles('client', await issued(client, name, reachedAs(answers, address))),
+    ];
+    return { name, host: hostOf(address), files };
+  });
+  return Promise.all([...voters, ...leaders]);
+}
+
+function identityFiles(name: string, identity: Identity): HostFile[] {
+  return [
+    shown(`${name}.crt.pem`, identity.certificatePem),
+    { ...shown(`${name}.key.pem`, identity.privateKeyPem), secret: true },
+  ];
+}
+
+function reachedAs({ virtualIp }: Answers, address: string): string[] {
+  const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
+  return [hostOf(address), ...(virtual === undefined ? [] : [virtual.address])];
+}
