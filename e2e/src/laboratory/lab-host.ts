@@ -12,7 +12,7 @@ const REPOSITORY = resolve(import.meta.dirname, '../../..');
  */
 export class LabHost {
   readonly name: string;
-  readonly address: string;
+  address: string;
   readonly #directory: string;
   readonly #plugIn: (pid: number) => Promise<void>;
   #namespace: Namespace | undefined;
@@ -79,6 +79,17 @@ export class LabHost {
     const namespace = this.#namespace;
     this.#namespace = undefined;
     await namespace?.kill();
+  }
+
+  /** With the length of its prefix; beside the one that it has. */
+  async addAddress(address: string): Promise<void> {
+    await this.sh(`ip addr add ${address} dev eth0`);
+  }
+
+  /** The added one is its only one. */
+  async dropOldAddress(address: string): Promise<void> {
+    await this.sh(`ip addr del ${this.address} dev eth0; ip addr replace ${address} dev eth0`);
+    this.address = address;
   }
 
   /** Another machine at the same address: with this disk, an empty one if it was never used. Its power is off. */

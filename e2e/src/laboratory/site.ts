@@ -38,6 +38,7 @@ export class Site implements AsyncDisposable {
   #version = 0;
   #configuration = '/root/configuration.jws';
   #machines = 0;
+  #virtualIp = VIRTUAL_IP;
   #lookout: Lookout | undefined;
 
   private constructor(laboratory: Laboratory) {
@@ -170,6 +171,38 @@ export class Site implements AsyncDisposable {
   async #unpack(name: ServerName): Promise<void> {
     await this.copy('admin', `/root/plant-7/${name}.tar.gz`, [name], `/root/${name}.tar.gz`);
     await this.host(name).sh(`tar -C / -xzf /root/${name}.tar.gz`);
+  }
+
+  /** A license server, a TMR server and the virtual IP, in the order that "trefoil readdress" tells. */
+  async changeAddresses(): Promise<void> {
+    const moved: Partial<Record<ServerName, string>> = {
+      'license-server-2': `${NETWORK}.12`,
+      'tmr-server-B': `${NETWORK}.15`,
+    };
+    const of = (names: readonly ServerName[]): string[] => names.map((name) => moved[name] ?? ADDRESSES[name]);
+    this.#virtualIp = `${NETWORK}.11`;
+    await this.admin.trefoil(
+      ...['readdress', '/root/plant-7', '--license-servers', ...of(VOTERS), '--tmr-servers', ...of(LEADERS)],
+      ...['--virtual-ip', `${this.#virtualIp}/24`, '--output', '/root/moved'],
+    );
+    await this.copy('admin', '/root/moved/client.json', ['client', 'admin'], '/etc/trefoil/client.json');
+    const moving = Object.entries(moved);
+    for (const [name, address] of moving) await this.host(name).addAddress(`${address}/24`);
+    for (const name of [...LEADERS, ...VOTERS]) {
+      const host = this.host(name);
+      await this.copy('admin', `/root/moved/${name}.tar.gz`, [name], '/root/moved.tar.gz');
+      await this.service(name).stop();
+      await host.sh('tar -C / -xzf /root/moved.tar.gz');
+      if (name.startsWith('tmr')) {
+        await host.sh(`sed -i 's/${VIRTUAL_IP}$/${this.#virtualIp}/' /etc/trefoil/tmr-server.yaml`);
+        await host.sh('kill $(cat /run/keepalived.pid) && while test -e /run/keepalived.pid; do sleep 0.1; done');
+        await this.startKeepalived(name as (typeof LEADERS)[number]);
+      }
+      await this.service(name).start();
+      await this.whole();
+    }
+    for (const [name, address] of moving) await this.host(name).dropOldAddress(`${address}/24`);
+    await this.admin.sh('cp /root/moved/admin/* /root/plant-7/admin/; cp /root/moved/client.json /root/plant-7/');
   }
 
   /** New authorities and new certificates, in the three rounds that "trefoil certificates" tells. */
@@ -325,7 +358,7 @@ export class Site implements AsyncDisposable {
     const has = await Promise.all(
       LEADERS.map(async (name) => {
         const host = this.host(name);
-        return host.isOn && (await host.sh('ip -4 -br addr show eth0')).includes(`${VIRTUAL_IP}/`);
+        return host.isOn && (await host.sh('ip -4 -br addr show eth0')).includes(`${this.#virtualIp}/`);
       }),
     );
     return LEADERS.filter((_, i) => has[i]);

@@ -253,6 +253,14 @@ export const PROCEDURES: readonly Procedure[] = [
     run: async (site) => site.rotateCertificates(),
   },
   {
+    name: 'addresses-changed',
+    says: 'a license server, a TMR server and the virtual IP get other addresses',
+    run: async (site) => {
+      await site.changeAddresses();
+      await site.eventually('one has the new virtual IP', async () => (await site.holders()).length === 1);
+    },
+  },
+  {
     name: 'virtual-container-added',
     says: 'a second virtual container is added, and has a license',
     run: async (site) => site.addVirtualContainer(),

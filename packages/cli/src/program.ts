@@ -19,6 +19,7 @@ import { licenseServerCommand, tmrServerCommand } from './commands/servers.ts';
 import { clientCommand, rebindCommand, requestCommand } from './commands/set-up.ts';
 import { supportBundleCommand } from './commands/support-bundle.ts';
 import { certificatesCommand } from './commands/certificates.ts';
+import { readdressCommand } from './commands/readdress.ts';
 import { replaceCommand } from './commands/replace.ts';
 import { switchCommand } from './commands/switch.ts';
 import { usageCommand } from './commands/usage.ts';
@@ -47,6 +48,7 @@ function program(): Command {
       switchCommand(),
       replaceCommand(),
       certificatesCommand(),
+      readdressCommand(),
       backupCommand(),
       restoreCommand(),
       supportBundleCommand(),

@@ -4,7 +4,7 @@ import {
   LicenseError,
   publicKeyFault,
   verifyConfigurations,
-  verifyGroupDocument,
+  verifyGroupFile,
   verifyIssuingKey,
 } from '@trefoil/license';
 import type { LedgerContext } from './ledger/state.ts';
@@ -16,6 +16,7 @@ export interface ContextTexts {
   readonly issuingKey: string;
   /** A line for each version, from the set's first on; the later ones may be missing. */
   readonly configuration: string;
+  /** Likewise. */
   readonly group: string;
 }
 
@@ -27,7 +28,7 @@ export function readContext(
   const vendors = readVendorsTexts(crypto, texts);
   if ('faulty' in vendors) return vendors;
   try {
-    return { context: { ...vendors.context, group: verifyGroupDocument(crypto, texts.group.trim()) } };
+    return { context: { ...vendors.context, group: verifyGroupFile(crypto, texts.group) } };
   } catch (error) {
     if (error instanceof LicenseError) return { faulty: 'group', fault: error };
     throw error;

@@ -70,6 +70,39 @@ export function verifyGroupDocument(crypto: Crypto, text: string): GroupDocument
   return group;
 }
 
+/**
+ * A group file: a line for each version, the first one first (FORMATS §2.7). The log stands on the first, so its text is kept; the last
+ * says where everybody is to be found. @throws LicenseError
+ */
+export function verifyGroupFile(crypto: Crypto, texts: string): GroupDocument {
+  const all = texts
+    .trim()
+    .split(/\s+/)
+    .map((text) => verifyGroupDocument(crypto, text));
+  const [first] = all as [GroupDocument];
+  const last = all.at(-1) as GroupDocument;
+  for (const [i, later] of all.entries()) {
+    const before = all[i - 1];
+    if (before === undefined) continue;
+    if (later.version <= before.version)
+      throw malformed(`line ${i + 1} has version ${later.version}, which is not above that of the line before`);
+    if (standingOf(crypto, later) !== standingOf(crypto, first))
+      throw malformed(`line ${i + 1} changes more than addresses: names, servers and keys stay as they were in line 1`);
+  }
+  const { tmrServers, licenseServers, version } = last;
+  return { ...first, tmrServers, licenseServers, version };
+}
+
+/** All of it but addresses. */
+function standingOf(crypto: Crypto, { group, tmrServers, licenseServers, admins }: GroupDocument): string {
+  return JSON.stringify([
+    group,
+    tmrServers.map(({ id, key }) => [id, keyId(crypto, key)]),
+    licenseServers.map(({ member }) => member),
+    admins.map(({ name, key }) => [name, keyId(crypto, key)]),
+  ]);
+}
+
 function refuseTwice(values: readonly (string | number)[], problem: string): void {
   if (new Set(values).size !== values.length) throw malformed(problem);
 }

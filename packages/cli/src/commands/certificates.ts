@@ -1,4 +1,3 @@
-import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
 import { decodeClientFile, encodeClientFile } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
@@ -7,10 +6,10 @@ import { createAuthority } from '@trefoil/link/authority';
 import { Command } from 'commander';
 import { encrypted, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
 import { type Answers, readAnswers } from '../init/answers.ts';
-import { type Authorities, makeCertificates } from '../init/certificates.ts';
+import { type Authorities, makeCertificates, readAuthorities } from '../init/certificates.ts';
 import { hostArchive } from '../init/host-archive.ts';
 import { type HostFolder, shown } from '../init/host-files.ts';
-import { CliError, EXIT, print } from '../terminal.ts';
+import { print } from '../terminal.ts';
 
 interface CertificatesOptions {
   readonly newAuthorities?: boolean;
@@ -46,10 +45,7 @@ export function certificatesCommand(): Command {
       const passphrase = await readPassphrase(options.passphraseFile);
       const admin = join(folder, 'admin');
       const answers = readAnswers(join(admin, 'answers.yaml'), {});
-      const standing = {
-        link: await readAuthority(admin, 'link', passphrase),
-        client: await readAuthority(admin, 'client', passphrase),
-      };
+      const standing = await readAuthorities(admin, passphrase);
       const next = options.newAuthorities === true ? await newAuthorities(answers) : undefined;
       const clientFile = await readTrimmed(join(folder, 'client.json'));
       const rounds =
@@ -105,25 +101,6 @@ async function newAuthorities({ group }: Answers): Promise<Authorities> {
     link: await createAuthority({ name: `Trefoil ${group} link authority ${year}` }),
     client: await createAuthority({ name: `Trefoil ${group} client authority ${year}` }),
   };
-}
-
-async function readAuthority(admin: string, name: string, passphrase: string | undefined): Promise<Identity> {
-  const file = join(admin, `${name}-authority.key.pem`);
-  const certificatePem = await readTrimmed(join(admin, `${name}-authority.pem`));
-  const pem = await readTrimmed(file);
-  try {
-    const key = createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
-    return {
-      certificatePem: `${certificatePem}\n`,
-      privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }) as string,
-    };
-  } catch {
-    const how =
-      passphrase === undefined
-        ? 'it is encrypted, or no key: give --passphrase-file'
-        : 'the passphrase does not open it';
-    throw new CliError(EXIT.failure, `${file}: ${how}`);
-  }
 }
 
 async function writeRounds(output: string, rounds: readonly Round[]): Promise<void> {

@@ -1,7 +1,11 @@
+import { createPrivateKey } from 'node:crypto';
+import { join } from 'node:path';
 import { ROLES } from '@trefoil/api';
 import type { Member, TmrServer } from '@trefoil/license';
 import type { Identity } from '@trefoil/link';
 import { issueCertificate } from '@trefoil/link/authority';
+import { readTrimmed } from '../files.ts';
+import { CliError, EXIT } from '../terminal.ts';
 import { type Answers, hostOf, parseVirtualIp } from './answers.ts';
 import { type HostFile, type HostFolder, shown } from './host-files.ts';
 
@@ -40,4 +44,31 @@ function identityFiles(name: string, identity: Identity): HostFile[] {
 function reachedAs({ virtualIp }: Answers, address: string): string[] {
   const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
   return [hostOf(address), ...(virtual === undefined ? [] : [virtual.address])];
+}
+
+/** As "trefoil init" has left them in its admin folder. @throws CliError, HostError */
+export async function readAuthorities(admin: string, passphrase: string | undefined): Promise<Authorities> {
+  return {
+    link: await readAuthority(admin, 'link', passphrase),
+    client: await readAuthority(admin, 'client', passphrase),
+  };
+}
+
+async function readAuthority(admin: string, name: string, passphrase: string | undefined): Promise<Identity> {
+  const file = join(admin, `${name}-authority.key.pem`);
+  const certificatePem = await readTrimmed(join(admin, `${name}-authority.pem`));
+  const pem = await readTrimmed(file);
+  try {
+    const key = createPrivateKey({ key: pem, ...(passphrase !== undefined && { passphrase }) });
+    return {
+      certificatePem: `${certificatePem}\n`,
+      privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }) as string,
+    };
+  } catch {
+    const how =
+      passphrase === undefined
+        ? 'it is encrypted, or no key: give --passphrase-file'
+        : 'the passphrase does not open it';
+    throw new CliError(EXIT.failure, `${file}: ${how}`);
+  }
 }

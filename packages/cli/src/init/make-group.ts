@@ -101,7 +101,7 @@ function groupJson({ group, licenseServers, admin: name }: Answers, tmrs: readon
 }
 
 /** The virtual IP first: where it is, the group most likely answers. */
-function clientAddresses({ virtualIp, tmrServers }: Answers): string[] {
+export function clientAddresses({ virtualIp, tmrServers }: Answers): string[] {
   const own = tmrServers.map((address) => withPort(address, PORTS.clients));
   const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
   if (virtual === undefined) return own;
@@ -155,7 +155,7 @@ function tmrServerYaml(server: TmrServer, port: number, { virtualIp, licenseServ
   };
 }
 
-function keepalivedFiles(answers: Answers, id: TmrServer): HostFile[] {
+export function keepalivedFiles(answers: Answers, id: TmrServer): HostFile[] {
   const { virtualIp, tmrServers, interface: device, virtualRouter } = answers;
   if (virtualIp === undefined) return [];
   const [own, peer] = id === 'A' ? tmrServers : tmrServers.toReversed();
