@@ -16,3 +16,16 @@ export function parseAddress(text: string, defaultPort: number): { host: string;
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
   return port <= 65_535 ? { host, port } : undefined;
 }
+
+/** A snapshot fits one frame (PROTOCOL §8.3). */
+const MAX_FRAME_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Between servers. Both ends speak twenty times a second, so who is silent for some seconds is gone, whatever TCP believes: an address
+ * that was taken away, or a firewall that has forgotten a connection, tells nobody.
+ */
+export const LINK_LIMITS = {
+  maximumFrameBytes: MAX_FRAME_BYTES,
+  maximumBufferedBytes: 2 * MAX_FRAME_BYTES,
+  idleTimeoutMs: 5_000,
+} as const;

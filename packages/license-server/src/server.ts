@@ -1,5 +1,5 @@
 import { decodeToVoter } from '@trefoil/core';
-import { ROLES } from '@trefoil/api';
+import { LINK_LIMITS, ROLES } from '@trefoil/api';
 import {
   Alarms,
   type Clock,
@@ -28,8 +28,6 @@ import { openVoter } from './open-voter.ts';
 import { VoterRuntime } from './voter-runtime.ts';
 
 const TICK_MS = 10;
-/** Snapshots travel whole. */
-const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
 /** Builds a license server: containers and logs, then links, then health. Everything it opens it puts into `running`. */
 export async function startLicenseServer(configuration: LicenseServerConfiguration, running: Running): Promise<void> {
@@ -56,7 +54,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
     requireRole: (role) => role === ROLES.tmrServer('A') || role === ROLES.tmrServer('B'),
     onConnection: (connection) => serveLink(connection, voters, log),
     onRefused: (refusal) => log.warn({ ...refusal }, 'a connection was refused'),
-    limits: { maximumFrameBytes: MAX_FRAME_BYTES, maximumBufferedBytes: 2 * MAX_FRAME_BYTES },
+    limits: LINK_LIMITS,
   });
   running.resources.use(listener);
   const health = await startHealthServer({

@@ -1,4 +1,4 @@
-import { parseAddress, PORTS, ROLES } from '@trefoil/api';
+import { LINK_LIMITS, parseAddress, PORTS, ROLES } from '@trefoil/api';
 import { decodeToProposer } from '@trefoil/core';
 import type { Log } from '@trefoil/host';
 import { bytesKey, type Member, SET_ID_BYTES } from '@trefoil/license';
@@ -7,8 +7,6 @@ import type { ProposerRuntime } from './proposer-runtime.ts';
 
 const FIRST_RETRY_MS = 20;
 const LAST_RETRY_MS = 500;
-/** Snapshots travel whole. */
-const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
 export interface LinkOptions {
   readonly member: Member;
@@ -65,7 +63,7 @@ export class LicenseServerLink implements AsyncDisposable {
       expectRole: ROLES.licenseServer(member),
       timeoutMs: 2_000,
       signal: this.#stop.signal,
-      limits: { maximumFrameBytes: MAX_FRAME_BYTES, maximumBufferedBytes: 2 * MAX_FRAME_BYTES },
+      limits: LINK_LIMITS,
     });
   }
 
