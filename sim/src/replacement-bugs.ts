@@ -29,12 +29,6 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
     replace: '',
   },
   {
-    name: 'under the old version it goes on behind the new one',
-    file: `${CORE}/voter/propose.ts`,
-    find: `  if (propose.configVersion !== inForce(voter.replica).version) return no('other-configuration');`,
-    replace: '',
-  },
-  {
     name: 'the start of the container before is kept',
     file: `${CORE}/voter/membership.ts`,
     find: 'if (isNew) voter.incarnations',
@@ -99,5 +93,11 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
     file: `${CORE}/ledger/rules/reconfigure.ts`,
     find: `    ledger.journal.set(state, 'constituents', constituents);\n`,
     replace: '',
+  },
+  {
+    name: 'a refusal depends on the order in which licenses came',
+    file: `${CORE}/ledger/rules/reconfigure.ts`,
+    find: '[...ledger.licenses.values()].sort((a, b) => (a.license.id < b.license.id ? -1 : 1));',
+    replace: '[...ledger.licenses.values()];',
   },
 ];

@@ -125,6 +125,16 @@ describe('a new version of the configuration (PROTOCOL §4.9)', () => {
     assert.match(said(one.do({ kind: 'reconfigure', document })), /nobody to vouch/);
   });
 
+  test('is refused alike, in whatever order the licenses came into the ledger', () => {
+    const one = new Reconfigured();
+    const turned = new Reconfigured();
+    const { licenses } = turned.ledger;
+    const all = [...licenses].toReversed();
+    licenses.clear();
+    for (const [id, state] of all) licenses.set(id, state);
+    assert.deepEqual(turned.change({ licenses: [] }), one.change({ licenses: [] }));
+  });
+
   test('is taken back with its entry', () => {
     const one = new Reconfigured();
     const { root } = one;

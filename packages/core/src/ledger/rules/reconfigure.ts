@@ -79,7 +79,9 @@ function cannotBePlaced(ledger: Ledger, { threshold }: Configuration, placed: Co
 /** All licenses that there are, or none: what the new container can't open it must not vote for. */
 function takeConstituents(ledger: Ledger, change: Reconfiguration, placed: ContainerRecord): Answer | undefined {
   const taken: [LicenseState, Constituent][] = [];
-  for (const state of ledger.licenses.values()) {
+  // By their names: the first that lacks is named, and a ledger from a snapshot has them in another order.
+  const licenses = [...ledger.licenses.values()].sort((a, b) => (a.license.id < b.license.id ? -1 : 1));
+  for (const state of licenses) {
     const { license, licenseDigest } = state;
     const constituent = change.constituents.find(
       (one) => one.license === license.id && one.version === license.version && one.member === placed.member,
