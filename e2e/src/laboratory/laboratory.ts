@@ -59,6 +59,18 @@ export class Laboratory implements AsyncDisposable {
     );
   }
 
+  /** Of all packets from and to that host so many per cent are lost, until `mend`; TCP makes delay and jitter of it. */
+  async lose(name: string, percent: number): Promise<void> {
+    const port = this.#portOf(name);
+    const rules = ['iifname', 'oifname'].map(
+      (way) => `nft 'add rule bridge cuts forward ${way} ${port} numgen random mod 100 < ${percent} drop'`,
+    );
+    await this.#switch.network(
+      `nft add table bridge cuts; nft 'add chain bridge cuts forward { type filter hook forward priority 0; }'
+      ${rules.join('; ')}`,
+    );
+  }
+
   async mend(): Promise<void> {
     await this.#switch.network('nft delete table bridge cuts');
   }

@@ -14,6 +14,8 @@ export class Service {
   /** Lines that are JSON. */
   readonly log: Record<string, unknown>[] = [];
   complaint = '';
+  /** From its next start on. */
+  environment: Readonly<Record<string, string>> = {};
   #child: ChildProcess | undefined;
   #pid = 0;
 
@@ -34,7 +36,10 @@ export class Service {
   /** Resolves when it is ready. Rejects with its own words if it ends before. */
   async start(): Promise<void> {
     const argv = ['trefoil', this.kind, `/etc/trefoil/${this.kind}.yaml`];
-    const child = this.host.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = this.host.spawn(argv, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.environment },
+    });
     this.#child = child;
     child.once('exit', () => {
       if (this.#child === child) this.#child = undefined;

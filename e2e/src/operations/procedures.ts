@@ -178,6 +178,40 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
+    name: 'packets-lost',
+    says: 'one in fifty packets of a license server and of the active TMR server is lost, for 10 s',
+    run: async (site) => {
+      for (const name of [VOTERS[0], await site.active()]) await site.laboratory.lose(name, 2);
+      await pause(10_000);
+      await site.laboratory.mend();
+    },
+  },
+  {
+    name: 'clock-wrong',
+    says: "a license server's clock jumps ahead by a day, and is set right again",
+    run: async (site) => {
+      const service = site.service(VOTERS[1]);
+      const clock = '/run/trefoil/clock';
+      await service.stop();
+      await service.host.sh(`echo +0 > ${clock}`);
+      service.environment = await fakeClock(site, clock);
+      await service.start();
+      await site.whole();
+      const set = (by: string): Promise<string> =>
+        service.host.sh(`echo ${by} > ${clock}.next && mv ${clock}.next ${clock}`);
+      await set('+86400');
+      const isTold = async (): Promise<boolean> =>
+        (await site.status()).alarms.some((alarm) => alarm.startsWith('clock-off'));
+      await site.eventually('it is an alarm', isTold);
+      await pause(2_000);
+      await set('+0');
+      await site.eventually('it is none any more', async () => !(await isTold()));
+      service.environment = {};
+      await service.stop();
+      await service.start();
+    },
+  },
+  {
     name: 'tmr-server-replaced',
     says: 'the host of the active TMR server has burnt, and another machine takes its place',
     aimMs: 800,
@@ -266,6 +300,16 @@ export const PROCEDURES: readonly Procedure[] = [
     run: async (site) => site.addVirtualContainer(),
   },
 ];
+
+/** Of Debian's package faketime: the wall clock of one process comes from a file. */
+async function fakeClock(site: Site, file: string): Promise<Record<string, string>> {
+  const [library] = (await site.admin.sh('ls /usr/lib/*/faketime/libfaketimeMT.so.1')).trim().split('\n');
+  if (library === undefined) throw new Error('the package faketime is missing');
+  return {
+    ...{ LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file },
+    ...{ FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' },
+  };
+}
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
