@@ -27,7 +27,8 @@ export function replaceOne(world: World, random: Random): boolean {
   if (shelf.replacing !== undefined || shelf.machines.length >= MOST || isTaken || othersUnwell(world, member))
     return false;
   shelf.replacing = member;
-  const isDead = random.chance(0.6);
+  // Two logs of one epoch need the third server (PROTOCOL §10), and it must be there to be asked.
+  const isDead = random.chance(0.6) && world.burden !== 'a server lies';
   const before = world.licenseServers[member];
   if (isDead) before.crash('power', 'for good');
   const standsThere = isDead && random.chance(0.5);

@@ -26,6 +26,8 @@ export const START = Date.UTC(2026, 10, 24);
 export class Bench {
   voter: Voter;
   readonly member: Member;
+  /** Of its container. */
+  readonly generation: number;
   now = 0;
   wallMs = START;
   /** Answers of disk and container that are held back. */
@@ -33,9 +35,10 @@ export class Bench {
   sent: ToProposer[] = [];
   effects: VoterEffect[] = [];
 
-  constructor(member: Member = 1) {
+  constructor(member: Member = 1, generation = 0) {
     this.member = member;
-    this.voter = newVoter(context, member, this.clock);
+    this.generation = generation;
+    this.voter = newVoter(context, member, this.clock, { serial: one.serial(member, generation) });
     this.step({ kind: 'linkUp', from: 'A' });
     this.step({ kind: 'linkUp', from: 'B' });
   }
@@ -53,7 +56,7 @@ export class Bench {
     if (effect.kind === 'send') this.sent.push(effect.message);
     if (effect.kind === 'persist') this.answer({ kind: 'persisted', ticket: effect.ticket });
     if (effect.kind === 'sign') {
-      const signature = (one.containers[this.member - 1] as typeof one.root).sign(effect.statement);
+      const signature = one.container(this.member, this.generation).sign(effect.statement);
       this.answer({ kind: 'signed', ticket: effect.ticket, signature });
     }
     if (effect.kind === 'needIncarnation')
@@ -108,6 +111,7 @@ export interface ProposeOptions {
   readonly ledgerRoot?: Uint8Array;
   readonly entry?: Partial<Entry>;
   readonly key?: TmrServer;
+  readonly configVersion?: number;
 }
 
 export function proposeOf(
@@ -116,22 +120,24 @@ export function proposeOf(
   options: ProposeOptions = {},
 ): Extract<ToVoter, { kind: 'propose' }> {
   const { replica } = bench.voter;
-  const { commands = [], logTime = 0, utc = START, index = 1, justification = [] } = options;
+  const { commands = [], logTime = 0, utc = START, index = 1, justification = [], configVersion = 1 } = options;
   const entry = encodeEntry({
     ...{ set: one.set, index, logTime, utc, rulesVersion: RULES_VERSION, ledgerRoot: options.ledgerRoot, commands },
     ...options.entry,
   });
   const head = headAfter(one.crypto, options.previous ?? replica.tail?.previousHead ?? replica.lastHead, entry);
   const from = options.key ?? (epoch % 2 === 0 ? 'A' : 'B');
-  const signature = one.tmrKeys[from].sign(encodePropose({ set: one.set, configVersion: 1, epoch, index, head }));
+  const signature = one.tmrKeys[from].sign(encodePropose({ set: one.set, configVersion, epoch, index, head }));
   const certificate = options.certificate ?? new Uint8Array(0);
-  return { kind: 'propose', configVersion: 1, epoch, index, head, signature, entry, certificate, justification };
+  return { kind: 'propose', configVersion, epoch, index, head, signature, entry, certificate, justification };
 }
 
 /** Promises of all three at the start of the log, or after one entry. */
-export function promisesFor(counter: number, from: TmrServer, benches: readonly Bench[]): Signed[] {
+export function promisesFor(counter: number, from: TmrServer, benches: readonly Bench[], configVersion = 1): Signed[] {
   return benches.flatMap((bench) =>
-    bench.prepare(counter, from).flatMap((answer) => (answer.kind === 'promise' ? [answer.promise] : [])),
+    bench
+      .say(from, { kind: 'prepare', prepare: prepareOf(counter, from, 1, { configVersion }) })
+      .flatMap((answer) => (answer.kind === 'promise' ? [answer.promise] : [])),
   );
 }
 
@@ -155,9 +161,9 @@ export function voted(): { benches: [Bench, Bench, Bench]; justification: Signed
 /** Of the entry that two of them have voted for last. */
 export function certificateOf(voters: readonly Bench[]): Uint8Array {
   const statement = voters[0]?.voter.signedHigh?.statement as Uint8Array;
-  const votes = voters.map(({ member }) => ({
+  const votes = voters.map(({ member, generation }) => ({
     member,
-    signature: (one.containers[member - 1] as typeof one.root).sign(statement),
+    signature: one.container(member, generation).sign(statement),
   }));
   return encodeCertificate({ statement, votes });
 }
