@@ -307,7 +307,7 @@ export class CommitOrder {
         return;
       case 'reconfigured':
         this.#versionsSince.push(this.#index);
-        return;
+        return this.#books.reconfigured(this.#world.vendor.version(outcome.version).expires);
       case 'denied':
         return this.#denied(outcome, command);
       default:

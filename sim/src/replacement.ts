@@ -41,7 +41,7 @@ export function replaceOne(world: World, random: Random): boolean {
   void (async () => {
     const isDone = await vendor.replace(member);
     shelf.replacing = undefined;
-    putInPlace();
+    if (isDone || isDead) putInPlace();
     if (isDone) world.count('a license server was replaced');
     // Somebody tries whether the old one still works.
     if (!world.mended && random.chance(0.4))

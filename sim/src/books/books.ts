@@ -47,7 +47,7 @@ export interface Books {
   /** By license: seats that came back before their time, for their machines are lost, and the UTC of it. */
   readonly writeOffs: Map<string, readonly { readonly utc: number; readonly seats: number }[]>;
   /** UTC; then nothing is given any more. */
-  readonly configurationEnds: number;
+  configurationEnds: number;
   rules: readonly Rule[];
   logTime: number;
   utc: number;

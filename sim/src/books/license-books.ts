@@ -61,6 +61,10 @@ export class LicenseBooks {
     this.#books.sold.set(sold.license, sold);
   }
 
+  reconfigured(ends: number): void {
+    this.#books.configurationEnds = ends;
+  }
+
   has(product: string): boolean {
     return licensesOf(this.#books, product).length > 0;
   }
