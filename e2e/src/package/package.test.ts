@@ -167,7 +167,7 @@ async function said(child: ChildProcess, words: string): Promise<void> {
       all += data.toString();
       if (all.includes(words)) resolve();
     });
-    child.once('exit', () => reject(new Error(all)));
+    child.once('exit', () => reject(new Error(`it has ended; its last words: ${all.slice(-800)}`)));
   });
 }
 

@@ -140,27 +140,39 @@ export class GroupHands implements AsyncDisposable {
     await this.#until(async () => {
       const { tmrServers } = await this.status();
       const active = tmrServers.find((one) => one.active);
-      leader = active === undefined ? undefined : this.server(`tmr-server-${active.server}`);
-      return leader?.running === true;
+      if (active === undefined) return 'no TMR server leads';
+      leader = this.server(`tmr-server-${active.server}`);
+      return leader.running ? undefined : `${leader.folder.name}, which does not run, is said to lead`;
     });
     return leader as ServerProcess;
   }
 
-  /** All three vote and none lags. */
-  waitForRedundancy(): Promise<boolean> {
-    return this.#until(async () => {
-      const { redundancy, licenseServers, index } = await this.status();
-      return redundancy === 1 && licenseServers.every((one) => one.certifiedIndex + 2n >= index);
+  /** All three vote, and have what the group had when they did. */
+  async waitForRedundancy(): Promise<boolean> {
+    let had: bigint | undefined;
+    await this.#until(async () => {
+      const { redundancy, licenseServers, index, role, server } = await this.status();
+      if (redundancy === 1) had ??= index;
+      const isThere = had !== undefined && licenseServers.every((one) => one.certifiedIndex >= (had as bigint));
+      if (redundancy === 1 && isThere) return undefined;
+      const standing = licenseServers.map(({ member, connected, voting, withholding, certifiedIndex }) =>
+        connected && voting ? `${member} at ${certifiedIndex}` : `${member} ${connected ? withholding : 'away'}`,
+      );
+      return `of the license servers ${standing.join(', ')}; TMR server ${server}, ${role}, at ${index}`;
     });
+    return true;
   }
 
-  async #until(holds: () => Promise<boolean>): Promise<boolean> {
+  /** `lacks` says what is not yet as it has to be. */
+  async #until(lacks: () => Promise<string | undefined>): Promise<void> {
     const until = performance.now() + WAIT_MS;
+    let seen: string | undefined = '';
     while (performance.now() < until) {
-      if (await holds().catch(() => false)) return true;
+      seen = await lacks().catch(String);
+      if (seen === undefined) return;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    throw new Error('the group did not come to order in time; its logs are beside the configurations');
+    throw new Error(`the group did not come to order within ${WAIT_MS / 1_000} s: ${seen}`);
   }
 
   /** True if nobody grants a seat now, though one is free. */
