@@ -212,8 +212,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     const server = world.tmrServers[leading.length > 0 && random.chance(0.7) ? random.pick(leading) : tmr(random)];
     const { liar } = server;
     world.lied.add(`TMR server ${liar.id}`);
-    // Two logs of one epoch need the third server, which must not have forgotten its own.
-    const mayEquivocate = world.burden === 'a server lies';
+    // Two logs of one epoch need the third server, which must not have forgotten its own, nor be gone.
+    const mayEquivocate = world.burden === 'a server lies' && !world.shelf.isGone;
     const names = lieNames(mayEquivocate);
     for (let i = 1 + random.below(3); i > 0; i--) {
       const name = mayEquivocate && random.chance(0.2) ? FORKS_AND_GOES : random.pick(names);

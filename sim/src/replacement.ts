@@ -14,6 +14,8 @@ export class Shelf {
   readonly machines: LicenseServer[] = [];
   /** While it goes on. */
   replacing: Member | undefined;
+  /** The one that is being replaced can't be asked any more. */
+  isGone = false;
 }
 
 /**
@@ -28,8 +30,9 @@ export function replaceOne(world: World, random: Random): boolean {
     return false;
   shelf.replacing = member;
   // Two logs of one epoch need the third server (PROTOCOL §10), and it must be there to be asked.
-  const isDead = random.chance(0.6) && world.burden !== 'a server lies';
+  const isDead = random.chance(0.6) && world.lied.size === 0;
   const before = world.licenseServers[member];
+  shelf.isGone = isDead;
   if (isDead) before.crash('power', 'for good');
   const standsThere = isDead && random.chance(0.5);
   if (standsThere) swap(world, member, random);
@@ -41,6 +44,7 @@ export function replaceOne(world: World, random: Random): boolean {
   void (async () => {
     const isDone = await vendor.replace(member);
     shelf.replacing = undefined;
+    shelf.isGone = false;
     if (isDone || isDead) putInPlace();
     if (isDone) world.count('a license server was replaced');
     // Somebody tries whether the old one still works.

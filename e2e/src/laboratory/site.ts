@@ -221,7 +221,7 @@ export class Site implements AsyncDisposable {
         await this.whole();
       }
     }
-    await this.admin.sh('cp /root/new/admin/* /root/plant-7/admin/');
+    await this.admin.sh('cp /root/new/admin/* /root/plant-7/admin/; cp /etc/trefoil/client.json /root/plant-7/');
   }
 
   /** A second virtual container, from the vendor's set to a license in it. Servers take it in when they are started anew, one by one. */
