@@ -22,6 +22,8 @@ test('a seed is the same run again, bit for bit', async () => {
 /** A piece in which all that is asked for below happens: the rarest of it is in the seeds 138, 174 and 183 only. */
 const FROM = 11;
 const SEEDS = 176;
+/** What is in a hundredth of the runs is in this one. */
+const RARE = 756;
 
 /** Each branch of the protocol has a message, a refusal or an alarm of its own. */
 const MESSAGES = {
@@ -67,10 +69,11 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     onResult: ({ seed, entries, harms, cutShort, faults }) =>
       assert.ok((entries >= 300 && harms >= 5) || cutShort || faults.length > 0, `${seed}: ${entries}, ${harms}`),
   });
+  const { failed: alsoFailed, counts: rare } = await runMany({ from: RARE, seeds: 1, workers: 1 });
   const given = (verdict: string): number => counts.get(`history ${verdict}`) ?? 0;
   assert.ok(given('gave-up') <= given('linearizable') / 100, 'searches for an order that were given up');
   assert.deepEqual(
-    failed.map(({ seed, faults }) => `npm run -s sim -- ${seed}: ${faults.join('; ')}`),
+    [...failed, ...alsoFailed].map(({ seed, faults }) => `npm run -s sim -- ${seed}: ${faults.join('; ')}`),
     [],
   );
   const commands = [
@@ -118,7 +121,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
     ...['served after a wait, in the books', 'an end of what is waited for in vain'],
   ];
   assert.deepEqual(
-    expected.filter((what) => !counts.has(what)),
+    expected.filter((what) => !counts.has(what) && !rare.has(what)),
     [],
     'what never happened',
   );
