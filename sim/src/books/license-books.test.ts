@@ -261,6 +261,19 @@ describe('who waits (PROTOCOL §5.15), with rules', () => {
     },
   );
 
+  course('what somebody ahead has claimed stays claimed for those behind who is served', undefined, (make) => {
+    const one = make('cad', { quantity: 4 });
+    one.acquires('ada', 1, { cad: 3 }, granted('3 cad-1'));
+    one.acquires('ada', 2, { cad: 1 }, granted('1 cad-1'));
+    one.rules({ ...KEPT, feature: 'mill', seats: 2, for: { users: ['boss', 'cem'] } });
+    one.acquires('ben', 1, { cad: 2 }, QUEUED, 5_000);
+    one.acquires('boss', 1, { cad: 1 }, QUEUED, 5_000);
+    one.acquires('cem', 1, { cad: 2 }, QUEUED, 5_000);
+    one.frees('ada', 1);
+    one.at(1);
+    one.serves({ boss: granted('1 cad-1') });
+  });
+
   course('nobody is woken by other rules', /^5\.15 serves hold 1 with nothing, not 0: 1 of cad-1/, (make) => {
     const one = make('cad', { quantity: 2 });
     one.acquires('ada', 1, { cad: 1 }, granted('1 cad-1'));

@@ -141,16 +141,21 @@ export class LicenseBooks {
    */
   served(waits: readonly Wait[], outcomes: ReadonlyMap<string, Outcome & { kind: 'granted' }>): void {
     const mustBe = Math.floor(this.#lostAt / 1_000) < Math.floor(this.#books.logTime / 1_000);
-    const claims: Wait[] = [];
+    // In one walk: what somebody ahead has claimed stays claimed, also where seats that are given behind him would leave him less.
+    let left = copyOf(this.#books);
     for (const wait of waits) {
-      const { given, denial } = seatsFor(this.#behind(claims), this.#asker(wait.session), wait);
+      const tried = copyOf(left);
+      const { given, denial } = seatsFor(tried, this.#asker(wait.session), wait);
       const outcome = outcomes.get(wait.key);
       const got = outcome === undefined ? 'nothing' : grantsInWords(outcome.grants);
       const expected = denial === undefined ? heldInWords(given) : 'nothing';
       if (got !== expected && (outcome !== undefined || mustBe))
         this.#fault(`5.15 serves hold ${numberOf(wait.key)} with ${got}, not ${expected}`);
-      if (outcome === undefined) claims.push(wait);
-      else this.#take(given);
+      if (outcome === undefined) claim(left, this.#asker(wait.session), wait);
+      else {
+        this.#take(given);
+        left = tried;
+      }
     }
   }
 
