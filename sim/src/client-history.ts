@@ -19,11 +19,8 @@ export const SEAT_TIMEOUT_MS = 10_000;
 /** A seat never runs out sooner than this after it was first asked for: log time may be ahead by ε and run 1 % fast (§6.2). */
 const RUNS_OUT_AFTER_MS = SEAT_TIMEOUT_MS - 250;
 
-/**
- * What a repeat may get instead of the outcome. When a release is repeated, its hold is gone; a vendor's document that does not
- * fit what is installed is not remembered, and may be refused for something else, or fit, when it is offered again.
- */
-export const NOT_TOLD_AGAIN: readonly string[] = ['unknown-session', 'forgotten', 'unknown-hold', 'bad-document'];
+/** What a repeat may get instead of the outcome. When a release is repeated, its hold is gone. */
+export const NOT_TOLD_AGAIN: readonly string[] = ['unknown-session', 'forgotten', 'unknown-hold'];
 
 /** Who asks in others' names. */
 export const LIAR = 'a liar';

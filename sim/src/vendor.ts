@@ -9,6 +9,7 @@ import { SEAT_TIMEOUT_MS } from './client-history.ts';
 import type { World } from './world.ts';
 
 const AGAIN_MS = 100;
+const ISSUED_FROM = Date.UTC(2026, 10, 1);
 /** Clocks of a run may be set ahead by more than a year. */
 const NEVER = '2999-01-01T00:00:00Z';
 
@@ -70,8 +71,10 @@ export class Vendor {
     const generations = this.generations.map((one, i) => (i === member - 1 ? one + 1 : one));
     const version = this.#configurations.length + 1;
     while (!this.#world.quiet) {
-      const licenses = this.#installed();
-      const document = fixture.reconfiguration({ version, generations, licenses, member, expires: NEVER });
+      // One that did not fit is made anew, and is another document then.
+      const issuedAt = new Date(ISSUED_FROM + 1_000 * ++this.#serial).toISOString().replace('.000', '');
+      const more = { licenses: this.#installed(), member, expires: NEVER, issuedAt };
+      const document = fixture.reconfiguration({ version, generations, ...more });
       if (this.#configurations.length < version) {
         const { configuration } = verifyReconfiguration(fixture.crypto, fixture.root.publicKey, document);
         this.#configurations.push(configuration);

@@ -38,6 +38,7 @@ export interface ReconfigurationOptions {
   readonly licenses?: readonly string[];
   readonly member?: number;
   readonly expires?: string;
+  readonly issuedAt?: string;
   readonly set?: Uint8Array;
 }
 
@@ -91,12 +92,12 @@ export function fixture(
       ),
     container,
     serial: (member, generation) => fromBase64url(serialOf(member, generation)),
-    reconfiguration: ({ licenses = [], member = 3, generations, ...options }) => {
+    reconfiguration: ({ licenses = [], member = 3, generations, issuedAt = ISSUED_AT, ...options }) => {
       const keys = generations.map((generation, i) => container(i + 1, generation));
       const json = configurationJson({ vendor: name, set, containers: keys, generations, ...options });
       const serial = serialOf(member, generations[member - 1]);
       const payload = {
-        ...{ format: 1, issuingKey: issuingKey.text, issuedAt: ISSUED_AT },
+        ...{ format: 1, issuingKey: issuingKey.text, issuedAt },
         configuration: sealEnvelope(crypto, 'trefoil-configuration', json, issuing),
         constituents: licenses.map((text) => constituent(crypto, text, { member, serial }, issuing)),
       };
