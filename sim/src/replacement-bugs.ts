@@ -31,8 +31,8 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
   {
     name: 'the start of the container before is kept',
     file: `${CORE}/voter/membership.ts`,
-    find: 'if (isNew) voter.incarnations',
-    replace: 'if (isNew && voter.frozen) voter.incarnations',
+    find: '    voter.incarnations[member - 1] = new Uint8Array(INCARNATION_BYTES);',
+    replace: '    if (voter.frozen) voter.incarnations[member - 1] = new Uint8Array(INCARNATION_BYTES);',
   },
   {
     name: 'who would lead feeds nobody',
@@ -49,7 +49,7 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
   {
     name: 'votes of the container before are held against the new one',
     file: `${CORE}/proposer/membership.ts`,
-    find: 'forgetStatements(proposer, container.member);',
+    find: 'forgetStatements(proposer, member);',
     replace: '{}',
   },
   {

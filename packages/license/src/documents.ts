@@ -286,6 +286,11 @@ export function isSameContainer(one: ContainerRecord, other: ContainerRecord): b
   );
 }
 
+/** Those of `next` that `before` lacks. */
+export function newContainers(before: Configuration, next: Configuration): ContainerRecord[] {
+  return next.containers.filter((one) => !before.containers.some((other) => isSameContainer(one, other)));
+}
+
 /** Every document says its format's number first, so that a later one is recognised, not misread. */
 function format1(fields: Fields): Fields {
   fields.integer('format', 1, 1);

@@ -3,10 +3,10 @@ import type { Group } from '@trefoil/client';
 import { NOT_YET } from '@trefoil/core';
 import {
   encodeCommand,
-  isSameContainer,
   LicenseError,
   LIMITS,
   type Member,
+  newContainers,
   readEnvelope,
   type Reconfiguration,
   verifyReconfiguration,
@@ -100,11 +100,7 @@ function readChange(group: Group, document: string): Reconfiguration {
 
 /** Whose place is taken, compared with what is in force. */
 function placedIn({ configuration }: Group, change: Reconfiguration): Member | undefined {
-  const { containers } = change.configuration;
-  return containers.find((one, i) => {
-    const standing = configuration.containers[i];
-    return standing === undefined || !isSameContainer(one, standing);
-  })?.member;
+  return newContainers(configuration, change.configuration)[0]?.member;
 }
 
 /** Two have to be left that vote: else the group would stand still until the new one is there, or for good. */

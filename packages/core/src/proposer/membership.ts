@@ -1,4 +1,4 @@
-import { type Configuration, isSameContainer, type Member } from '@trefoil/license';
+import { type Configuration, type Member, newContainers } from '@trefoil/license';
 import { inForce } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
 import { newLink, type Proposer } from './state.ts';
@@ -12,11 +12,7 @@ export function enterVersion(proposer: Proposer, before: Configuration, now: Now
   const { replica, members } = proposer;
   const next = inForce(replica);
   if (next.version === before.version) return;
-  for (const container of next.containers) {
-    const predecessor = before.containers.find(({ member }) => member === container.member);
-    if (predecessor === undefined || !isSameContainer(container, predecessor))
-      forgetStatements(proposer, container.member);
-  }
+  for (const { member } of newContainers(before, next)) forgetStatements(proposer, member);
   proposer.attempt = undefined;
   proposer.justification = [];
   proposer.wantAll = false;

@@ -1,4 +1,4 @@
-import { type Configuration, equalBytes, INCARNATION_BYTES, isSameContainer } from '@trefoil/license';
+import { type Configuration, equalBytes, INCARNATION_BYTES, newContainers } from '@trefoil/license';
 import { inForce, type Replica } from '../replica.ts';
 import type { Voter, VoterEffect } from './state.ts';
 
@@ -20,11 +20,8 @@ export function enterVersion(voter: Voter, before: Configuration): VoterEffect[]
   const now = inForce(voter.replica);
   if (now.version === before.version) return [];
   voter.logEpoch = 0;
-  for (const container of now.containers) {
-    const predecessor = before.containers.find(({ member }) => member === container.member);
-    const isNew = predecessor === undefined || !isSameContainer(container, predecessor);
-    if (isNew) voter.incarnations[container.member - 1] = new Uint8Array(INCARNATION_BYTES);
-  }
+  for (const { member } of newContainers(before, now))
+    voter.incarnations[member - 1] = new Uint8Array(INCARNATION_BYTES);
   const was = before.containers.some((one) => one.member === voter.member && equalBytes(one.serial, voter.serial));
   const is = isMember(voter.replica, voter);
   if (was && !is) return leave(voter, now.version);

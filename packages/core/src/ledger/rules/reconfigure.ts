@@ -4,8 +4,8 @@ import {
   type Constituent,
   type ContainerRecord,
   equalBytes,
-  isSameContainer,
   LicenseError,
+  newContainers,
   type ReconfigureCommand,
   type Reconfiguration,
   verifyReconfiguration,
@@ -33,11 +33,8 @@ export function reconfigure(ledger: Ledger, command: ReconfigureCommand): Answer
   const standing = newestConfiguration(ledger);
   const fault = doesNotFollow(ledger, standing, configuration);
   if (fault !== undefined) return fault;
-  const placed = configuration.containers.filter(
-    (one, i) => !isSameContainer(one, standing.containers[i] as typeof one),
-  );
-  const [placedOne] = placed;
-  if (placed.length > 1) return refused('bad-document', 'it changes more than one container');
+  const [placedOne, ...more] = newContainers(standing, configuration);
+  if (more.length > 0) return refused('bad-document', 'it changes more than one container');
   if (placedOne !== undefined) {
     const misfit = cannotBePlaced(ledger, standing, placedOne) ?? takeConstituents(ledger, change, placedOne);
     if (misfit !== undefined) return misfit;
