@@ -1,13 +1,18 @@
 import { join } from 'node:path';
-import { decodeClientFile, encodeClientFile } from '@trefoil/client';
+import { type ClientFile, encodeClientFile } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
-import type { Identity } from '@trefoil/link';
 import { createAuthority } from '@trefoil/link/authority';
 import { Command } from 'commander';
-import { encrypted, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
+import { readPassphrase, refuseExisting } from '../files.ts';
 import { type Answers, readAnswers } from '../init/answers.ts';
-import { type Authorities, makeCertificates, readAuthorities } from '../init/certificates.ts';
-import { hostArchive } from '../init/host-archive.ts';
+import {
+  type Authorities,
+  makeCertificates,
+  readAuthorities,
+  readStandingClientFile,
+  writeAuthorities,
+} from '../init/certificates.ts';
+import { unpackStep, writeHostArchives } from '../init/host-archive.ts';
 import { type HostFolder, shown } from '../init/host-files.ts';
 import { print } from '../terminal.ts';
 
@@ -47,13 +52,16 @@ export function certificatesCommand(): Command {
       const answers = readAnswers(join(admin, 'answers.yaml'), {});
       const standing = await readAuthorities(admin, passphrase);
       const next = options.newAuthorities === true ? await newAuthorities(answers) : undefined;
-      const clientFile = await readTrimmed(join(folder, 'client.json'));
+      const clientFile = await readStandingClientFile(folder, standing);
       const rounds =
         next === undefined
           ? [await oneRound(answers, standing)]
           : await threeRounds(answers, { standing, next, clientFile });
       await writeRounds(output, rounds);
-      if (next !== undefined) await writeAuthorities(join(output, 'admin'), next, passphrase);
+      if (next !== undefined) {
+        await makeDirectory(join(output, 'admin'));
+        await writeAuthorities(join(output, 'admin'), next, passphrase);
+      }
       const steps = stepsOf(output, rounds, folder);
       await writeFileAtomically(join(output, 'NEXT-STEPS.txt'), steps, { mode: 0o644 });
       print(`${output} is written.\n\n${steps.trimEnd()}`);
@@ -67,32 +75,22 @@ async function oneRound(answers: Answers, authorities: Authorities): Promise<Rou
 /** First everybody trusts both, then all show the new ones, then nobody trusts the old ones any more. */
 async function threeRounds(
   answers: Answers,
-  { standing, next, clientFile }: { standing: Authorities; next: Authorities; clientFile: string },
+  { standing, next, clientFile }: { standing: Authorities; next: Authorities; clientFile: ClientFile },
 ): Promise<Round[]> {
   const both = (kind: keyof Authorities): string =>
     `${standing[kind].certificatePem.trim()}\n${next[kind].certificatePem}`;
   const certificates = await makeCertificates(answers, next);
-  const trusting = (authorityPem: string): HostFolder[] =>
-    certificates.map((host) => ({ ...host, files: [shown('link-authority.pem', authorityPem)] }));
+  // Hosts have a client file, too, for the commands of whoever is logged in there.
+  const trusting = (name: string, says: string, pem: (kind: keyof Authorities) => string): Round => {
+    const trusted = encodeClientFile({ ...clientFile, authority: pem('client') });
+    const files = [shown('link-authority.pem', pem('link')), shown('client.json', trusted)];
+    return { name, says, hosts: certificates.map((host) => ({ ...host, files })), clientFile: trusted };
+  };
   return [
-    {
-      name: '1-trust-both',
-      says: 'All trust both the old and the new authorities.',
-      hosts: trusting(both('link')),
-      clientFile: trustedBy(clientFile, both('client')),
-    },
+    trusting('1-trust-both', 'All trust both the old and the new authorities.', both),
     { name: '2-certificates', says: 'All show certificates of the new authorities.', hosts: certificates },
-    {
-      name: '3-trust-the-new',
-      says: 'Nobody trusts the old authorities any more.',
-      hosts: trusting(next.link.certificatePem),
-      clientFile: trustedBy(clientFile, next.client.certificatePem),
-    },
+    trusting('3-trust-the-new', 'Nobody trusts the old authorities any more.', (kind) => next[kind].certificatePem),
   ];
-}
-
-function trustedBy(clientFile: string, authority: string): string {
-  return encodeClientFile({ ...decodeClientFile(clientFile, 'client.json'), authority });
 }
 
 async function newAuthorities({ group }: Answers): Promise<Authorities> {
@@ -105,27 +103,11 @@ async function newAuthorities({ group }: Answers): Promise<Authorities> {
 
 async function writeRounds(output: string, rounds: readonly Round[]): Promise<void> {
   await makeDirectory(output);
-  const now = new Date();
   for (const { name, hosts, clientFile } of rounds) {
     const place = join(output, name);
     await makeDirectory(place);
-    for (const host of hosts)
-      await writeFileAtomically(join(place, `${host.name}.tar.gz`), await hostArchive(host, now), { mode: 0o600 });
+    await writeHostArchives(place, hosts);
     if (clientFile !== undefined) await writeFileAtomically(join(place, 'client.json'), clientFile, { mode: 0o644 });
-  }
-}
-
-async function writeAuthorities(
-  admin: string,
-  authorities: Authorities,
-  passphrase: string | undefined,
-): Promise<void> {
-  await makeDirectory(admin);
-  for (const [name, { certificatePem, privateKeyPem }] of Object.entries(authorities) as [string, Identity][]) {
-    await writeFileAtomically(join(admin, `${name}-authority.pem`), certificatePem, { mode: 0o644 });
-    await writeFileAtomically(join(admin, `${name}-authority.key.pem`), encrypted(privateKeyPem, passphrase), {
-      mode: 0o600,
-    });
   }
 }
 
@@ -138,11 +120,7 @@ function stepsOf(output: string, rounds: readonly Round[], folder: string): stri
       : [
           `   On all machines with applications: ${join(output, name, 'client.json')} in the place of the client file.`,
         ]),
-    ...hosts.map((host) => {
-      const unit = host.name.startsWith('tmr') ? 'trefoil-tmr-server' : 'trefoil-license-server';
-      const archive = join(output, name, `${host.name}.tar.gz`);
-      return `   ssh root@${host.host} "tar -C / -xzf - && systemctl restart ${unit}" < ${archive}`;
-    }),
+    ...hosts.map((host) => unpackStep(join(output, name), host)),
     '   One after the other: "trefoil status" says when the last one is back. Nobody notices.',
     '',
   ]);

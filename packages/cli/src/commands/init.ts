@@ -5,10 +5,11 @@ import { Verifier } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { encrypted, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
+import { readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
 import { type Answers, parseVirtualIp, readAnswers } from '../init/answers.ts';
 import { askFor } from '../init/ask.ts';
-import { hostArchive } from '../init/host-archive.ts';
+import { writeAuthorities } from '../init/certificates.ts';
+import { writeHostArchives } from '../init/host-archive.ts';
 import { makeGroup, type NewGroup } from '../init/make-group.ts';
 import { nextSteps } from '../init/next-steps.ts';
 import { CliError, EXIT, note, print, printJson, wholeNumber } from '../terminal.ts';
@@ -119,24 +120,14 @@ async function writeGroup(
   const admin = join(directory, 'admin');
   await makeDirectory(directory);
   await makeDirectory(admin);
-  const secret = (name: string, text: string): Promise<void> =>
-    writeFileAtomically(join(admin, name), text, { mode: 0o600 });
   const open = (place: string, text: string): Promise<void> => writeFileAtomically(place, text, { mode: 0o644 });
-  await secret('admin.key.pem', group.admin.toPem(passphrase));
-  for (const [name, authority] of [
-    ['link', group.linkAuthority],
-    ['client', group.clientAuthority],
-  ] as const) {
-    await open(join(admin, `${name}-authority.pem`), authority.certificatePem);
-    await secret(`${name}-authority.key.pem`, encrypted(authority.privateKeyPem, passphrase));
-  }
+  await writeFileAtomically(join(admin, 'admin.key.pem'), group.admin.toPem(passphrase), { mode: 0o600 });
+  await writeAuthorities(admin, group.authorities, passphrase);
   await open(join(admin, 'group.jws'), group.groupDocument);
   await open(join(admin, 'answers.yaml'), stringify(answers));
   await open(join(directory, 'client.json'), group.clientFile);
   await open(join(directory, 'NEXT-STEPS.txt'), nextSteps(answers, group, directory));
-  const now = new Date();
-  for (const host of group.hosts)
-    await writeFileAtomically(join(directory, `${host.name}.tar.gz`), await hostArchive(host, now), { mode: 0o600 });
+  await writeHostArchives(directory, group.hosts);
 }
 
 /** Somebody who answers at the virtual IP before there is a group is somebody else. Who doesn't answer may still be there. */

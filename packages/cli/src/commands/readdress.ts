@@ -1,16 +1,17 @@
 import { join } from 'node:path';
 import { PORTS } from '@trefoil/api';
-import { decodeClientFile, encodeClientFile } from '@trefoil/client';
+import { encodeClientFile } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
-import { type GroupDocument, sealEnvelope, toBase64url, verifyGroupFile } from '@trefoil/license';
+import { type GroupDocument, verifyGroupFile } from '@trefoil/license';
 import { nodeCrypto } from '@trefoil/license/node-crypto';
 import type { VendorKey } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
+import { makeGroupDocument } from '../group/group-document.ts';
 import { readKey, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
 import { type Answers, readAnswers, withPort } from '../init/answers.ts';
-import { makeCertificates, readAuthorities } from '../init/certificates.ts';
-import { hostArchive } from '../init/host-archive.ts';
+import { makeCertificates, readAuthorities, readStandingClientFile } from '../init/certificates.ts';
+import { unpackStep, writeHostArchives } from '../init/host-archive.ts';
 import { type HostFolder, shown } from '../init/host-files.ts';
 import { clientAddresses, keepalivedFiles } from '../init/make-group.ts';
 import { CliError, EXIT, print } from '../terminal.ts';
@@ -50,14 +51,13 @@ export function readdressCommand(): Command {
       const next = nextVersion(verifyGroupFile(nodeCrypto(), groupFile), answers, key);
       const group = `${groupFile}\n${next}\n`;
       verifyGroupFile(nodeCrypto(), group);
-      const certificates = await makeCertificates(answers, await readAuthorities(admin, passphrase));
-      const hosts = certificates.map((host) => ({ ...host, files: filesOf(host, answers, group) }));
-      const standing = decodeClientFile(await readTrimmed(join(folder, 'client.json')), 'client.json');
+      const authorities = await readAuthorities(admin, passphrase);
+      const standing = await readStandingClientFile(folder, authorities);
       const clientFile = encodeClientFile({ ...standing, addresses: clientAddresses(answers) });
+      const certificates = await makeCertificates(answers, authorities);
+      const hosts = certificates.map((host) => ({ ...host, files: filesOf(host, answers, { group, clientFile }) }));
       await makeDirectory(output);
-      const now = new Date();
-      for (const host of hosts)
-        await writeFileAtomically(join(output, `${host.name}.tar.gz`), await hostArchive(host, now), { mode: 0o600 });
+      await writeHostArchives(output, hosts);
       await makeDirectory(join(output, 'admin'));
       for (const [name, text] of [
         ['client.json', clientFile],
@@ -78,32 +78,32 @@ function nextVersion(standing: GroupDocument, answers: Answers, admin: VendorKey
       EXIT.usage,
       'as many addresses are needed as the group has servers of that kind, in their order',
     );
-  const payload = {
-    ...{ format: 1, group, version: version + 1 },
-    tmrServers: tmrServers.map(({ id, key }, i) => ({
-      ...{ id, alg: key.alg, key: toBase64url(key.bytes) },
-      address: withPort(answers.tmrServers[i] as string, PORTS.clients),
-    })),
-    licenseServers: licenseServers.map(({ member }, i) => ({
-      member,
-      address: withPort(answers.licenseServers[i] as string, PORTS.links),
-    })),
-    admins: admins.map(({ name, key }) => ({ name, alg: key.alg, key: toBase64url(key.bytes) })),
-  };
-  return sealEnvelope(nodeCrypto(), 'trefoil-group', payload, admin);
+  return makeGroupDocument(
+    {
+      ...{ group, version: version + 1, admins },
+      tmrServers: tmrServers.map(({ id, key }, i) => ({
+        ...{ id, key, address: withPort(answers.tmrServers[i] as string, PORTS.clients) },
+      })),
+      licenseServers: licenseServers.map(({ member }, i) => ({
+        ...{ member, address: withPort(answers.licenseServers[i] as string, PORTS.links) },
+      })),
+    },
+    admin,
+  );
 }
 
 /** A certificate names the addresses of its host. The server's own configuration is not among them: the admin may have changed it. */
-function filesOf({ name, files }: HostFolder, answers: Answers, group: string): HostFolder['files'] {
+function filesOf(
+  { name, files }: HostFolder,
+  answers: Answers,
+  { group, clientFile }: { readonly group: string; readonly clientFile: string },
+): HostFolder['files'] {
   const id = name.endsWith('A') ? 'A' : 'B';
-  return [shown('group.jws', group), ...files, ...(name.startsWith('tmr') ? keepalivedFiles(answers, id) : [])];
+  const documents = [shown('group.jws', group), shown('client.json', clientFile)];
+  return [...documents, ...files, ...(name.startsWith('tmr') ? keepalivedFiles(answers, id) : [])];
 }
 
 function stepsOf(output: string, hosts: readonly HostFolder[], { virtualIp }: Answers, folder: string): string {
-  const step = ({ name, host }: HostFolder): string => {
-    const unit = name.startsWith('tmr') ? 'trefoil-tmr-server' : 'trefoil-license-server';
-    return `   ssh root@${host} "tar -C / -xzf - && systemctl restart ${unit}" < ${join(output, `${name}.tar.gz`)}`;
-  };
   const address = virtualIp?.split('/')[0];
   const lines = [
     '1. Each host that gets another address has the new one beside the old one from now on: "ip addr add", and in its network settings.',
@@ -117,7 +117,7 @@ function stepsOf(output: string, hosts: readonly HostFolder[], { virtualIp }: An
       : [
           `   On TMR servers first: virtualIp address ${address} in /etc/trefoil/tmr-server.yaml; and then: systemctl restart keepalived`,
         ]),
-    ...hosts.toSorted((a, b) => b.name.localeCompare(a.name)).map(step),
+    ...hosts.toSorted((a, b) => b.name.localeCompare(a.name)).map((host) => unpackStep(output, host)),
     '',
     `4. The old addresses go. Copy ${join(output, 'admin')}/* to ${join(folder, 'admin')}, and client.json to ${folder}.`,
   ];

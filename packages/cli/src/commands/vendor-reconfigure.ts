@@ -52,7 +52,7 @@ export function reconfigureCommand(): Command {
       for (const file of files) licenses.push(...verifyUpdate(nodeCrypto(), root, await readTrimmed(file)).licenses);
       const now = Date.now();
       const made = makeReconfiguration(issuer, root, versions, {
-        ...{ place, licenses: licenses, issuedAt: now, expires: now + daysMs(options.days) },
+        ...{ place, licenses, issuedAt: now, expires: now + daysMs(options.days) },
       });
       const texts = [...versions, made.configuration].map(({ text }) => text);
       await writeResult(output.document, made.text);

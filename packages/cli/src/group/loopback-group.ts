@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { encodeClientFile } from '@trefoil/client';
 import { createSoftwareContainer } from '@trefoil/container';
-import { type Configuration, sealEnvelope, toBase64url, verifyConfiguration } from '@trefoil/license';
+import { type Configuration, type Member, toBase64url, verifyConfiguration } from '@trefoil/license';
 import { generateEd25519, nodeCrypto } from '@trefoil/license/node-crypto';
 import type { Identity } from '@trefoil/link';
 import { createAuthority, issueCertificate } from '@trefoil/link/authority';
@@ -17,6 +17,7 @@ import {
   type VendorKey,
 } from '@trefoil/vendor';
 import { stringify } from 'yaml';
+import { makeGroupDocument } from './group-document.ts';
 
 /** A whole group on this machine's loopback: its servers' folders, and the vendor who sells to it. */
 export interface LoopbackGroup {
@@ -69,7 +70,7 @@ export async function createLoopbackGroup(directory: string, options: LoopbackOp
   const tmrKeys = { A: generateEd25519(), B: generateEd25519() };
   const admin = createKey();
   await writeSecret(join(place('admin'), 'admin.key.pem'), admin.toPem());
-  const groupDocument = sealEnvelope(nodeCrypto(), 'trefoil-group', groupJson(names, ports, tmrKeys, admin), admin);
+  const groupDocument = makeGroupDocument(groupOf(names, ports, tmrKeys, admin), admin);
   const documents = {
     'vendor-root.pub': `${vendor.vendorRoot}\n`,
     'issuing-key.jws': vendor.issuer.document.text,
@@ -125,8 +126,8 @@ type ServerName = (typeof SERVERS)[number];
 const SINGLE: readonly ServerName[] = ['license-server-1', 'tmr-server-A'];
 const PORT_OF = { A: 3, B: 4 } as const;
 
-function membersOf(names: readonly ServerName[]): number[] {
-  return [1, 2, 3].filter((member) => names.some((name) => name === `license-server-${member}`));
+function membersOf(names: readonly ServerName[]): Member[] {
+  return ([1, 2, 3] as const).filter((member) => names.some((name) => name === `license-server-${member}`));
 }
 
 function tmrServersOf(names: readonly ServerName[]): ('A' | 'B')[] {
@@ -179,19 +180,14 @@ async function createSet(
 
 type TmrKeys = Record<'A' | 'B', ReturnType<typeof generateEd25519>>;
 
-function groupJson(names: readonly ServerName[], ports: readonly number[], tmrKeys: TmrKeys, admin: VendorKey) {
+function groupOf(names: readonly ServerName[], ports: readonly number[], tmrKeys: TmrKeys, admin: VendorKey) {
   return {
-    format: 1,
-    group: 'demo',
-    version: 1,
+    ...{ group: 'demo', version: 1 },
     tmrServers: tmrServersOf(names).map((id) => ({
-      id,
-      alg: 'ed25519',
-      key: toBase64url(tmrKeys[id].key.publicKey.bytes),
-      address: `${HOST}:${ports[PORT_OF[id]]}`,
+      ...{ id, key: tmrKeys[id].key.publicKey, address: `${HOST}:${ports[PORT_OF[id]]}` },
     })),
     licenseServers: membersOf(names).map((member) => ({ member, address: `${HOST}:${ports[member - 1]}` })),
-    admins: [{ name: 'demo admin', alg: 'ed25519', key: toBase64url(admin.publicKey.bytes) }],
+    admins: [{ name: 'demo admin', key: admin.publicKey }],
   };
 }
 

@@ -1,10 +1,12 @@
 import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
 import { ROLES } from '@trefoil/api';
+import { type ClientFile, decodeClientFile } from '@trefoil/client';
+import { writeFileAtomically } from '@trefoil/host';
 import type { Member, TmrServer } from '@trefoil/license';
 import type { Identity } from '@trefoil/link';
 import { issueCertificate } from '@trefoil/link/authority';
-import { readTrimmed } from '../files.ts';
+import { encrypted, readTrimmed } from '../files.ts';
 import { CliError, EXIT } from '../terminal.ts';
 import { type Answers, hostOf, parseVirtualIp } from './answers.ts';
 import { type HostFile, type HostFolder, shown } from './host-files.ts';
@@ -44,6 +46,33 @@ function identityFiles(name: string, identity: Identity): HostFile[] {
 function reachedAs({ virtualIp }: Answers, address: string): string[] {
   const virtual = virtualIp === undefined ? undefined : parseVirtualIp(virtualIp);
   return [hostOf(address), ...(virtual === undefined ? [] : [virtual.address])];
+}
+
+export async function writeAuthorities(
+  admin: string,
+  authorities: Authorities,
+  passphrase: string | undefined,
+): Promise<void> {
+  for (const [name, { certificatePem, privateKeyPem }] of Object.entries(authorities) as [string, Identity][]) {
+    await writeFileAtomically(join(admin, `${name}-authority.pem`), certificatePem, { mode: 0o644 });
+    const key = encrypted(privateKeyPem, passphrase);
+    await writeFileAtomically(join(admin, `${name}-authority.key.pem`), key, { mode: 0o600 });
+  }
+}
+
+/**
+ * The client file that is to be changed. One left over from before new authorities would turn all its clients away.
+ * @throws CliError, HostError, ClientError
+ */
+export async function readStandingClientFile(folder: string, { client }: Authorities): Promise<ClientFile> {
+  const file = join(folder, 'client.json');
+  const standing = decodeClientFile(await readTrimmed(file), file);
+  if (standing.authority.includes(client.certificatePem.trim())) return standing;
+  throw new CliError(
+    EXIT.failure,
+    `${file} does not trust ${join(folder, 'admin/client-authority.pem')}: it is from before there were new authorities. ` +
+      'Put the last client.json that "trefoil certificates" has written in its place, and run this again.',
+  );
 }
 
 /** As "trefoil init" has left them in its admin folder. @throws CliError, HostError */

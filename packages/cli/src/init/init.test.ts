@@ -137,7 +137,7 @@ test('a host gets its own files, with owners and rights, and nothing of the othe
     );
     const secret = group.admin.toPem().split('\n')[1] as string;
     for (const { text } of files)
-      assert.ok(!text.includes(secret) && !text.includes(group.linkAuthority.privateKeyPem));
+      assert.ok(!text.includes(secret) && !text.includes(group.authorities.link.privateKeyPem));
   }
 });
 

@@ -1,21 +1,20 @@
 import { PORTS, ROLES } from '@trefoil/api';
 import { encodeClientFile } from '@trefoil/client';
-import { type Member, sealEnvelope, type TmrServer, toBase64url } from '@trefoil/license';
-import { generateEd25519, nodeCrypto } from '@trefoil/license/node-crypto';
-import type { Identity } from '@trefoil/link';
+import { type Member, type TmrServer, toBase64url } from '@trefoil/license';
+import { generateEd25519 } from '@trefoil/license/node-crypto';
 import { createAuthority } from '@trefoil/link/authority';
 import { createKey, type VendorKey } from '@trefoil/vendor';
 import { stringify } from 'yaml';
 import { type Answers, hostOf, parseVirtualIp, portOf, withPort } from './answers.ts';
-import { makeCertificates } from './certificates.ts';
+import { makeGroupDocument } from '../group/group-document.ts';
+import { type Authorities, makeCertificates } from './certificates.ts';
 import { type HostFile, type HostFolder, shown } from './host-files.ts';
 import { KEEPALIVED_UNIT, keepalivedConfiguration } from './keepalived.ts';
 
 export interface NewGroup {
   readonly hosts: readonly HostFolder[];
   readonly admin: VendorKey;
-  readonly linkAuthority: Identity;
-  readonly clientAuthority: Identity;
+  readonly authorities: Authorities;
   readonly groupDocument: string;
   readonly clientFile: string;
 }
@@ -33,7 +32,17 @@ export async function makeGroup(answers: Answers, vendorRoot: string): Promise<N
     (address, i): PlannedTmr => ({ id: 'AB'[i] as TmrServer, address, signing: generateEd25519() }),
   );
   const members = answers.licenseServers.map((address, i) => ({ member: (i + 1) as Member, address }));
-  const groupDocument = sealEnvelope(nodeCrypto(), 'trefoil-group', groupJson(answers, tmrs, admin), admin);
+  const groupDocument = makeGroupDocument(
+    {
+      ...{ group: answers.group, version: 1 },
+      tmrServers: tmrs.map(({ id, address, signing }) => ({
+        ...{ id, key: signing.key.publicKey, address: withPort(address, PORTS.clients) },
+      })),
+      licenseServers: members.map(({ member, address }) => ({ member, address: withPort(address, PORTS.links) })),
+      admins: [{ name: answers.admin, key: admin.publicKey }],
+    },
+    admin,
+  );
   const clientFile = encodeClientFile({
     group: answers.group,
     addresses: clientAddresses(answers),
@@ -71,8 +80,7 @@ export async function makeGroup(answers: Answers, vendorRoot: string): Promise<N
   return {
     hosts,
     admin,
-    linkAuthority: link,
-    clientAuthority: client,
+    authorities: { link, client },
     groupDocument,
     clientFile,
   };
@@ -82,22 +90,6 @@ interface PlannedTmr {
   readonly id: TmrServer;
   readonly address: string;
   readonly signing: ReturnType<typeof generateEd25519>;
-}
-
-function groupJson({ group, licenseServers, admin: name }: Answers, tmrs: readonly PlannedTmr[], admin: VendorKey) {
-  return {
-    format: 1,
-    group,
-    version: 1,
-    tmrServers: tmrs.map(({ id, address, signing }) => ({
-      id,
-      alg: 'ed25519',
-      key: toBase64url(signing.key.publicKey.bytes),
-      address: withPort(address, PORTS.clients),
-    })),
-    licenseServers: licenseServers.map((address, i) => ({ member: i + 1, address: withPort(address, PORTS.links) })),
-    admins: [{ name, alg: 'ed25519', key: toBase64url(admin.publicKey.bytes) }],
-  };
 }
 
 /** The virtual IP first: where it is, the group most likely answers. */
