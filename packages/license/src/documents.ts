@@ -275,7 +275,7 @@ export function verifyReconfiguration(crypto: Crypto, root: PublicKey, text: str
 }
 
 /** The same container: so its votes go on counting under another version of the configuration. */
-export function isSameContainer(one: ContainerRecord, other: ContainerRecord): boolean {
+function isSameContainer(one: ContainerRecord, other: ContainerRecord): boolean {
   return (
     one.member === other.member &&
     one.kind === other.kind &&
@@ -284,6 +284,11 @@ export function isSameContainer(one: ContainerRecord, other: ContainerRecord): b
     equalBytes(one.signingKey.bytes, other.signingKey.bytes) &&
     equalBytes(one.sealingKey, other.sealingKey)
   );
+}
+
+/** Who has one of these may have what the other has signed: both can't be in one set. */
+export function sharesSerialOrKey(one: ContainerRecord, other: ContainerRecord): boolean {
+  return equalBytes(one.serial, other.serial) || equalBytes(one.signingKey.bytes, other.signingKey.bytes);
 }
 
 /** Those of `next` that `before` lacks. */

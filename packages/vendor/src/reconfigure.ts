@@ -1,12 +1,12 @@
 import {
   type Configuration,
   type ContainerRecord,
-  isSameContainer,
   type License,
   type Member,
   type PublicKey,
   type Reconfiguration,
   sealEnvelope,
+  sharesSerialOrKey,
   toBase64url,
   verifyContainerRequest,
   verifyReconfiguration,
@@ -69,17 +69,10 @@ function containerFor(
       'the only container of a set can not be replaced: return its licenses instead',
     );
   const known = versions.flatMap(({ containers }) => containers);
-  if (known.some((one) => isSameContainer({ ...one, member }, placed) || sameKey(one, placed)))
+  if (known.some((one) => sharesSerialOrKey(one, placed)))
     throw new VendorError(
       'bad-requests',
       'this container is, or was, one of the set: a new one is needed, with a request of its own',
     );
   return placed;
-}
-
-function sameKey(one: ContainerRecord, other: ContainerRecord): boolean {
-  return (
-    toBase64url(one.serial) === toBase64url(other.serial) ||
-    toBase64url(one.signingKey.bytes) === toBase64url(other.signingKey.bytes)
-  );
 }

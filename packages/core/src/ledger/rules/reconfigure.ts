@@ -8,6 +8,7 @@ import {
   newContainers,
   type ReconfigureCommand,
   type Reconfiguration,
+  sharesSerialOrKey,
   verifyReconfiguration,
 } from '@trefoil/license';
 import { type ConfigurationSince, newestConfiguration } from '../configurations.ts';
@@ -66,11 +67,9 @@ function doesNotFollow(ledger: Ledger, standing: Configuration, next: Configurat
 function cannotBePlaced(ledger: Ledger, { threshold }: Configuration, placed: ContainerRecord): Answer | undefined {
   if (threshold !== 2) return refused('bad-document', 'the only container of a set has nobody to vouch for another');
   const known = ledger.configurations.flatMap(({ configuration }) => configuration.containers);
-  const again = known.some(
-    ({ serial, signingKey }) =>
-      equalBytes(serial, placed.serial) || equalBytes(signingKey.bytes, placed.signingKey.bytes),
-  );
-  return again ? refused('bad-document', 'its new container has been in this set before') : undefined;
+  return known.some((one) => sharesSerialOrKey(one, placed))
+    ? refused('bad-document', 'its new container has been in this set before')
+    : undefined;
 }
 
 /** All licenses that there are, or none: what the new container can't open it must not vote for. */
