@@ -47,12 +47,6 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
     replace: 'missing === 1',
   },
   {
-    name: 'votes of the container before are held against the new one',
-    file: `${CORE}/proposer/membership.ts`,
-    find: 'forgetStatements(proposer, member);',
-    replace: '{}',
-  },
-  {
     name: 'votes under the version before are held against a promise',
     file: `${CORE}/proposer/attempt.ts`,
     find: 'decodeAccept(link.vote.bytes).configVersion === promise.configVersion &&',

@@ -1,28 +1,43 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { encodeAccept, encodeCertificate, equalBytes, Reader, Writer } from '@trefoil/license';
+import { encodeAccept, encodeCertificate, equalBytes, type Member, Reader, Writer } from '@trefoil/license';
 import { encodeEntry, headAfter } from '../entry.ts';
+import { encodeConfigurations } from './configurations.ts';
 import { encodeRecords, encodeSnapshot, openSnapshot } from './snapshot.ts';
 import { TestLedger, TestSession } from './test-ledger.ts';
 
+interface Under {
+  readonly configVersion: number;
+  readonly voters: readonly (readonly [member: Member, generation: number])[];
+}
+
+const FIRST: Under = {
+  configVersion: 1,
+  voters: [
+    [1, 0],
+    [2, 0],
+  ],
+};
+
 /** The certified snapshot of this ledger, with other bytes in the place of its records. */
-function snapshotOf(one: TestLedger, records: Uint8Array): Uint8Array {
-  const { crypto, set, containers } = one.fixture;
+function snapshotOf(one: TestLedger, records: Uint8Array, under: Under = FIRST): Uint8Array {
+  const { crypto, set } = one.fixture;
+  const { configVersion, voters } = under;
   const entry = encodeEntry({ ...one.entry([]), ledgerRoot: one.root });
   const head = new Uint8Array(32);
   const statement = encodeAccept({
-    ...{ set, configVersion: 1, epoch: 3, index: one.ledger.index + 1, head: headAfter(crypto, head, entry) },
+    ...{ set, configVersion, epoch: 3, index: one.ledger.index + 1, head: headAfter(crypto, head, entry) },
     ...{ outcomesRoot: new Uint8Array(32), leafCount: 0, logTime: 9, utc: 9 },
   });
-  const votes = ([1, 2] as const).map((member) => ({
+  const votes = voters.map(([member, generation]) => ({
     member,
-    signature: containers[member - 1]?.sign(statement) ?? new Uint8Array(64),
+    signature: one.fixture.container(member, generation).sign(statement),
   }));
   return encodeSnapshot({
     head,
     entry,
     certificate: encodeCertificate({ statement, votes }),
-    configurations: new Uint8Array(0),
+    configurations: encodeConfigurations(one.ledger),
     records,
   });
 }
@@ -54,6 +69,20 @@ test('a snapshot has one form: records under other names are refused, though the
       kind,
     );
   }
+});
+
+test('a snapshot is certified under the version of the configuration that it leads to, and no other (PROTOCOL §4.9)', () => {
+  const one = new TestLedger();
+  const document = one.fixture.reconfiguration({ version: 2, generations: [0, 0, 1] });
+  assert.equal(one.do({ kind: 'reconfigure', document }).kind, 'reconfigured');
+  const open = (configVersion: number, generation: number): number => {
+    const voters = [[1, 0] as const, [3, generation] as const];
+    const bytes = snapshotOf(one, encodeRecords(one.ledger), { configVersion, voters });
+    return openSnapshot(one.context, bytes, 1e6).accept.configVersion;
+  };
+  assert.equal(open(2, 1), 2);
+  assert.throws(() => open(2, 0), { name: 'LicenseError' });
+  assert.throws(() => open(1, 0), { name: 'LicenseError' });
 });
 
 test('records that do not have the certified root are not looked into, however many they are or whatever is in them', () => {

@@ -1,7 +1,7 @@
-import { type Configuration, type Member, newContainers } from '@trefoil/license';
+import type { Configuration } from '@trefoil/license';
 import { inForce } from '../replica.ts';
 import type { Now } from '../voter/state.ts';
-import { newLink, type Proposer } from './state.ts';
+import type { Proposer } from './state.ts';
 import { placeWitness } from './witness.ts';
 
 /**
@@ -12,17 +12,10 @@ export function enterVersion(proposer: Proposer, before: Configuration, now: Now
   const { replica, members } = proposer;
   const next = inForce(replica);
   if (next.version === before.version) return;
-  for (const { member } of newContainers(before, next)) forgetStatements(proposer, member);
   proposer.attempt = undefined;
   proposer.justification = [];
   proposer.wantAll = false;
   proposer.nextAttemptAt = now.monotonicMs;
   for (const member of [1, 2, 3] as const) members[member].adopted = false;
   placeWitness(proposer);
-}
-
-/** They are another container's. */
-function forgetStatements({ members }: Proposer, member: Member): void {
-  const { vote, votedEpoch, votedIndex, promise, promisedEpoch } = newLink();
-  Object.assign(members[member], { vote, votedEpoch, votedIndex, promise, promisedEpoch });
 }

@@ -51,6 +51,22 @@ describe('leading', () => {
     assert.ok((world.proposers.B?.replica.certifiedIndex ?? 0) > 4);
   });
 
+  test('who would lead feeds who lacks nothing but the certificate of the entry that brought a configuration (PROTOCOL §4.9)', () => {
+    const { scenario, said, tell } = group();
+    const { world } = scenario;
+    tell('> run 1 s\n> crash L3\n> a new machine is plugged in as L3\n> run 1 s\n');
+    // L2 votes for the entry, and is not told that it is certified.
+    world.tamper = (from, to, message) =>
+      from === 'A' && to === 2 && message.kind !== 'propose' ? undefined : message;
+    tell('> the vendor replaces L3\n> crash A\n');
+    world.tamper = (_from, _to, message) => message;
+    const { certifiedIndex, lastIndex } = (world.voters[2].voter as Voter).replica;
+    assert.equal(certifiedIndex, lastIndex - 1);
+    tell('> run 3 s\n> alice renews\n');
+    assert.deepEqual(scenario.check(), []);
+    assert.equal(world.proposers.B?.role, 'leading', said.join('\n'));
+  });
+
   test('what a license server signs that is no vote, or another entry than it promised, harms nobody', () => {
     const { scenario } = group();
     const proposer = scenario.world.proposers.A as Proposer;

@@ -207,7 +207,7 @@ export const HIGHEST_EPOCH = Number.MAX_SAFE_INTEGER - 4;
 
 const MEMBERS: readonly Member[] = [1, 2, 3];
 
-export function newLink(): MemberLink {
+function newLink(): MemberLink {
   return {
     up: false,
     status: undefined,

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { decodePromise, encodeCommand } from '@trefoil/license';
+import { decodePromise, encodeCommand, INCARNATION_BYTES } from '@trefoil/license';
 import { checkCertificate } from '../feed.ts';
+import type { LogRecord } from '../records.ts';
 import { inForce } from '../replica.ts';
 import {
   Bench,
   certificateOf,
+  context,
   group,
   one,
   prepareOf,
@@ -13,8 +15,10 @@ import {
   type ProposeOptions,
   proposeOf,
   refusalOf,
+  START,
 } from './bench.ts';
 import { CLEAN_RESTART, NOT_YET, REPLACED } from './membership.ts';
+import { recoverVoter } from './recover.ts';
 
 const replacing3 = encodeCommand({
   kind: 'reconfigure',
@@ -116,6 +120,28 @@ describe('a new configuration (PROTOCOL §4.9)', () => {
     assert.equal(refusalOf(old.prepare(9)), 'other-configuration');
     const prepare = prepareOf(9, 'A', 1, { configVersion: 2 });
     assert.equal(refusalOf(old.say('A', { kind: 'prepare', prepare })), 'withholding');
+  });
+
+  test('nobody knows a start of the container that is new, whatever was known of the one before', () => {
+    const { benches, certified } = replaced([]);
+    const [{ voter }] = benches;
+    const start = (byte: number) => new Uint8Array(INCARNATION_BYTES).fill(byte);
+    for (const member of [2, 3]) voter.incarnations[member - 1] = start(member);
+    benches[0].say('A', certified);
+    assert.deepEqual(voter.incarnations.slice(1), [start(2), start(0)]);
+  });
+
+  test('a file that begins under a version which its later entries lead to has its epoch from there on', () => {
+    const { feed } = replaced([]);
+    const recovered = (configVersion: number): number[] => {
+      const begin = { kind: 'snapshot', index: 0, logEpoch: 6, configVersion } as const;
+      const { kind: _, ...entries } = feed;
+      const records: LogRecord[] = [begin, { kind: 'caughtUp', ...entries }];
+      const { voter } = recoverVoter(context, 1, { records, snapshot: undefined }, { monotonicMs: 0, wallMs: START });
+      return [inForce(voter.replica).version, voter.logEpoch, voter.promised];
+    };
+    assert.deepEqual(recovered(2), [2, 6, 6]);
+    assert.deepEqual(recovered(1), [2, 0, 6]);
   });
 
   test('a certificate counts under the version in force at its index alone', () => {
