@@ -59,12 +59,6 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
     replace: 'since <= index) ??',
   },
   {
-    name: 'no fresh epoch for a new version',
-    file: `${CORE}/proposer/fresh-epoch.ts`,
-    find: `return role === 'leading' && justification.length === 0;`,
-    replace: `return role === 'preparing' && justification.length > 9;`,
-  },
-  {
     name: 'entries are fed up to a new version and not beyond',
     file: `${CORE}/feed.ts`,
     find: 'const configuration = isAhead ? broughtBy(',
@@ -75,18 +69,6 @@ export const REPLACEMENT_BUGS: readonly Bug[] = [
     file: `${CORE}/ledger/snapshot.ts`,
     find: 'configurationFor(known, index), decoded)',
     replace: 'configurationFor(known, 0), decoded)',
-  },
-  {
-    name: 'what a file began with is forgotten where a version follows',
-    file: `${CORE}/voter/recover.ts`,
-    find: 'if (begun?.configVersion === inForce(voter.replica).version) raise(',
-    replace: `if (begun?.configVersion === inForce(voter.replica).version && record.kind === 'snapshot') raise(`,
-  },
-  {
-    name: 'a new container without its constituents',
-    file: `${CORE}/ledger/rules/reconfigure.ts`,
-    find: `    ledger.journal.set(state, 'constituents', constituents);\n`,
-    replace: '',
   },
   {
     name: 'a refusal depends on the order in which licenses came',
