@@ -1,5 +1,5 @@
 // `npm run -s pack-sdk -- FOLDER`: the client SDK as a package that any Node ≥ 20 runs: one JavaScript file, declarations, and
-// what both need. An application installs it with `npm install trefoil-client-0.1.0.tgz`.
+// what both need. An application installs it with `npm install trefoil-client-0.2.0.tgz`.
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,6 @@
 import { LICENSE_BUGS } from './license-bugs.ts';
 import { REPLACEMENT_BUGS } from './replacement-bugs.ts';
+import { UPGRADE_BUGS } from './upgrade-bugs.ts';
 
 /**
  * Bugs that a clever person could make, each a change of a few words in the product's text. They are put in when a file is
@@ -304,4 +305,5 @@ export const BUGS: readonly Bug[] = [
   },
   ...LICENSE_BUGS,
   ...REPLACEMENT_BUGS,
+  ...UPGRADE_BUGS,
 ];

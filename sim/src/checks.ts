@@ -1,4 +1,4 @@
-import { encodeRecords, type Ledger, LIMITS, type Refusal } from '@trefoil/core';
+import { decodeEntry, encodeRecords, type Ledger, LIMITS, type Refusal } from '@trefoil/core';
 import type { CertifiedEvent } from '@trefoil/tmr-server';
 import {
   type Accept,
@@ -11,7 +11,9 @@ import {
   verifyCertificate,
 } from '@trefoil/license';
 import { NOT_TOLD_AGAIN } from './client-history.ts';
+import { OTHER_RULES } from './lies.ts';
 import { LogTimeCourse } from './log-time-course.ts';
+import { type Installed, rulesOf } from './programs.ts';
 import { Signatures } from './signatures.ts';
 import type { World } from './world.ts';
 
@@ -112,13 +114,33 @@ export class Checks {
 
   /** §9.7: whoever takes an entry up comes from the same log, and so from the same ledger. */
   refused(reason: Refusal, by: Member): void {
-    const { cloned, traitor } = this.#world;
+    const { cloned, counts, traitor } = this.#world;
     if (traitor?.member === by) return; // it says what it likes
     this.#world.count(`refused: ${reason}`);
-    if (NEVER_REFUSED.includes(reason) && cloned === undefined) this.fault(`9.7 an entry is refused: ${reason}`);
+    const isLiars = reason === 'rules-version' && counts.has(OTHER_RULES);
+    if (NEVER_REFUSED.includes(reason) && cloned === undefined && !isLiars)
+      this.fault(`9.7 an entry is refused: ${reason}`);
+  }
+
+  /** §4.10: a program of before would not know what that is, and hang up. */
+  hearsAbout({ who, hasOldProgram }: Installed, fromLiar: boolean): void {
+    if (hasOldProgram && !fromLiar) this.fault(`4.10 ${who} has the program of before, and hears ABOUT`);
+  }
+
+  /** §4.10: nobody is left behind, whatever a liar says of what it knows; only by what it proposes. */
+  certifiedUnderRules(rules: number): void {
+    const { licenseServers, tmrServers, counts, traitor } = this.#world;
+    if (counts.has(OTHER_RULES)) return;
+    const honest = [
+      ...Object.values(licenseServers).filter((one) => one !== traitor?.server),
+      ...Object.values(tmrServers).filter(({ liar }) => !liar.hasLied),
+    ];
+    for (const one of honest)
+      if (rulesOf(one) < rules) this.fault(`4.10 an entry is certified under rules ${rules}, unknown to ${one.who}`);
   }
 
   certifiedEntry(event: CertifiedEvent): void {
+    this.certifiedUnderRules(decodeEntry(event.entry).rulesVersion);
     if (event.certificate.length > 0) this.certified(event.certificate);
   }
 
@@ -127,7 +149,9 @@ export class Checks {
     this.newestAnswered = Math.max(this.newestAnswered, index);
     const key = bytesKey(commandHash);
     const outcome = decodeOutcome(outcomeBytes);
-    if (outcome.kind === 'refused' && NOT_TOLD_AGAIN.includes(outcome.code)) return;
+    // What was refused outside a session is not remembered, and done anew when it is asked again (PROTOCOL §5.11; seed 480057).
+    const isOutside = outcome.session.every((byte) => byte === 0);
+    if (outcome.kind === 'refused' && (isOutside || NOT_TOLD_AGAIN.includes(outcome.code))) return;
     const before = this.#answers.get(key);
     if (before !== undefined && !equalBytes(before, outcomeBytes) && decodeOutcome(before).kind !== 'renewed')
       this.fault(`9.6 two outcomes of one command`);

@@ -35,10 +35,12 @@ function noteAsked(world: World, bytes: Uint8Array): void {
   const { command } = fromBinary(SubmitRequestSchema, frame.body);
   world.commitOrder.asked(world.fixture.crypto.sha256(command));
   world.history.asked(command);
+  world.office.leaves(command);
 }
 
 class SimConnection implements FrameConnection {
   readonly peer: Peer = { role: undefined, address: 'simulated' };
+  readonly protocol = 'simulated';
   readonly bufferedBytes = 0;
   readonly closed: Promise<Error | undefined>;
   readonly #end: End;

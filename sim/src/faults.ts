@@ -247,7 +247,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   clone: (world, random) => {
     const server = world.licenseServers[(world.cloned ??= member(random))];
-    if (!server.up || world.clone !== undefined) return false;
+    if (!server.up || world.clone !== undefined || world.shelf.isGone) return false;
     world.lied.add(`license server ${server.member}`);
     const clone = server.copy();
     const reachedBy = tmr(random);

@@ -97,7 +97,7 @@ function ofABorrower(
   ];
 }
 
-/** The very bytes that the admin has sent, once more: of rules that are long replaced, too. */
+/** The very bytes that somebody has heard of the admin, once more: of rules that are long replaced, too. */
 function oldOfTheAdmin({ assortment, office }: World): readonly Uint8Array[] {
   const { sentByAdmin } = office;
   if (assortment === undefined || sentByAdmin.length === 0) return [];

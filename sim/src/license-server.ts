@@ -27,6 +27,8 @@ export class LicenseServer {
   #container: SimContainer | undefined;
   #disk: SlowDisk | undefined;
   slowness = 1;
+  /** Another machine comes with the program of its day. */
+  hasOldProgram: boolean;
   /** Counts starts: what belongs to an earlier life is nobody's. */
   life = 0;
   up = false;
@@ -40,6 +42,7 @@ export class LicenseServer {
     this.#random = random;
     this.machine = new Machine(world.agenda, random.between(0, 1e6));
     this.memory = new MemoryDisk(random.fork().unit);
+    this.hasOldProgram = generation === 0 && world.programs.isOldGroup;
   }
 
   /** The same machine once more, with the same container: what is not on the disk yet, it doesn't have. */
@@ -47,6 +50,7 @@ export class LicenseServer {
     const clone = new LicenseServer(this.#world, this.member, this.#random.fork(), this.generation);
     clone.memory = this.memory.clone();
     clone.memory.restartAfterPowerLoss();
+    clone.hasOldProgram = this.hasOldProgram;
     clone.mark = this.#container?.durableMark ?? this.mark;
     return clone;
   }
@@ -64,7 +68,8 @@ export class LicenseServer {
   async start(): Promise<void> {
     const life = ++this.life;
     this.up = true;
-    const { fixture, context, checks } = this.#world;
+    const { fixture, checks, programs } = this.#world;
+    const context = { ...this.#world.context, rules: programs.begins(this) };
     const key = fixture.container(this.member, this.generation);
     const serial = fixture.serial(this.member, this.generation);
     const container = new SimContainer(serial, key, this.mark, (signed) => this.#signs(signed));
@@ -172,13 +177,13 @@ export class LicenseServer {
     if (this.#disk !== undefined) this.#disk.slowness = factor;
   }
 
-  accept(from: TmrServer, link: { send(frame: Uint8Array): void; close(): void }): void {
+  accept(from: TmrServer, link: { send(frame: Uint8Array): void; close(): void }, hearsAbout: boolean): void {
     const { runtime } = this;
     if (runtime === undefined) return link.close();
     const before = runtime.links[from];
     runtime.links[from] = link;
     before?.close();
-    runtime.handle({ kind: 'linkUp', from });
+    runtime.handle({ kind: 'linkUp', from, hearsAbout });
   }
 
   receive(from: TmrServer, link: object, frame: Uint8Array): void {
@@ -193,6 +198,7 @@ export class LicenseServer {
       return runtime.links[from]?.close(); // as the process does
     }
     this.#world.count(`a license server hears: ${message.kind}`);
+    if (message.kind === 'about') this.#world.checks.hearsAbout(this, this.#world.tmrServers[from].liar.hasLied);
     runtime.handle({ kind: 'message', from, message });
   }
 

@@ -4,6 +4,8 @@ import {
   type Entry,
   headAfter,
   LIMITS,
+  OLDEST_RULES,
+  RULES_VERSION,
   type Signed,
   type ToProposer,
   type ToVoter,
@@ -178,7 +180,14 @@ export class Liar {
     const onFrame = (handler: (frame: Uint8Array) => void): void =>
       connection.onFrame((frame) => handler(this.lies.has(SWAPPED_SECRETS) ? this.#withOwnSecret(frame) : frame));
     return {
-      ...{ peer: connection.peer, bufferedBytes: 0, closed: connection.closed, send, onFrame },
+      ...{
+        peer: connection.peer,
+        protocol: connection.protocol,
+        bufferedBytes: 0,
+        closed: connection.closed,
+        send,
+        onFrame,
+      },
       pauseReading: () => connection.pauseReading(),
       resumeReading: () => connection.resumeReading(),
       onClose: (handler) => connection.onClose(handler),
@@ -208,6 +217,9 @@ export class Liar {
     return { kind: 'prepare', prepare: { bytes, signature: tmrKeys[this.id].sign(bytes) } };
   }
 }
+
+/** Counted: who refuses an entry for its rules is right then. */
+export const OTHER_RULES = 'a TMR server proposes under other rules';
 
 export const OTHER_UTC = 'utc of another time';
 const HOURS_MS = 6 * 3_600_000;
@@ -281,6 +293,20 @@ const LIES: Readonly<Record<string, Lie>> = {
           })),
         ]
       : [message],
+  'rules that not all know': (liar, message) => {
+    if (message.kind === 'about')
+      return [{ ...message, rules: liar.random.pick([OLDEST_RULES - 1, RULES_VERSION, 77]) }];
+    if (message.kind !== 'propose') return [message];
+    liar.world.count(OTHER_RULES);
+    const rulesVersion = liar.random.pick([
+      OLDEST_RULES - 1,
+      OLDEST_RULES,
+      RULES_VERSION,
+      RULES_VERSION,
+      RULES_VERSION + 1,
+    ]);
+    return [liar.withSameEntry(message, () => ({ rulesVersion }))];
+  },
   'no justification': (_liar, message) =>
     message.kind === 'propose' ? [{ ...message, justification: message.justification.slice(0, 1) }] : [message],
   'one promise shown twice': (_liar, message) =>

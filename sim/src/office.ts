@@ -24,6 +24,8 @@ export class Office {
   #group: Promise<Group> | undefined;
   /** Rules, names and write-offs that were sent so far: whoever hears them may send them again. */
   readonly sentByAdmin: Uint8Array[] = [];
+  /** Not on its way yet: nobody can have heard it. */
+  readonly #written = new Map<string, Uint8Array>();
   /** By their handles: sessions whose machines he has written off, or wants to. */
   readonly #writtenOff = new Set<string>();
 
@@ -76,8 +78,14 @@ export class Office {
   }
 
   #send(what: string, bytes: Uint8Array): void {
-    this.sentByAdmin.push(bytes);
+    this.#written.set(bytesKey(bytes), bytes);
     void this.submit(what, bytes);
+  }
+
+  /** A command leaves somebody for a TMR server. */
+  leaves(command: Uint8Array): void {
+    const written = this.#written.get(bytesKey(command));
+    if (written !== undefined && this.#written.delete(bytesKey(command))) this.sentByAdmin.push(written);
   }
 
   /** Undefined: the run was over before. */

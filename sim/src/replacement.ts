@@ -29,8 +29,8 @@ export function replaceOne(world: World, random: Random): boolean {
   if (shelf.replacing !== undefined || shelf.machines.length >= MOST || isTaken || othersUnwell(world, member))
     return false;
   shelf.replacing = member;
-  // Two logs of one epoch need the third server (PROTOCOL §10), and it must be there to be asked.
-  const isNeeded = world.burden === 'a server lies' && world.lied.size > 0;
+  // Two logs of one epoch need the third server, and so does one that was copied (PROTOCOL §10); it must be there to be asked.
+  const isNeeded = (world.burden === 'a server lies' && world.lied.size > 0) || world.cloned !== undefined;
   const isDead = random.chance(0.6) && !isNeeded;
   const before = world.licenseServers[member];
   shelf.isGone = isDead;

@@ -1,4 +1,4 @@
-import { isSuspect, LIMITS } from '@trefoil/core';
+import { isSuspect, LIMITS, RULES_VERSION } from '@trefoil/core';
 import { Assortment } from './assortment.ts';
 import { bytesKey, type Member, type TmrServer as Id } from '@trefoil/license';
 import { SEAT_TIMEOUT_MS } from './client-history.ts';
@@ -103,7 +103,10 @@ async function live(world: World): Promise<void> {
   }
   const unharmed = world.harms < FAULTS_AT_LEAST && checks.faults.length === 0 && !world.forked;
   if (unharmed) checks.fault(`the simulator: ${world.harms} things went wrong in ${LONGEST_UNHARMED_MS} ms`);
-  if (checks.faults.length === 0 && !world.forked) await liveness(world);
+  if (checks.faults.length === 0 && !world.forked) {
+    await world.programs.exchangeTheRest();
+    await liveness(world);
+  }
   if (world.forked) forked(world);
 }
 
@@ -211,16 +214,22 @@ async function pauseForBreath(world: World): Promise<void> {
 
 const DUELS = ['nobody who leads is heard', 'the last attempt got too few promises'];
 
+/** An alarm that goes on is counted once: by whoever is asked now. */
+function alarmsMissingEntry({ tmrServers }: World): boolean {
+  const alarms = Object.values(tmrServers).flatMap(({ runtime }) => runtime?.alarms.current() ?? []);
+  return alarms.some(({ code }) => code === 'certified-entry-missing');
+}
+
 /** Where the protocol says that a group may stand still for good (PROTOCOL §10), and by what it is known. */
-const HALTS: readonly { name: string; sign: string; may: (world: World) => boolean }[] = [
+const HALTS: readonly { name: string; sign: (world: World) => unknown; may: (world: World) => boolean }[] = [
   {
     name: 'a clone has led to two logs that lack what is certified',
-    sign: 'alarm: certified-entry-missing',
+    sign: alarmsMissingEntry,
     may: ({ cloned }) => cloned !== undefined,
   },
   {
     name: 'the first entry of all is of a time to come, and one license server is suspect',
-    sign: 'refused: utc',
+    sign: ({ counts }) => counts.get('refused: utc'),
     may: ({ checks, licenseServers }) =>
       checks.newestCertified === 0 &&
       Object.values(licenseServers).some(({ runtime }) => runtime !== undefined && isSuspect(runtime.voter)),
@@ -236,6 +245,18 @@ function duelsSoFar({ counts }: World): number {
 function tooEarlyMs({ checks, licenseServers, wild }: World): number {
   const tail = wild === undefined ? undefined : licenseServers[wild].runtime?.voter.replica.tail;
   return Math.max(0, (tail?.entry.logTime ?? 0) - checks.newestLogTime);
+}
+
+/** Whoever lies of what it knows, or keeps it to itself, keeps the rules from rising. */
+function isHonest({ traitor, tmrServers }: World): boolean {
+  return traitor === undefined && Object.values(tmrServers).every(({ liar }) => !liar.hasLied);
+}
+
+/** §4.10: all five have the new program, and all are there. */
+function risen(world: World): void {
+  const versions = world.checks.complete().map(({ ledger }) => ledger.rulesVersion);
+  if (!versions.every((one) => one === RULES_VERSION))
+    world.checks.fault(`4.10 all know rules ${RULES_VERSION}, and the logs are under ${versions.join(', ')}`);
 }
 
 /** §9.9: with one license server and one TMR server down for good, everybody is served. */
@@ -266,12 +287,12 @@ async function liveness(world: World): Promise<void> {
   if (world.forked) return; // of what was certified before, somebody hears only now
   const before = checks.newestCertified;
   const duels = duelsSoFar(world);
-  const halts = HALTS.map((halt) => world.counts.get(halt.sign));
+  const halts = HALTS.map((halt) => halt.sign(world));
   world.servedFrom = agenda.now;
   for (const client of world.clients) client.startCounting();
   await agenda.runUntil(agenda.now + LIVENESS_MS);
   if (checks.newestCertified <= before) {
-    const halt = HALTS.find(({ sign, may }, i) => world.counts.get(sign) !== halts[i] && may(world));
+    const halt = HALTS.find(({ sign, may }, i) => (sign(world) === true || sign(world) !== halts[i]) && may(world));
     world.halted = halt !== undefined;
     if (halt !== undefined) return world.count(`halted: ${halt.name}`);
     checks.fault(`9.13 nothing is certified after all was mended`);
@@ -294,5 +315,7 @@ async function liveness(world: World): Promise<void> {
   // Between two of the empty entries, that is; and a start may be under way.
   const end = agenda.now + QUIET_MS;
   while (!isAtRest(world) && agenda.now < end) await agenda.runUntil(agenda.now + 20);
-  if (!world.forked) checks.atTheEnd();
+  if (world.forked) return;
+  checks.atTheEnd();
+  if (spared.member === undefined && spared.id === undefined && isHonest(world)) risen(world);
 }

@@ -39,8 +39,9 @@ const MESSAGES = {
     'shown',
     'knownAs',
     'resign',
+    'about',
   ],
-  proposer: ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot', 'asked'],
+  proposer: ['status', 'vote', 'promise', 'refused', 'superseded', 'handOver', 'entries', 'snapshot', 'asked', 'about'],
 };
 const ALARMS = [
   'unanchored',
@@ -53,6 +54,7 @@ const ALARMS = [
   'bad-promise',
   'refused',
   'replaced',
+  'newer-rules',
 ];
 
 /** Of licenses that say more than a quantity, and of the customer's rules. */
@@ -100,6 +102,7 @@ test('some seeds: nothing is found, and everything that can go wrong does', asyn
   ];
   const expected = [
     ...Object.keys(FAULTS).map((name) => `fault: ${name}`),
+    'a program was exchanged',
     ...lieNames(true).map((name) => `lie: ${name}`),
     ...Object.keys(TREASONS).map((name) => `treason: ${name}`),
     ...commands.map((name) => `command ${name}`),

@@ -29,6 +29,7 @@ export class TmrServer {
   #witness: Uint8Array | undefined;
   readonly liar: Liar;
   life = 0;
+  hasOldProgram: boolean;
   /** Called once, when an entry is certified and nobody has been told. */
   onceCertified: (() => void) | undefined;
 
@@ -38,6 +39,11 @@ export class TmrServer {
     this.#random = random;
     this.machine = new Machine(world.agenda, random.between(0, 1e6));
     this.liar = new Liar(world, id, random.fork());
+    this.hasOldProgram = world.programs.isOldGroup;
+  }
+
+  get who(): Id {
+    return this.id;
   }
 
   get up(): boolean {
@@ -46,7 +52,8 @@ export class TmrServer {
 
   start(): void {
     const life = ++this.life;
-    const { context, fixture, checks } = this.#world;
+    const { fixture, checks, programs } = this.#world;
+    const context = { ...this.#world.context, rules: programs.begins(this) };
     const runtime = new ProposerRuntime({
       context,
       id: this.id,
@@ -141,8 +148,9 @@ export class TmrServer {
       close: breakOff,
     };
     this.runtime.links[member] = near;
-    server.accept(this.id, far);
-    this.runtime.handle({ kind: 'linkUp', member });
+    const hearsAbout = !this.hasOldProgram && !server.hasOldProgram;
+    server.accept(this.id, far, hearsAbout);
+    this.runtime.handle({ kind: 'linkUp', member, hearsAbout });
     this.#world.watchLink({ from: this.id, to: server.name, alive, cut: breakOff });
   }
 
@@ -161,6 +169,7 @@ export class TmrServer {
     try {
       const message = decodeToProposer(frame.subarray(SET_ID_BYTES));
       this.#world.count(`a TMR server hears: ${message.kind}`);
+      if (message.kind === 'about') this.#world.checks.hearsAbout(this, this.#world.traitor?.member === from);
       if (message.kind === 'refused') this.#world.checks.refused(message.reason, from);
       return this.liar.hears(message);
     } catch (error) {

@@ -5,6 +5,7 @@ import {
   headAfter,
   type Refusal,
   REFUSALS,
+  OLDEST_RULES,
   RULES_VERSION,
   type Signed,
   type ToProposer,
@@ -162,6 +163,7 @@ export const TREASONS: Readonly<Record<string, Lie>> = {
       { kind: 'superseded', prepare: signed },
       { kind: 'asked', prepare: signed },
       { kind: 'handOver', prepare: signed },
+      { kind: 'about', rules: 77, program: 'mine', tmrPrograms: ['', ''], alarms: [] },
     ];
     return [message, random.pick(unasked)];
   },
@@ -184,7 +186,7 @@ function inventedEntry({ world, random }: Traitor, index: number): Uint8Array {
     ...{ set: fixture.configuration.set, index: index + random.pick([0, 0, 0, 1, -1]) },
     logTime: Math.max(0, checks.newestLogTime + random.pick([-5_000, 0, 100, 3_600_000])),
     utc: Math.max(0, EPOCH_UTC + Math.floor(agenda.now) + random.pick([-86_400_000, 0, 3_600_000, 30 * 86_400_000])),
-    rulesVersion: random.pick([RULES_VERSION, RULES_VERSION, RULES_VERSION, 77]),
+    rulesVersion: random.pick([OLDEST_RULES, RULES_VERSION, RULES_VERSION, 77]),
     ledgerRoot: random.chance(0.3) ? random.bytes(32) : undefined,
     commands: random.pick([[], [closes], [random.bytes(40)]]),
   };

@@ -15,6 +15,7 @@ import { History } from './history.ts';
 import { LicenseServer } from './license-server.ts';
 import { Office } from './office.ts';
 import { Network, type Place } from './network.ts';
+import { Programs } from './programs.ts';
 import { Random } from './random.ts';
 import { Shelf } from './replacement.ts';
 import { TmrServer } from './tmr-server.ts';
@@ -31,6 +32,8 @@ interface Link {
   readonly cut: () => void;
 }
 
+/** From a seed to that of which programs there are. */
+const PROGRAMS = 0x9806;
 const LOOK_AT_LINKS_MS = 100;
 /** What the load of a busy group can show it has shown by then. */
 const ENOUGH_ENTRIES = 300;
@@ -60,6 +63,7 @@ export class World {
   readonly office: Office;
   readonly vendor: Vendor;
   readonly shelf = new Shelf();
+  readonly programs: Programs;
   /** One that was replaced and is on again, and which TMR server takes it for the one in its place; undefined = both. */
   zombie: { readonly server: LicenseServer; readonly reachedBy: Id | undefined } | undefined;
   readonly random: Random;
@@ -123,6 +127,7 @@ export class World {
     this.recentBytes = this.random.pick([2_000, 20_000, 2_000_000]);
     const { crypto, root, configuration, group, issuingKey } = this.fixture;
     this.context = { crypto, vendorRoot: root.publicKey, configuration, group, issuingKey: issuingKey.text };
+    this.programs = new Programs(this, new Random(seed + PROGRAMS));
     this.checks = new Checks(this);
     this.evidence = new Evidence(this);
     this.commitOrder = new CommitOrder(this);

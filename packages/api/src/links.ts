@@ -21,6 +21,17 @@ export function parseAddress(text: string, defaultPort: number): { host: string;
 const MAX_FRAME_BYTES = 256 * 1024 * 1024;
 
 /**
+ * What links between servers speak, the best first: both ends take the best that both know (PROTOCOL §1.3). The second form carries
+ * ABOUT besides; the first is that of programs before it.
+ */
+export const LINK_PROTOCOLS = ['trefoil-link/2', 'trefoil/1'] as const;
+
+/** Whether the other end of such a link knows what ABOUT is. */
+export function hearsAbout(protocol: string): boolean {
+  return protocol !== LINK_PROTOCOLS[1];
+}
+
+/**
  * Between servers. Both ends speak twenty times a second, so who is silent for some seconds is gone, whatever TCP believes: an address
  * that was taken away, or a firewall that has forgotten a connection, tells nobody.
  */

@@ -1,6 +1,6 @@
 import { ClientError } from '@trefoil/client';
 import { ContainerError } from '@trefoil/container';
-import { HostError, reasonOf } from '@trefoil/host';
+import { HostError, PROGRAM_VERSION, reasonOf } from '@trefoil/host';
 import { LicenseError } from '@trefoil/license';
 import { LinkError } from '@trefoil/link';
 import { VendorError } from '@trefoil/vendor';
@@ -32,7 +32,7 @@ import { CliError, EXIT, failure, note, printJson } from './terminal.ts';
 function program(): Command {
   const trefoil = new Command('trefoil')
     .description('License management that does not fail: three license servers vote, two TMR servers lead.')
-    .version('0.1.0')
+    .version(PROGRAM_VERSION)
     .addHelpText(
       'after',
       '\nExit codes: 0 ok, 1 failure, 2 usage, 3 denied or refused, 4 not reachable.\nBegin with:  trefoil demo',

@@ -1,5 +1,6 @@
 import { equalBytes } from '@trefoil/license';
-import { type Entry, RULES_VERSION } from './entry.ts';
+import type { Entry } from './entry.ts';
+import { newestRules } from './ledger/state.ts';
 import { utcAllowed } from './log-clock.ts';
 import type { Refusal } from './messages.ts';
 import type { Replica } from './replica.ts';
@@ -17,7 +18,8 @@ export function entryFault(
   { ceilingMs, wallMs }: Clocks,
 ): Refusal | undefined {
   if (entry.index !== ledger.index + 1 || !equalBytes(entry.set, ledger.context.configuration.set)) return 'malformed';
-  if (entry.rulesVersion !== RULES_VERSION) return 'rules-version';
+  const { rulesVersion } = entry;
+  if (rulesVersion < ledger.rulesVersion || rulesVersion > newestRules(ledger.context)) return 'rules-version';
   if (entry.logTime < ledger.logTime || entry.logTime > ceilingMs) return 'log-time';
   if (!utcAllowed(ledger, entry, wallMs)) return 'utc';
   if (entry.ledgerRoot !== undefined && !equalBytes(entry.ledgerRoot, root.current(ledger))) return 'ledger-root';

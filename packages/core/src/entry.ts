@@ -27,16 +27,26 @@ export interface Entry {
 /**
  * 2: a renewal has a nonce, a session two windows of requests (decisions 12 and 13). 3: what clients make the group remember has
  * bounds (decision 14). 4: terms of version 2, waits, the customer's rules. 5: borrowing. 6: it is counted what is used of each
- * license. No program of versions 1 and 2 was ever given away.
+ * license. 7: the first that a running group rises to (decision 23); a license may ask for it. No program of versions 1 and 2 was ever
+ * given away.
  */
-export const RULES_VERSION = 6;
+export const RULES_VERSION = 7;
+/** This program still executes what was made under it. */
+export const OLDEST_RULES = 6;
 
 /** Made by another version of the program: no damage, and nothing that could be executed here. */
 export class OtherRules extends LicenseError {
-  constructor({ index, rulesVersion }: Entry) {
-    const made = `entry ${index} was made under version ${rulesVersion} of the rules`;
-    super('malformed', `${made}, and this program has version ${RULES_VERSION}: use the program that made it`);
+  constructor({ index, rulesVersion }: Entry, newest: number) {
+    const made = `entry ${index} was made under version ${rulesVersion} of the rules, and this program`;
+    const older = `${made} begins with version ${OLDEST_RULES}: use the program that made it`;
+    const newer = `${made} knows no later one than ${newest}: install the newer program, as on the other servers`;
+    super('malformed', rulesVersion > newest ? newer : older);
   }
+}
+
+/** @throws OtherRules `newest`: the last version that this program knows. */
+export function checkRules(entry: Entry, newest: number): void {
+  if (entry.rulesVersion < OLDEST_RULES || entry.rulesVersion > newest) throw new OtherRules(entry, newest);
 }
 
 export function encodeEntry(entry: Entry): Uint8Array {

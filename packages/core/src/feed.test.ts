@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OtherRules } from './entry.ts';
 import { applyFeed, checkFeed } from './feed.ts';
 import type { EntriesMessage } from './messages.ts';
 import { Bench, certificateOf, proposeOf, START, voted } from './voter/bench.ts';
@@ -29,6 +30,7 @@ test('what is fed has to continue the log and to hash to what was certified', ()
       certificate: second,
       ...change,
     });
+    assert.ok(!(chunk instanceof OtherRules));
     return typeof chunk === 'string' ? chunk : `${chunk.start} to ${chunk.accept.index}`;
   };
   assert.equal(verdict({}), '1 to 2');
@@ -47,7 +49,7 @@ test('of what is known already only the rest is taken', () => {
   const { replica, recent } = behind.voter;
   const take = (message: EntriesMessage): number[] => {
     const chunk = checkFeed(replica, message);
-    assert.ok(typeof chunk !== 'string');
+    assert.ok(typeof chunk !== 'string' && !(chunk instanceof OtherRules));
     return applyFeed(replica, recent, chunk).map(({ entry }) => entry.index);
   };
   assert.deepEqual(take({ kind: 'entries', from: 1, entries: entries.slice(0, 1), certificate: first }), [1]);

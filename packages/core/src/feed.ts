@@ -8,9 +8,9 @@ import {
   verifyCertificate,
   verifyReconfiguration,
 } from '@trefoil/license';
-import { decodeEntry, headAfter } from './entry.ts';
+import { decodeEntry, headAfter, OtherRules } from './entry.ts';
 import { configurationFor, newestConfiguration } from './ledger/configurations.ts';
-import type { LedgerContext } from './ledger/state.ts';
+import { type LedgerContext, newestRules } from './ledger/state.ts';
 import type { EntriesMessage } from './messages.ts';
 import type { RecentEntries } from './recent-entries.ts';
 import { appendEntry, certify, dropTail, type Replica, type Tail } from './replica.ts';
@@ -57,8 +57,11 @@ function broughtBy(
   return undefined;
 }
 
-/** The part of the message that is new here; 'useless' = nothing new or not next; 'false' = it doesn't hash to what was certified. */
-export function checkFeed(replica: Replica, message: EntriesMessage): Chunk | 'useless' | 'false' {
+/**
+ * The part of the message that is new here; 'useless' = nothing new or not next; 'false' = it doesn't hash to what was certified;
+ * OtherRules = certified, and for a newer program.
+ */
+export function checkFeed(replica: Replica, message: EntriesMessage): Chunk | 'useless' | 'false' | OtherRules {
   const last = message.from + message.entries.length - 1;
   if (message.from > replica.certifiedIndex + 1 || last <= replica.certifiedIndex) return 'useless';
   // Copies: the entries outlive the frame that they came in.
@@ -70,6 +73,9 @@ export function checkFeed(replica: Replica, message: EntriesMessage): Chunk | 'u
   let head = replica.tail?.previousHead ?? replica.lastHead;
   for (const entry of entries) head = headAfter(replica.crypto, head, entry);
   if (!equalBytes(head, accept.head)) return 'false';
+  const newest = newestRules(replica.ledger.context);
+  const unknown = entries.map((entry) => parsed(decodeEntry, entry)).find((one) => (one?.rulesVersion ?? 0) > newest);
+  if (unknown !== undefined) return new OtherRules(unknown, newest);
   return { start: replica.certifiedIndex + 1, entries, certificate: new Uint8Array(message.certificate), accept };
 }
 

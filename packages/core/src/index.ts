@@ -1,3 +1,4 @@
+export { type AboutVoter, type ProgramInfo } from './about.ts';
 export * from './audit/audit.ts';
 export * from './audit/audit-summary.ts';
 export { encodeUsageProof, openUsageProof } from './audit/record-proof.ts';

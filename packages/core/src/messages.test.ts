@@ -20,6 +20,8 @@ const shape = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }):
 const exactly = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const bytes = fc.uint8Array({ maxLength: 80 });
 const u64 = fc.maxSafeNat();
+const u16 = fc.nat(0xffff);
+const program = fc.string({ maxLength: 20 });
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const member = fc.constantFrom<Member>(1, 2, 3);
 const signed = shape({ bytes, signature: exactly(64) });
@@ -56,6 +58,7 @@ const toVoter: fc.Arbitrary<ToVoter> = fc.oneof(
   shape({ kind: kind('knownAs'), incarnation: exactly(16) }),
   shape({ kind: kind('shown'), vote: signed }),
   shape({ kind: kind('resign'), epoch: u64 }),
+  shape({ kind: kind('about'), rules: u16, program }),
 );
 
 const toProposer: fc.Arbitrary<ToProposer> = fc.oneof(
@@ -86,6 +89,11 @@ const toProposer: fc.Arbitrary<ToProposer> = fc.oneof(
   shape({ kind: kind('handOver'), prepare: signed }),
   entries,
   snapshot,
+  shape({
+    kind: kind('about'),
+    ...{ rules: u16, program, tmrPrograms: fc.tuple(program, program) },
+    alarms: fc.array(fc.string({ maxLength: 50 }), { maxLength: 64 }),
+  }),
 );
 
 const record: fc.Arbitrary<LogRecord> = fc.oneof(

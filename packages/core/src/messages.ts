@@ -7,6 +7,14 @@ import {
   SIGNATURE_BYTES,
   Writer,
 } from '@trefoil/license';
+import {
+  type AboutProposer,
+  type AboutVoter,
+  readAboutProposer,
+  readAboutVoter,
+  writeAboutProposer,
+  writeAboutVoter,
+} from './about.ts';
 import { LIMITS } from './limits.ts';
 import { MAX_CERTIFICATE_BYTES, readMany, readSigned, type Signed, writeSigned } from './signed.ts';
 import { readStatus, type VoterStatus, writeStatus } from './voter-status.ts';
@@ -45,7 +53,8 @@ export type ToVoter =
   /** By what a peer knows this very license server: it should sign a REJOIN that replaces it. */
   | { readonly kind: 'knownAs'; readonly incarnation: Uint8Array }
   /** The newest vote, or the newest promise, that the TMR server has of this very license server (PROTOCOL §7.2). */
-  | { readonly kind: 'shown'; readonly vote: Signed };
+  | { readonly kind: 'shown'; readonly vote: Signed }
+  | AboutProposer;
 
 export interface EntriesMessage {
   readonly kind: 'entries';
@@ -75,7 +84,8 @@ export type ToProposer =
   /** The other TMR server has clients that it can't forward: please hand over if you have none. */
   | { readonly kind: 'handOver'; readonly prepare: Signed }
   | EntriesMessage
-  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array };
+  | { readonly kind: 'snapshot'; readonly bytes: Uint8Array }
+  | AboutVoter;
 
 export const REFUSALS = [
   'stale-epoch', // promised to a higher one
@@ -109,6 +119,7 @@ const TO_VOTER = [
   'shown',
   'knownAs',
   'resign',
+  'about', // on links of version 2 and later only: a program of before does not know it
 ] as const;
 const TO_PROPOSER = [
   'status',
@@ -120,6 +131,7 @@ const TO_PROPOSER = [
   'entries',
   'snapshot',
   'asked',
+  'about', // likewise
 ] as const;
 
 const MAX_SNAPSHOT_BYTES = 1024 * 1024 * 1024;
@@ -166,6 +178,9 @@ export function encodeToVoter(message: ToVoter): Uint8Array {
       break;
     case 'resign':
       writer.u64(message.epoch);
+      break;
+    case 'about':
+      writeAboutProposer(writer, message);
       break;
   }
   return writer.done();
@@ -215,6 +230,8 @@ function readToVoter(reader: Reader, kind: ToVoter['kind']): ToVoter {
       return { kind, vote: readSigned(reader) };
     case 'resign':
       return { kind, epoch: reader.u64() };
+    case 'about':
+      return readAboutProposer(reader);
   }
 }
 
@@ -246,6 +263,9 @@ export function encodeToProposer(message: ToProposer): Uint8Array {
       break;
     case 'snapshot':
       writer.bytes(message.bytes);
+      break;
+    case 'about':
+      writeAboutVoter(writer, message);
       break;
   }
   return writer.done();
@@ -289,6 +309,8 @@ function readToProposer(reader: Reader, kind: ToProposer['kind']): ToProposer {
       return readEntries(reader);
     case 'snapshot':
       return { kind, bytes: reader.bytes(MAX_SNAPSHOT_BYTES) };
+    case 'about':
+      return readAboutVoter(reader);
   }
 }
 

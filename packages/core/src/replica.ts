@@ -1,10 +1,10 @@
-import { type Accept, type Configuration, type Crypto, merkleTree, type MerkleTree } from '@trefoil/license';
-import { type Entry, decodeEntry, genesisHead, headAfter, OtherRules, RULES_VERSION } from './entry.ts';
+import { type Accept, type Configuration, type Crypto, malformed, merkleTree, type MerkleTree } from '@trefoil/license';
+import { checkRules, type Entry, decodeEntry, genesisHead, headAfter } from './entry.ts';
 import { applyEntry } from './ledger/apply.ts';
 import { configurationFor } from './ledger/configurations.ts';
 import { parsed } from './signed.ts';
 import { LedgerRoot } from './ledger/root.ts';
-import { emptyLedger, type Ledger, type LedgerContext } from './ledger/state.ts';
+import { emptyLedger, type Ledger, type LedgerContext, newestRules } from './ledger/state.ts';
 
 /** The newest entry while it has no certificate yet: the one step that may be taken back. */
 export interface Tail {
@@ -67,7 +67,9 @@ const PREPARE_RECORDS = 4;
 /** Executes the next entry. Throws `malformed`, OtherRules or TooMuchSaid, and leaves all as it was. */
 export function appendEntry(replica: Replica, bytes: Uint8Array, entry: Entry = decodeEntry(bytes)): Tail {
   if (replica.tail !== undefined) throw new Error('an uncertified entry is in the way');
-  if (entry.rulesVersion !== RULES_VERSION) throw new OtherRules(entry);
+  checkRules(entry, newestRules(replica.ledger.context));
+  if (entry.rulesVersion < replica.ledger.rulesVersion)
+    throw malformed('an entry under older rules than the one before it');
   const outcomes = applyEntry(replica.ledger, entry);
   const { crypto, lastHead: previousHead } = replica;
   let tree: MerkleTree | undefined;

@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
 import { reasonOf } from './errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import manifest from '../package.json' with { type: 'json' };
+import { PROGRAM_VERSION } from './program.ts';
 
 const LOOK_MS = 5_000;
 
@@ -75,7 +75,7 @@ export class HostWatch implements Disposable {
     const { alarms, configurations } = this.#options;
     metrics.gauge(
       { name: 'trefoil_build_info', help: 'Always 1; what runs here.', labelNames: ['version', 'node'] },
-      (one) => one.set({ version: manifest.version, node: process.versions.node }, 1),
+      (one) => one.set({ version: PROGRAM_VERSION, node: process.versions.node }, 1),
     );
     metrics.gauge(
       { name: 'trefoil_alarm', help: '1 = the alarm is raised, 0 = it is not.', labelNames: ['code'] },

@@ -30,6 +30,7 @@ export {
   type Metrics,
 } from './metrics.ts';
 export { exitCodes, runUntilStopped, type Running, type RunOptions } from './process.ts';
+export { PROGRAM_VERSION } from './program.ts';
 export { systemRandom, type Random } from './random.ts';
 export { Webhook, type WebhookOptions, webhookSchema } from './webhook.ts';
 /** The schema language of configurations, so that every server uses the same one. */

@@ -14,7 +14,7 @@ import {
   recoverVoter,
   type Voter,
 } from '@trefoil/core';
-import { type Clock, fileInvalid, type Log } from '@trefoil/host';
+import { type Clock, fileInvalid, type Log, PROGRAM_VERSION } from '@trefoil/host';
 import { equalBytes, type Member, toBase64url } from '@trefoil/license';
 import { Archive } from './archive.ts';
 import { ARCHIVE_FOLDER, keepConfigurations, snapshotName } from './data-directory.ts';
@@ -150,6 +150,7 @@ export async function openLog(
     recovered = recoverVoter(options.context, options.member, stored, now(options.clock), {
       recentBytes: options.recentBytes,
       serial: container.serial,
+      program: PROGRAM_VERSION,
     });
   } catch (error) {
     await opened.store.close();

@@ -1,5 +1,5 @@
 import { decodeToVoter } from '@trefoil/core';
-import { LINK_LIMITS, ROLES } from '@trefoil/api';
+import { hearsAbout, LINK_LIMITS, LINK_PROTOCOLS, ROLES } from '@trefoil/api';
 import {
   Alarms,
   type Clock,
@@ -55,6 +55,7 @@ export async function startLicenseServer(configuration: LicenseServerConfigurati
     onConnection: (connection) => serveLink(connection, voters, log),
     onRefused: (refusal) => log.warn({ ...refusal }, 'a connection was refused'),
     limits: LINK_LIMITS,
+    protocols: LINK_PROTOCOLS,
   });
   running.resources.use(listener);
   const health = await startHealthServer({
@@ -133,7 +134,7 @@ function serveLink(connection: FrameConnection, voters: ReadonlyMap<string, Vote
     const before = runtime.links[from];
     runtime.links[from] = connection;
     before?.close(); // it has come back before we noticed that it was gone
-    runtime.handle({ kind: 'linkUp', from });
+    runtime.handle({ kind: 'linkUp', from, hearsAbout: hearsAbout(connection.protocol) });
   }
   connection.onFrame((frame) => {
     const runtime = voters.get(bytesKey(frame.subarray(0, SET_ID_BYTES)));

@@ -57,6 +57,7 @@ export class VoterRuntime implements AsyncDisposable {
   onDurable: ((seconds: number) => void) | undefined;
   readonly #constituents: ConstituentKeeper;
   #lookedAt = 0;
+  #alarmsTold = '';
   #configurationsKept: number;
   #notes: Uint8Array[] = [];
   #noteBytes = 0;
@@ -132,10 +133,20 @@ export class VoterRuntime implements AsyncDisposable {
   #lookAfterAlarms(): void {
     const { voter } = this;
     if (!voter.unanchored) this.#clear('unanchored');
+    this.#tellAlarms();
     if (voter.frozen) return;
     if (voter.withholding === REPLACED) this.#alarm('replaced', 'this server has no vote any more: switch it off');
     if (isSuspect(voter)) this.#alarm('rolled-back', voter.withholding);
     else this.#clear('rolled-back');
+  }
+
+  /** To the TMR servers, so that they stand in the group's status: an admin looks there. */
+  #tellAlarms(): void {
+    const alarms = this.alarms.current(this.configuration.name).map(({ code, detail }) => `${code}: ${detail}`);
+    const told = alarms.join('\n');
+    if (told === this.#alarmsTold) return;
+    this.#alarmsTold = told;
+    this.handle({ kind: 'alarms', alarms });
   }
 
   #now(): { monotonicMs: number; wallMs: number } {

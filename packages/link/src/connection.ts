@@ -2,11 +2,13 @@ import type { TLSSocket } from 'node:tls';
 import { codeOf, LinkError, reasonOf } from './errors.ts';
 import { checkFrameLength, frameHeaderBytes, FrameParser, joinFrames } from './frames.ts';
 import type { Peer } from './identity.ts';
-import type { ConnectionLimits } from './limits.ts';
+import { type ConnectionLimits, frameProtocol } from './limits.ts';
 
 /** One TLS connection that carries frames both ways. It never reconnects. */
 export interface FrameConnection extends AsyncDisposable {
   readonly peer: Peer;
+  /** What both ends have agreed to speak: one of those that were offered. */
+  readonly protocol: string;
   /**
    * Sends a frame; all frames of one turn of the event loop go out in one write. The bytes must not be changed afterwards.
    * After the connection has closed this does nothing. Throws `LinkError` `frame-invalid` if it is empty or too long.
@@ -37,6 +39,7 @@ const keepAliveDelayMs = 10_000;
 
 export class TlsFrameConnection implements FrameConnection {
   readonly peer: Peer;
+  readonly protocol: string;
   readonly closed: Promise<Error | undefined>;
   readonly #socket: TLSSocket;
   readonly #limits: ConnectionLimits;
@@ -58,6 +61,7 @@ export class TlsFrameConnection implements FrameConnection {
   constructor(socket: TLSSocket, peer: Peer, limits: ConnectionLimits) {
     this.#socket = socket;
     this.peer = peer;
+    this.protocol = socket.alpnProtocol || frameProtocol;
     this.#limits = limits;
     this.#parser = new FrameParser(limits.maximumFrameBytes);
     this.closed = new Promise((resolve) => this.#closeHandlers.push(resolve));

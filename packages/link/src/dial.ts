@@ -23,6 +23,8 @@ export interface DialOptions {
   readonly serverName?: string;
   /** The role that the other end has to have. Whoever has it may have any name: the role is checked instead. */
   readonly expectRole?: string;
+  /** Names of the protocols that are spoken here, the best first; the other end takes one of them. Default: `trefoil/1`. */
+  readonly protocols?: readonly string[];
   /** For connecting and the handshake together. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
@@ -38,7 +40,7 @@ export interface DialOptions {
 export function dial(options: DialOptions): Promise<FrameConnection> {
   return new Promise((resolve, reject) => {
     const socket = connect(tlsOptions(options));
-    const { host, port, timeoutMs, signal } = options;
+    const { host, port, timeoutMs, signal, protocols = [frameProtocol] } = options;
     const settle = (finish: () => void) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
@@ -57,7 +59,7 @@ export function dial(options: DialOptions): Promise<FrameConnection> {
     const onEnd = () => fail(unreachable(options, 'the other end hung up'));
     const onAbort = () => fail(unreachable(options, 'given up'));
     const onSecure = () => {
-      if (socket.alpnProtocol !== frameProtocol) {
+      if (!protocols.some((one) => one === socket.alpnProtocol)) {
         const message = `${host}:${port} does not speak ${frameProtocol}`;
         return fail(new LinkError('protocol-unknown', message, { host, port }));
       }
@@ -79,7 +81,7 @@ function connectionOver(socket: TLSSocket, { host, limits }: DialOptions): Frame
 }
 
 function tlsOptions(options: DialOptions): ConnectionOptions {
-  const { host, port, identity, authorityPem, serverName, expectRole } = options;
+  const { host, port, identity, authorityPem, serverName, expectRole, protocols = [frameProtocol] } = options;
   const name = serverName ?? host;
   return {
     host,
@@ -87,7 +89,7 @@ function tlsOptions(options: DialOptions): ConnectionOptions {
     secureContext: contextOf(identity, authorityPem),
     // A server name in the handshake must not be an address (RFC 6066 §3).
     servername: isIP(name) === 0 ? name : '',
-    ALPNProtocols: [frameProtocol],
+    ALPNProtocols: [...protocols],
     rejectUnauthorized: true,
     checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
       expectRole === undefined

@@ -20,6 +20,8 @@ export interface ListenOptions {
   readonly clientAuthorityPem?: string;
   /** Whom to let in. With this, a client without a certificate of that authority and such a role gets no application byte. */
   readonly requireRole?: (role: string) => boolean;
+  /** Names of the protocols whose frames are understood here, the best first; default: `trefoil/1`. */
+  readonly protocols?: readonly string[];
   readonly onConnection: (connection: FrameConnection) => void;
   /** Serves HTTP/2 and HTTP/1.1 on the same port; without it the port speaks frames only. */
   readonly http?: HttpHandler;
@@ -42,7 +44,7 @@ export interface Listener extends AsyncDisposable {
 const closeTimeoutMs = 2_000;
 
 /**
- * Listens for TLS 1.3 connections: frames for whoever asks for `trefoil/1` in the handshake, HTTP for everybody else if
+ * Listens for TLS 1.3 connections: frames for whoever asks for such a protocol in the handshake, HTTP for everybody else if
  * there is a handler. Throws `LinkError`: `port-in-use`, `address-unavailable`, `identity-invalid`.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
@@ -72,11 +74,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 }
 
 function createTlsServer(options: ListenOptions): Server {
-  const { identity, clientAuthorityPem, handshakeTimeoutMs = 5_000, http } = options;
+  const { identity, clientAuthorityPem, handshakeTimeoutMs = 5_000, http, protocols = [frameProtocol] } = options;
   return orInvalid(() =>
     createServer({
       ...secureContextOptions(identity, clientAuthorityPem),
-      ALPNProtocols: http === undefined ? [frameProtocol] : [frameProtocol, 'h2', 'http/1.1'],
+      ALPNProtocols: http === undefined ? [...protocols] : [...protocols, 'h2', 'http/1.1'],
       handshakeTimeout: handshakeTimeoutMs,
       requestCert: clientAuthorityPem !== undefined,
       // Checked by `Entrance`, which can say who was turned away and why.
@@ -121,7 +123,8 @@ class Entrance {
     const reason = this.#reasonToRefuse(socket);
     if (reason !== undefined) return this.refuse(socket, reason);
     const peer: Peer = { role: roleOf(socket), address: addressOf(socket) };
-    if (socket.alpnProtocol === frameProtocol) return this.#connect(socket, peer);
+    const { protocols = [frameProtocol] } = this.#options;
+    if (protocols.some((one) => one === socket.alpnProtocol)) return this.#connect(socket, peer);
     // Without a word about the protocol it is an old HTTP/1.1 client.
     if (this.#http !== undefined) return this.#http.accept(socket, peer);
     this.refuse(socket, `does not speak ${frameProtocol}`);

@@ -32,6 +32,7 @@ function door(turns: { run(work: () => void): void } = { run: (work) => work() }
   let hear: (frame: Uint8Array) => void = () => undefined;
   let reads = true;
   const connection: Omit<FrameConnection, 'peer' | 'closed' | 'bufferedBytes' | symbol> = {
+    protocol: 'trefoil/1',
     onClose: () => undefined,
     onFrame: (handler) => (hear = handler),
     send: ({ length: bytes }) => {

@@ -45,7 +45,23 @@ export function alarmsOf(runtime: ProposerRuntime, now: Now, virtualIp: string):
     if (found[code] !== undefined && lasts) lines.push(`${code}: ${found[code]}`);
   }
   const others = raised.filter(({ code }) => !CODES.some((one) => one === code));
-  return [...lines, ...others.map(({ code, detail }) => `${code}: ${detail}`)];
+  const own = [...lines, ...others.map(({ code, detail }) => `${code}: ${detail}`)];
+  return [...own, ...licenseServersAlarms(runtime, own)];
+}
+
+/** What they alarm by themselves; who is silent is in an alarm of its own. */
+function licenseServersAlarms({ proposer }: ProposerRuntime, own: readonly string[]): string[] {
+  return inForce(proposer.replica).containers.flatMap(({ member }) =>
+    (proposer.members[member].about?.alarms ?? [])
+      .filter((line) => !own.includes(line)) // the same, seen here too
+      .map((line) => line.replace(/^([a-z-]+): /, `$1: license server ${member}: `)),
+  );
+}
+
+/** As license servers heard it last. */
+function programOf({ members, replica }: Proposer, server: TmrServer): string {
+  const said = inForce(replica).containers.map(({ member }) => members[member].about?.tmrPrograms);
+  return said.map((one) => one?.[server === 'A' ? 0 : 1] ?? '').find((one) => one !== '') ?? '';
 }
 
 /** Raises and clears the alarms of one virtual container. */
@@ -155,6 +171,8 @@ interface TmrServerView {
   readonly active: boolean;
   readonly heard: boolean;
   readonly holdsVirtualIp: boolean;
+  /** Version of its program; '' = not known. */
+  readonly program: string;
 }
 
 /** This one knows itself; of the other it knows what license servers say. */
@@ -167,6 +185,7 @@ export function tmrServers(runtime: ProposerRuntime, now: Now): TmrServerView[] 
     return {
       ...{ server, address, active: server === active },
       heard: isOwn ? said.length >= inForce(proposer.replica).threshold : otherIsHeard(proposer, now),
+      program: isOwn ? proposer.program : programOf(proposer, server),
       holdsVirtualIp: isOwn ? proposer.holdsVirtualIp : said.some((one) => one?.holdVirtualIp.includes(server)),
     };
   });

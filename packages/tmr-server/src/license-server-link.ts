@@ -1,4 +1,4 @@
-import { LINK_LIMITS, parseAddress, PORTS, ROLES } from '@trefoil/api';
+import { hearsAbout, LINK_LIMITS, LINK_PROTOCOLS, parseAddress, PORTS, ROLES } from '@trefoil/api';
 import { decodeToProposer } from '@trefoil/core';
 import type { Log } from '@trefoil/host';
 import { bytesKey, type Member, SET_ID_BYTES } from '@trefoil/license';
@@ -64,6 +64,7 @@ export class LicenseServerLink implements AsyncDisposable {
       timeoutMs: 2_000,
       signal: this.#stop.signal,
       limits: LINK_LIMITS,
+      protocols: LINK_PROTOCOLS,
     });
   }
 
@@ -71,7 +72,7 @@ export class LicenseServerLink implements AsyncDisposable {
     const { member, runtimes } = this.#options;
     for (const runtime of runtimes.values()) {
       runtime.links[member] = connection;
-      runtime.handle({ kind: 'linkUp', member });
+      runtime.handle({ kind: 'linkUp', member, hearsAbout: hearsAbout(connection.protocol) });
     }
     connection.onFrame((frame) => {
       const runtime = runtimes.get(bytesKey(frame.subarray(0, SET_ID_BYTES)));

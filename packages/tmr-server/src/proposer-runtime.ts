@@ -13,7 +13,7 @@ import {
   type LedgerContext,
   type Unavailable,
 } from '@trefoil/core';
-import { Alarms, type Clock, type Log, type Random } from '@trefoil/host';
+import { Alarms, type Clock, type Log, PROGRAM_VERSION, type Random } from '@trefoil/host';
 import { concatBytes, type Configuration, type Member, type SigningKey, type TmrServer } from '@trefoil/license';
 import type { FrameConnection } from '@trefoil/link';
 import { AwaitedTurns } from './awaited-turns.ts';
@@ -84,6 +84,7 @@ export class ProposerRuntime implements AsyncDisposable {
         id,
         key,
         random: (n) => random.bytes(n),
+        program: PROGRAM_VERSION,
         // 15 bits: what it asked for before it was killed, it must not ask for again (PROTOCOL §4.1).
         epochStretch: stretch(random.bytes(2)),
         ...(snapshotEveryEntries !== undefined && { snapshotEveryEntries }),

@@ -66,6 +66,7 @@ export function status(
     ),
     tmrServers: tmrServers(runtime, now),
     virtualIp,
+    rules: replica.ledger.rulesVersion,
     redundancy: ableMembers(proposer, now).length - configuration.threshold,
     alarms: alarmsOf(runtime, now, virtualIp),
     sessions: [...replica.ledger.sessions.values()].filter((one) => !one.closed).length,
@@ -95,6 +96,7 @@ function licenseServerStatus(
     lag: BigInt(Math.max(0, proposer.replica.certifiedIndex - certified)),
     clockOffsetMs: BigInt(Math.round(clockOffsetMs(link, now) ?? 0)),
     promisedEpoch: BigInt(reported?.promised ?? 0),
+    program: link.about?.program ?? '',
   };
 }
 

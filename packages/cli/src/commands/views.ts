@@ -65,18 +65,19 @@ function statusText(status: StatusReply, reached: ReadonlySet<string>): string {
         ? 'working, WITHOUT redundancy: one more failure stops grants'
         : `working; ${redundancy} more license server may fail`;
   const tmr = table(
-    ['TMR server', 'address', 'role', ...(status.virtualIp === '' ? [] : [`has ${status.virtualIp}`])],
+    ['TMR server', 'address', 'program', 'role', ...(status.virtualIp === '' ? [] : [`has ${status.virtualIp}`])],
     status.tmrServers.map((one) => [
-      ...[one.server, one.address, roleOf(one, reached)],
+      ...[one.server, one.address, one.program || '–', roleOf(one, reached)],
       ...(status.virtualIp === '' ? [] : [one.holdsVirtualIp ? 'yes' : 'no']),
     ]),
     '',
   );
   const voters = table(
-    ['license server', 'address', 'state', 'entry', 'lag', 'clock'],
+    ['license server', 'address', 'program', 'state', 'entry', 'lag', 'clock'],
     status.licenseServers.map((one) => [
       String(one.member),
       one.address,
+      one.program || '–',
       !one.connected ? 'not connected' : one.voting ? (one.unanchored ? 'votes (unanchored)' : 'votes') : 'withholds',
       one.connected ? String(one.certifiedIndex) : '–',
       one.connected ? String(one.lag) : '–',
@@ -89,7 +90,7 @@ function statusText(status: StatusReply, reached: ReadonlySet<string>): string {
     health,
     `as of entry ${status.index}, ${time(status.utc)}; epoch ${status.epoch}; ${status.sessions} sessions`,
     `told by TMR server ${status.server} (${status.role})`,
-    `configuration version ${status.configurationVersion}, expires ${time(status.configurationExpires)}`,
+    `configuration version ${status.configurationVersion}, expires ${time(status.configurationExpires)}; rules ${status.rules}`,
     '',
     tmr,
     '',

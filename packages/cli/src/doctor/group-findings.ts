@@ -2,10 +2,16 @@ import type { StatusReply } from '@trefoil/api';
 import { NOT_YET, REPLACED } from '@trefoil/core';
 import { printable } from '../terminal.ts';
 import { type Finding, ok, problem, warning } from './finding.ts';
+import { programFindings } from './versions.ts';
 
 /** What TMR servers say of the group: everything of it that is not a host's own. */
 export function groupFindings(status: StatusReply): Finding[] {
-  return [...redundancyFindings(status), ...clockFindings(status), ...alarmFindings(status)];
+  return [
+    ...redundancyFindings(status),
+    ...programFindings(status),
+    ...clockFindings(status),
+    ...alarmFindings(status),
+  ];
 }
 
 function redundancyFindings(status: StatusReply): Finding[] {

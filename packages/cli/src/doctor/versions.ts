@@ -1,5 +1,6 @@
+import type { StatusReply } from '@trefoil/api';
 import { RULES_VERSION } from '@trefoil/core';
-import { type Finding, ok, problem } from './finding.ts';
+import { type Finding, ok, problem, warning } from './finding.ts';
 
 const OLDEST_NODE = 24;
 
@@ -15,4 +16,29 @@ function nodeFinding(version: string): Finding {
     `${version}, older than ${OLDEST_NODE}`,
     'The servers are not tried with it: install the Debian package, which brings its own, or Node 24.',
   );
+}
+
+/** The programs that run, not those that are installed: a package may be newer than the process. */
+export function programFindings({ licenseServers, tmrServers, rules }: StatusReply): Finding[] {
+  const running = [
+    ...licenseServers
+      .filter(({ connected }) => connected)
+      .map(({ member, program }) => ({ who: `license server ${member}`, program })),
+    ...tmrServers.filter(({ heard }) => heard).map(({ server, program }) => ({ who: `TMR server ${server}`, program })),
+  ];
+  const versions = [...new Set(running.map(({ program }) => program))];
+  const [only] = versions;
+  const what = 'programs that run';
+  if (only === undefined) return [];
+  if (versions.length === 1 && only !== '')
+    return [ok(what, `all of version ${only}; the group goes by rules ${rules}`)];
+  const each = running.map(({ who, program }) => `${who} ${program || 'an older version, or not heard'}`).join(', ');
+  return [
+    warning(
+      what,
+      `of several versions: ${each}`,
+      `They work together, by the older rules (${rules}) until all five have the newer program. Go on with the upgrade: ` +
+        '"trefoil upgrade-check" on each host says whether it is its turn. A host that has the newer package already: start its server anew.',
+    ),
+  ];
 }

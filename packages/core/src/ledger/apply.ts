@@ -57,6 +57,7 @@ export function applyEntry(ledger: Ledger, entry: Entry): Uint8Array[] {
   journal.set(ledger, 'index', entry.index);
   journal.set(ledger, 'logTime', entry.logTime);
   journal.set(ledger, 'utc', entry.utc);
+  journal.set(ledger, 'rulesVersion', entry.rulesVersion);
   beginDays(ledger, before);
   const derived = expire(ledger);
   if (isNextSecond(ledger, before.logTime)) {

@@ -11,12 +11,12 @@ import {
   verifyCertificate,
   Writer,
 } from '@trefoil/license';
-import { decodeEntry, type Entry, headAfter, OtherRules, RULES_VERSION } from '../entry.ts';
+import { checkRules, decodeEntry, type Entry, headAfter } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 import { configurationFor, decodeConfigurations, encodeConfigurations } from './configurations.ts';
 import { ledgerFromRecords } from './records.ts';
 import { LedgerRoot, rootOfRecords } from './root.ts';
-import type { Ledger, LedgerContext } from './state.ts';
+import { type Ledger, type LedgerContext, newestRules } from './state.ts';
 
 /**
  * A snapshot: the ledger before a root entry, and the certified entry whose root it has to have (PROTOCOL §8.3). Anyone may
@@ -103,7 +103,7 @@ export function openSnapshot(context: LedgerContext, bytes: Uint8Array, maxBytes
   if (!equalBytes(accept.head, headAfter(context.crypto, head, entryBytes)))
     throw new LicenseError('wrong-proof', 'the certificate of the snapshot is for another entry');
   const entry = decodeEntry(entryBytes);
-  if (entry.rulesVersion !== RULES_VERSION) throw new OtherRules(entry);
+  checkRules(entry, newestRules(context));
   // Before anything is made of the records: whoever sends them may have filled them with what takes long to be read.
   const { ledgerRoot } = entry;
   if (ledgerRoot === undefined) throw new LicenseError('wrong-proof', 'the entry of the snapshot has no root');

@@ -9,6 +9,7 @@ import {
   type License,
   type PublicKey,
 } from '@trefoil/license';
+import { OLDEST_RULES, RULES_VERSION } from '../entry.ts';
 import { freeAt, LIMITS } from '../limits.ts';
 import { Journal } from '../journal.ts';
 import type { ConfigurationSince } from './configurations.ts';
@@ -27,6 +28,8 @@ export interface LedgerContext {
   readonly group: GroupDocument;
   /** The issuing key's document, for clients that verify. */
   readonly issuingKey: string;
+  /** The newest version of the rules that this program knows; default: RULES_VERSION. For tests of programs side by side. */
+  readonly rules?: number;
 }
 
 /** The state that the log's commands change. Only rules write to it, and only through `journal`. */
@@ -38,6 +41,8 @@ export interface Ledger {
   utc: number;
   /** By how much utc has run ahead of log time since the first entry; ≤ LIMITS.utcLeadMs. */
   utcLead: number;
+  /** Under which its newest entry was executed: never falls (PROTOCOL §4.10). Part of no record: it stands in the entry. */
+  rulesVersion: number;
   readonly licenses: Map<string, LicenseState>;
   /** Derived: product → its licenses by id. A license never changes its product. */
   readonly products: Map<string, Map<string, LicenseState>>;
@@ -235,6 +240,7 @@ export function emptyLedger(context: LedgerContext): Ledger {
     logTime: 0,
     utc: 0,
     utcLead: 0,
+    rulesVersion: OLDEST_RULES,
     licenses: new Map(),
     products: new Map(),
     sessions: new Map(),
@@ -251,6 +257,11 @@ export function emptyLedger(context: LedgerContext): Ledger {
     bytes: 0,
     dirty: new Set(),
   };
+}
+
+/** The newest rules that this program can execute. */
+export function newestRules({ rules = RULES_VERSION }: LedgerContext): number {
+  return rules;
 }
 
 /** A license that is new to the ledger. */

@@ -25,7 +25,7 @@ export class ProposerBench {
     const random = (bytes: number): Uint8Array => new Uint8Array(bytes).fill(++this.#random);
     this.proposer = newProposer({ context, id, key: one.tmrKeys[id], random, ...options }, this.clock);
     for (const member of [1, 2, 3] as const) {
-      this.step({ kind: 'linkUp', member });
+      this.step({ kind: 'linkUp', member, hearsAbout: false });
       this.hears(member, this.status(member));
     }
   }

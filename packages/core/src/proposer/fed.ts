@@ -1,4 +1,5 @@
 import { LicenseError, type Member } from '@trefoil/license';
+import { OtherRules } from '../entry.ts';
 import { applyFeed, checkFeed } from '../feed.ts';
 import { openSnapshot } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
@@ -19,6 +20,7 @@ export function onEntries(proposer: Proposer, member: Member, message: EntriesMe
       { kind: 'alarm', alarm: 'bad-feed', detail: `from license server ${member}` },
       ...followAnother(proposer, member, now),
     ];
+  if (chunk instanceof OtherRules) return [{ kind: 'alarm', alarm: 'newer-rules', detail: chunk.message }];
   // Late, or twice: whoever was asked still owes an answer.
   if (chunk === 'useless')
     return [...passOn(proposer, member, message), ...follow(proposer, now), ...tryToLead(proposer, now)];
@@ -58,14 +60,16 @@ function isAskedFor({ members }: Proposer, member: Member, donor: Member): boole
 }
 
 export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array, now: Now): ProposerEffect[] {
-  if (proposer.role === 'leading')
-    return upMembers(proposer)
-      .filter((other) => isAskedFor(proposer, other, member) && needsSnapshot(proposer, other))
-      .map((other) => ({ kind: 'send', member: other, message: { kind: 'snapshot', bytes } }));
+  // Also by who would lead only: without the one who lacks it there may be no promises to lead with.
+  const passedOn = upMembers(proposer)
+    .filter((other) => isAskedFor(proposer, other, member) && needsSnapshot(proposer, other))
+    .map((other): ProposerEffect => ({ kind: 'send', member: other, message: { kind: 'snapshot', bytes } }));
+  if (proposer.role === 'leading') return passedOn;
   try {
     install(proposer, new Uint8Array(bytes), now);
   } catch (error) {
     if (!(error instanceof LicenseError)) throw error;
+    if (error instanceof OtherRules) return [{ kind: 'alarm', alarm: 'newer-rules', detail: error.message }];
     return [
       { kind: 'alarm', alarm: 'bad-snapshot', detail: `from license server ${member}: ${error.message}` },
       ...followAnother(proposer, member, now),
@@ -73,7 +77,7 @@ export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array
   }
   proposer.members[member].gaveNone = false;
   proposer.following = undefined;
-  return [...follow(proposer, now), ...tryToLead(proposer, now)];
+  return [...passedOn, ...follow(proposer, now), ...tryToLead(proposer, now)];
 }
 
 function install(proposer: Proposer, bytes: Uint8Array, now: Now): void {

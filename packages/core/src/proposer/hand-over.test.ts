@@ -57,10 +57,10 @@ describe('a license server and RESIGN (PROTOCOL §4.8)', () => {
     };
     bench.say('B', { kind: 'beat', epoch: 0, heard: 7, clients: 0, holdsVirtualIp: false });
     assert.equal(seen(0), 'A A', 'the link to B has ended');
-    bench.step({ kind: 'linkUp', from: 'B' });
+    bench.step({ kind: 'linkUp', from: 'B', hearsAbout: false });
     bench.say('B', { kind: 'beat', epoch: 0, heard: 7, clients: 0, holdsVirtualIp: true });
     bench.sent = [];
-    bench.step({ kind: 'linkUp', from: 'A' });
+    bench.step({ kind: 'linkUp', from: 'A', hearsAbout: false });
     const [status] = bench.sent.flatMap((one) => (one.kind === 'status' ? [one] : []));
     assert.deepEqual(status?.holdVirtualIp, ['A', 'B']);
   });

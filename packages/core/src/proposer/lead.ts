@@ -8,7 +8,7 @@ import {
   type Member,
   merklePath,
 } from '@trefoil/license';
-import { encodeEntry, RULES_VERSION } from '../entry.ts';
+import { encodeEntry } from '../entry.ts';
 import { checkCertificate } from '../feed.ts';
 import { TooMuchSaid } from '../ledger/apply.ts';
 import { LIMITS } from '../limits.ts';
@@ -29,6 +29,7 @@ import {
   type ProposerEffect,
   type QueuedCommand,
   queueLength,
+  rulesToGoBy,
   toAll,
   upMembers,
 } from './state.ts';
@@ -81,7 +82,7 @@ function proposeCommands(proposer: Proposer, commands: readonly QueuedCommand[],
     index,
     logTime,
     utc: nextUtc(proposer, logTime, now),
-    rulesVersion: RULES_VERSION,
+    rulesVersion: rulesToGoBy(proposer),
     ledgerRoot: rootDue ? replica.root.current(replica.ledger) : undefined,
     commands: commands.map((one) => one.bytes),
   });

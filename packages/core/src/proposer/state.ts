@@ -6,7 +6,8 @@ import {
   type SigningKey,
   type TmrServer,
 } from '@trefoil/license';
-import type { LedgerContext } from '../ledger/state.ts';
+import { type AboutVoter, SILENT } from '../about.ts';
+import { type LedgerContext, newestRules } from '../ledger/state.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToProposer, ToVoter } from '../messages.ts';
 import type { Signed } from '../signed.ts';
@@ -23,7 +24,8 @@ export const PRIORITIES = ['renew', 'release', 'acquire', 'other'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
 export type ProposerEvent =
-  | { readonly kind: 'linkUp'; readonly member: Member }
+  /** `hearsAbout`: by a link whose other end knows what ABOUT is (PROTOCOL §4.10). */
+  | { readonly kind: 'linkUp'; readonly member: Member; readonly hearsAbout: boolean }
   | { readonly kind: 'linkDown'; readonly member: Member }
   | { readonly kind: 'message'; readonly member: Member; readonly message: ToProposer }
   | {
@@ -100,6 +102,8 @@ export interface MemberLink {
   donors: { readonly from: number; readonly asked: Member[]; readonly times: number };
   /** Said that it had entries, and gave none or false ones: the others are asked first. */
   gaveNone: boolean;
+  /** On this link; undefined = nothing yet. */
+  about: AboutVoter | undefined;
 }
 
 export interface Promised {
@@ -148,6 +152,8 @@ export interface Proposer {
   readonly snapshotEveryEntries: number;
   /** Most commands that wait; renewals may be as many again. */
   readonly queuedCommands: number;
+  /** Its version, for people. */
+  readonly program: string;
   readonly replica: Replica;
   readonly recent: RecentEntries;
   role: Role;
@@ -226,6 +232,7 @@ function newLink(): MemberLink {
     fedAt: -Infinity,
     donors: { from: 0, asked: [], times: 0 },
     gaveNone: false,
+    about: undefined,
   };
 }
 
@@ -241,6 +248,8 @@ export function newProposer(
     readonly epochStretch?: number;
     /** What is kept in memory to feed those who lag. */
     readonly recentBytes?: number;
+    /** The program's version; default: none is told. */
+    readonly program?: string;
   },
   now: Now,
 ): Proposer {
@@ -251,6 +260,7 @@ export function newProposer(
     queuedCommands: options.queuedCommands ?? LIMITS.queuedCommands,
     crypto: context.crypto,
     group: context.group,
+    program: options.program ?? '',
     replica: emptyReplica(context, { checkOutcomesEvery: LIMITS.followerChecksEvery }),
     recent: new RecentEntries(options.recentBytes ?? LIMITS.recentBytes),
     role: 'follower',
@@ -328,6 +338,15 @@ export function highestPromised(proposer: Proposer): number {
   const own = Math.max(proposer.epoch, ...MEMBERS.map((member) => members[member].promisedEpoch));
   const known = Math.max(own, proposer.askedEpoch, replica.certified?.epoch ?? 0, second);
   return first <= known + 2 * LIMITS.epochJump ? Math.max(known, first) : known;
+}
+
+/**
+ * PROTOCOL §4.10: the newest that all five servers know, each heard of by a link of now; never older than those of the log. Who has
+ * not said is of a program that says nothing.
+ */
+export function rulesToGoBy({ context, members, replica }: Proposer): number {
+  const known = inForce(replica).containers.map(({ member }) => (members[member].about ?? SILENT).rules);
+  return Math.max(replica.ledger.rulesVersion, Math.min(newestRules(context), ...known));
 }
 
 export function toAll(proposer: Proposer, message: ToVoter): ProposerEffect[] {

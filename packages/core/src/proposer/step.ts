@@ -1,4 +1,5 @@
 import { decodeRejoin, epochOwner, equalBytes, type Member } from '@trefoil/license';
+import { newestRules } from '../ledger/state.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToProposer } from '../messages.ts';
 import { parsed, type Signed } from '../signed.ts';
@@ -17,7 +18,7 @@ import { heardMembers, type Proposer, type ProposerEffect, type ProposerEvent, u
 export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now): ProposerEffect[] {
   switch (event.kind) {
     case 'linkUp':
-      return onLinkUp(proposer, event.member);
+      return onLinkUp(proposer, event.member, event.hearsAbout);
     case 'linkDown':
       return onLinkDown(proposer, event.member, now);
     case 'message': {
@@ -57,7 +58,7 @@ export function proposerWakeAt(proposer: Proposer, now: Now): number {
   return waits ? Math.min(rhythm, queuedAt + LIMITS.batchWaitMs) : rhythm;
 }
 
-function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
+function onLinkUp(proposer: Proposer, member: Member, hearsAbout: boolean): ProposerEffect[] {
   const link = proposer.members[member];
   Object.assign(link, {
     up: true,
@@ -69,8 +70,11 @@ function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
     gaveNone: false,
     statusAt: -Infinity,
     heardAt: -Infinity,
+    about: undefined,
   });
   const effects: ProposerEffect[] = [];
+  const about = { kind: 'about', rules: newestRules(proposer.context), program: proposer.program } as const;
+  if (hearsAbout) effects.push({ kind: 'send', member, message: about });
   // It may have been restored from an old copy: what it signed last is shown to it before it is asked for more.
   for (const vote of [link.promise, link.vote])
     if (vote !== undefined) effects.push({ kind: 'send', member, message: { kind: 'shown', vote } });
@@ -80,7 +84,7 @@ function onLinkUp(proposer: Proposer, member: Member): ProposerEffect[] {
 }
 
 function onLinkDown(proposer: Proposer, member: Member, now: Now): ProposerEffect[] {
-  Object.assign(proposer.members[member], { up: false, status: undefined, adopted: false });
+  Object.assign(proposer.members[member], { up: false, status: undefined, adopted: false, about: undefined });
   if (proposer.following?.member === member) proposer.following = undefined;
   return follow(proposer, now);
 }
@@ -106,6 +110,9 @@ function onMessage(proposer: Proposer, member: Member, message: ToProposer, now:
       return onEntries(proposer, member, message, now);
     case 'snapshot':
       return onSnapshot(proposer, member, message.bytes, now);
+    case 'about':
+      proposer.members[member].about = message;
+      return [];
   }
 }
 

@@ -30,6 +30,7 @@ export function vendorSells(scenario: Scenario, license: string, text: string): 
     else if (/^time-out \d+ s$/.test(part)) put('sessionTimeoutSeconds', Number(word(/(\d+)/)));
     else if (/^lingering \d+ s$/.test(part)) put('lingerSeconds', Number(word(/(\d+)/)));
     else if (/^counted by \w+$/.test(part)) put('counting', [word(/by (\w+)$/)]);
+    else if (/^for servers with rules \d+$/.test(part)) put('minimum', { server: Number(word(/(\d+)$/)) });
     else if (/^until \S+$/.test(part)) put('notAfter', word(/until (\S+)$/));
     else if (/^\S+ weighs \d+$/.test(part)) put('features', [{ name: word(/^(\S+)/), weight: Number(word(/(\d+)$/)) }]);
     else if (/ leave for \d+ min$| written off in \d+ min$|^extended \d/.test(part))

@@ -77,6 +77,12 @@ export class Scenario {
     this.admin().request(command, 'install an update');
   }
 
+  /** Under which rules the newest entry of each log is. */
+  sayRules(): void {
+    const versions = this.replicas().map(({ name, replica: { ledger } }) => `${name} ${ledger.rulesVersion}`);
+    this.say(`rules: ${versions.join(', ')}`);
+  }
+
   replicas(): { name: NodeName; replica: Replica }[] {
     const { voters, proposers } = this.world;
     const all: { name: NodeName; replica: Replica | undefined }[] = [

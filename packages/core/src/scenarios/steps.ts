@@ -98,6 +98,14 @@ const steps: readonly (readonly [RegExp, Step])[] = [
   [/^start (.+)$/, (scenario, list = '') => start(scenario, list)],
   [/^restart (.+)$/, (scenario, list = '') => start(scenario, list)],
   [/^crash (.+)$/, (scenario, list = '') => names(list).forEach((one) => scenario.world.crash(one as NodeName))],
+  [
+    /^(.+?) gets? (?:a program|programs) of rules (\d+)$/,
+    (scenario, list = '', rules) => {
+      const all = ['L1', 'L2', 'L3', 'A', 'B'];
+      for (const name of list === 'all' ? all : names(list)) scenario.world.programs[name as NodeName] = Number(rules);
+    },
+  ],
+  [/^rules$/, (scenario) => scenario.sayRules()],
   [/^([AB]) hands over$/, (scenario, id) => scenario.world.handOver(id as TmrServer)],
   [/^cut (.+?) from (.+)$/, (scenario, one = '', others = '') => cut(scenario, one, others)],
   [/^mend (.+?) to (.+)$/, (scenario, one = '', others = '') => mend(scenario, one, others)],

@@ -8,8 +8,10 @@ import {
   encodeRecord,
   encodeToProposer,
   encodeToVoter,
+  type LedgerContext,
   newProposer,
   newVoter,
+  OLDEST_RULES,
   type Proposer,
   type ProposerEffect,
   type ProposerEvent,
@@ -57,6 +59,8 @@ export class World {
   readonly witness: Witness;
   /** All that the vendor has issued, oldest first. */
   readonly configurations: Configuration[] = [this.fixture.configuration];
+  /** The newest rules that each one's program knows, from its next start on; without one: those of this program. */
+  readonly programs: Partial<Record<NodeName, number>> = {};
   /** Of the containers in the newest of them. */
   generations: Readonly<Record<Member, number>> = { 1: 0, 2: 0, 3: 0 };
   /** Messages from → to that don't arrive: `A>L1`. */
@@ -103,7 +107,8 @@ export class World {
     const node = this.voters[member];
     node.life++;
     node.noted = [];
-    const empty = (): Voter => newVoter(this.context, member, this.clock(member), this.#ofMachine(member));
+    const empty = (): Voter =>
+      newVoter(this.#contextOf(`L${member}`), member, this.clock(member), this.#ofMachine(member));
     const recovered = this.recover(member);
     const suspect = recovered.kind === 'suspect';
     if (suspect) node.store = { records: [], snapshots: new Map() }; // set aside
@@ -121,7 +126,12 @@ export class World {
       records: store.records.map(decodeRecord),
       snapshot: (index: number) => store.snapshots.get(index),
     };
-    return recoverVoter(this.context, member, stored, this.clock(member), this.#ofMachine(member));
+    return recoverVoter(this.#contextOf(`L${member}`), member, stored, this.clock(member), this.#ofMachine(member));
+  }
+
+  #contextOf(name: NodeName): LedgerContext {
+    const rules = this.programs[name];
+    return rules === undefined ? this.context : { ...this.context, rules };
   }
 
   #ofMachine(member: Member): VoterOptions {
@@ -130,7 +140,7 @@ export class World {
   }
 
   startProposer(id: TmrServer): void {
-    const { context } = this;
+    const context = this.#contextOf(id);
     const key = this.fixture.tmrKeys[id];
     const random = (n: number): Uint8Array => this.#bytes(n);
     this.proposers[id] = newProposer({ context, id, key, random, ...this.#options }, this.clock());
@@ -165,8 +175,10 @@ export class World {
       this.#toVoter(member, { kind: 'linkDown', from: id });
       this.#toProposer(id, { kind: 'linkDown', member });
       if (this.voters[member].voter === undefined || this.proposers[id] === undefined) return;
-      this.#toVoter(member, { kind: 'linkUp', from: id });
-      this.#toProposer(id, { kind: 'linkUp', member });
+      // Of the oldest programs none knows ABOUT: links between them and others are of the older form.
+      const hearsAbout = [id, `L${member}` as const].every((name) => this.programs[name] !== OLDEST_RULES);
+      this.#toVoter(member, { kind: 'linkUp', from: id, hearsAbout });
+      this.#toProposer(id, { kind: 'linkUp', member, hearsAbout });
     });
   }
 

@@ -39,8 +39,8 @@ export class Bench {
     this.member = member;
     this.generation = generation;
     this.voter = newVoter(context, member, this.clock, { serial: one.serial(member, generation) });
-    this.step({ kind: 'linkUp', from: 'A' });
-    this.step({ kind: 'linkUp', from: 'B' });
+    this.step({ kind: 'linkUp', from: 'A', hearsAbout: false });
+    this.step({ kind: 'linkUp', from: 'B', hearsAbout: false });
   }
 
   get clock() {

@@ -6,6 +6,7 @@ import {
   LicenseError,
   type TmrServer,
 } from '@trefoil/license';
+import { OtherRules } from '../entry.ts';
 import { applyFeed, checkCertificate, checkFeed, type Chunk } from '../feed.ts';
 import { acceptOfSnapshot, joinedParts, openSnapshot, peekSnapshot, snapshotParts } from '../ledger/snapshot.ts';
 import { LIMITS } from '../limits.ts';
@@ -87,6 +88,7 @@ export function onEntries(voter: Voter, from: TmrServer, message: EntriesMessage
   if (voter.pending?.what === 'vote' || voter.installing) return [];
   const chunk = checkFeed(voter.replica, message);
   if (chunk === 'useless') return [];
+  if (chunk instanceof OtherRules) return [{ kind: 'alarm', alarm: 'newer-rules', detail: chunk.message }];
   if (chunk === 'false') return [{ kind: 'alarm', alarm: 'bad-feed', detail: `from TMR server ${from}` }];
   if (isOutdated(voter, chunk.accept)) return [];
   return [...takeOver(voter, chunk, now), statusTo(voter, from, now)];
@@ -131,6 +133,7 @@ export function onSnapshot(voter: Voter, from: TmrServer, bytes: Uint8Array, now
     const snapshot = voter.snapshot as NonNullable<Voter['snapshot']>;
     return [{ kind: 'writeSnapshot', ...snapshot }, statusTo(voter, from, now), ...entered];
   } catch (error) {
+    if (error instanceof OtherRules) return [{ kind: 'alarm', alarm: 'newer-rules', detail: error.message }];
     if (error instanceof LicenseError) return [{ kind: 'alarm', alarm: 'bad-snapshot', detail: error.message }];
     throw error;
   }

@@ -153,6 +153,7 @@ function replayCaughtUp(voter: Voter, record: Extract<LogRecord, { kind: 'caught
   if (record.from + record.entries.length - 1 <= known) return;
   if (record.from > known + 1) throw new Error(`the log lacks what comes before entry ${record.from}`);
   const chunk = checkFeed(voter.replica, message);
+  if (chunk instanceof OtherRules) throw chunk;
   if (chunk === 'useless' || chunk === 'false') throw new Error('the log holds entries that were not certified');
   takeOver(voter, chunk, now);
 }

@@ -27,8 +27,8 @@ class Stored extends Bench {
   start(number: number, group: readonly Bench[]): void {
     const log = { records: this.records.map(decodeRecord), snapshot: undefined };
     this.voter = recoverVoter(context, this.member, log, this.clock).voter;
-    this.step({ kind: 'linkUp', from: 'A' });
-    this.step({ kind: 'linkUp', from: 'B' });
+    this.step({ kind: 'linkUp', from: 'A', hearsAbout: false });
+    this.step({ kind: 'linkUp', from: 'B', hearsAbout: false });
     const incarnation = new Uint8Array(16).fill(16 * this.member + number);
     for (const effect of startRejoin(this.voter, incarnation, CLEAN_RESTART, this.clock)) this.carryOut(effect);
     const rejoin = this.voter.rejoin?.signed[0] as Signed;

@@ -6,6 +6,7 @@ import {
   type TmrServer,
   type Accept,
 } from '@trefoil/license';
+import { type ProgramInfo, SILENT } from '../about.ts';
 import type { LedgerContext } from '../ledger/state.ts';
 import { LIMITS } from '../limits.ts';
 import { type LogClock, startLogClock } from '../log-clock.ts';
@@ -23,7 +24,8 @@ export interface Now {
 }
 
 export type VoterEvent =
-  | { readonly kind: 'linkUp'; readonly from: TmrServer }
+  /** `hearsAbout`: by a link whose other end knows what ABOUT is (PROTOCOL §4.10). */
+  | { readonly kind: 'linkUp'; readonly from: TmrServer; readonly hearsAbout: boolean }
   | { readonly kind: 'linkDown'; readonly from: TmrServer }
   | { readonly kind: 'message'; readonly from: TmrServer; readonly message: ToVoter }
   /** The records of the persist effect with this ticket are durable. */
@@ -31,6 +33,8 @@ export type VoterEvent =
   | { readonly kind: 'signed'; readonly ticket: number; readonly signature: Uint8Array }
   /** The snapshot of the writeSnapshot effect is durable. */
   | { readonly kind: 'snapshotWritten'; readonly index: number }
+  /** What this server alarms by itself, all of it. */
+  | { readonly kind: 'alarms'; readonly alarms: readonly string[] }
   | { readonly kind: 'tick' };
 
 /** To be carried out in order. */
@@ -76,6 +80,8 @@ export interface Peer {
   holdsVirtualIp: boolean;
   /** A fetch that waits for this index to be certified. */
   waitingFetch: number | undefined;
+  hearsAbout: boolean;
+  about: ProgramInfo;
 }
 
 export interface Rejoining {
@@ -133,6 +139,9 @@ export interface Voter {
     | undefined;
   /** The newest; what its parts are one after the other. */
   snapshot: { index: number; parts: readonly Uint8Array[] } | undefined;
+  /** Its version, for people. */
+  readonly program: string;
+  alarms: readonly string[];
   /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
   installing: boolean;
   nextStatusAt: number;
@@ -144,17 +153,19 @@ export interface VoterOptions {
   readonly recentBytes?: number | undefined;
   /** Of its container; that of the set's first configuration, unless it comes in another's place. */
   readonly serial?: Uint8Array | undefined;
+  /** The program's version; default: none is told. */
+  readonly program?: string | undefined;
 }
 
 export function newVoter(
   context: LedgerContext,
   member: Member,
   now: Now,
-  { recentBytes = LIMITS.logBytesInMemory, serial = firstSerial(context, member) }: VoterOptions = {},
+  { recentBytes = LIMITS.logBytesInMemory, serial = firstSerial(context, member), program = '' }: VoterOptions = {},
 ): Voter {
   const peer = (): Peer => ({
     ...{ up: false, heardAt: -Infinity, heard: 0, clients: 0 },
-    ...{ beatAt: -Infinity, holdsVirtualIp: false, waitingFetch: undefined },
+    ...{ beatAt: -Infinity, holdsVirtualIp: false, waitingFetch: undefined, hearsAbout: false, about: SILENT },
   });
   const nobody = (): Uint8Array => new Uint8Array(INCARNATION_BYTES);
   const replica = emptyReplica(context, { makesSnapshots: true });
@@ -184,6 +195,8 @@ export function newVoter(
     reluctance: { since: undefined, askedAt: -Infinity, notBefore: -Infinity, pauseMs: LIMITS.reluctanceMinMs },
     pendingSnapshot: undefined,
     snapshot: undefined,
+    program,
+    alarms: [],
     installing: false,
     nextStatusAt: now.monotonicMs,
     lastTickAt: now.monotonicMs,

@@ -1,6 +1,8 @@
 import { epochOwner, type TmrServer } from '@trefoil/license';
+import { type ProgramInfo, sayable, SILENT } from '../about.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToVoter } from '../messages.ts';
+import { aboutToAll } from './about.ts';
 import { onCertified, onEntries, onFetch, onSnapshot, onSnapshotWritten } from './catch-up.ts';
 import { onPrepare } from './prepare.ts';
 import { onPropose } from './propose.ts';
@@ -17,11 +19,12 @@ export function stepVoter(voter: Voter, event: VoterEvent, now: Now): VoterEffec
   switch (event.kind) {
     case 'linkUp':
       Object.assign(voter.peers[event.from], { up: true, heardAt: -Infinity, heard: 0, waitingFetch: undefined });
-      return [statusTo(voter, event.from, now)];
+      Object.assign(voter.peers[event.from], { hearsAbout: event.hearsAbout, about: SILENT });
+      return [statusTo(voter, event.from, now), ...aboutToAll(voter)];
     case 'linkDown':
       // The system has told us that the peer is gone: that counts as silence at once (PROTOCOL §4.5).
       Object.assign(voter.peers[event.from], { up: false, heardAt: -Infinity, waitingFetch: undefined });
-      return statusTick(voter, now, true);
+      return [...statusTick(voter, now, true), ...aboutToAll(voter)];
     case 'message':
       return onMessage(voter, event.from, event.message, now);
     case 'persisted':
@@ -30,6 +33,9 @@ export function stepVoter(voter: Voter, event: VoterEvent, now: Now): VoterEffec
       return [...finishPending(voter, event.ticket, event.signature, now), ...resume(voter, now)];
     case 'snapshotWritten':
       return onSnapshotWritten(voter, event.index);
+    case 'alarms':
+      voter.alarms = sayable(event.alarms);
+      return aboutToAll(voter);
     case 'tick':
       forgiveOwnPause(voter, now);
       return [...rejoinTick(voter, now), ...statusTick(voter, now, false)];
@@ -70,6 +76,8 @@ function onMessage(voter: Voter, from: TmrServer, message: ToVoter, now: Now): V
       return onShown(voter, message.vote);
     case 'knownAs':
       return onKnownAs(voter, from, message.incarnation, now);
+    case 'about':
+      return onAbout(voter, from, message);
   }
 }
 
@@ -78,6 +86,13 @@ function onResign(voter: Voter, from: TmrServer, epoch: number, now: Now): Voter
   if (epoch !== voter.promised || epochOwner(epoch) !== from) return [];
   voter.peers[from].heardAt = -Infinity;
   return statusTick(voter, now, true);
+}
+
+function onAbout(voter: Voter, from: TmrServer, { rules, program }: ProgramInfo): VoterEffect[] {
+  const peer = voter.peers[from];
+  if (peer.about.rules === rules && peer.about.program === program) return [];
+  peer.about = { rules, program };
+  return aboutToAll(voter);
 }
 
 /** Bounded: a TMR server that floods loses its own messages, oldest first. */

@@ -9,7 +9,6 @@ import {
   type UpdateCommand,
   verifyUpdate,
 } from '@trefoil/license';
-import { RULES_VERSION } from '../../entry.ts';
 import { LIMITS } from '../../limits.ts';
 import { newestConfiguration } from '../configurations.ts';
 import { addLicense, type Ledger, type LicenseState, newLicense, recordName, stir } from '../state.ts';
@@ -89,10 +88,11 @@ function faultOf(ledger: Ledger, update: Update, license: License): Answer | und
   const last = (whole.notAfter ?? Infinity) + graceMs;
   if (last <= ledger.utc)
     return refused('bad-document', `license ${license.id} ended on ${new Date(last).toISOString()}`);
-  if (minimum.server > RULES_VERSION)
+  // Of the group, not of this program: all have to come to the same (PROTOCOL §4.10).
+  if (minimum.server > ledger.rulesVersion)
     return refused(
       'bad-document',
-      `license ${license.id} needs servers with rules ${minimum.server}; these have ${RULES_VERSION}`,
+      `license ${license.id} needs servers with rules ${minimum.server}; these have ${ledger.rulesVersion}`,
     );
   const digest = crypto.sha256(encodeUtf8(license.text));
   for (const container of configuration.containers) {
