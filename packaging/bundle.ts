@@ -24,9 +24,15 @@ const BANNER = "import { createRequire } from 'node:module'; const require = cre
  * The `trefoil` command and all servers as JavaScript that needs nothing but Node, started by `interpreter`. Not made small: a stack
  * trace has to say something. Returns the folders of the packages from which code came in.
  */
-export async function bundle(folder: string, interpreter: string): Promise<string[]> {
+export async function bundle(
+  folder: string,
+  interpreter: string,
+  /** `from`: a checkout with what it depends on. */
+  { from = root, minify = false } = {},
+): Promise<string[]> {
   const { metafile } = await build({
-    absWorkingDir: root,
+    absWorkingDir: from,
+    minify,
     entryPoints: Object.entries(ENTRY_POINTS).map(([out, file]) => ({ in: file, out })),
     outdir: folder,
     bundle: true,
@@ -45,7 +51,7 @@ export async function bundle(folder: string, interpreter: string): Promise<strin
   await writeFile(main, (await readFile(main, 'utf8')).replace(/^#!.*/, `#!${interpreter}`), { mode: 0o755 });
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }\n');
   for (const file of ADDON_FILES)
-    await cp(join(root, 'node_modules', file), join(folder, 'node_modules', file), { recursive: true });
+    await cp(join(from, 'node_modules', file), join(folder, 'node_modules', file), { recursive: true });
   const used = Object.keys(metafile.inputs).map((file) => /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(file)?.[1]);
   return [...new Set([...used.filter((one) => one !== undefined), 'node_modules/koffi'])].sort();
 }

@@ -16,6 +16,8 @@ export class LabHost {
   readonly #directory: string;
   readonly #plugIn: (pid: number) => Promise<void>;
   #namespace: Namespace | undefined;
+  readonly #programs: string;
+  #main: string;
   #disk = 'files';
 
   constructor(parts: {
@@ -24,11 +26,17 @@ export class LabHost {
     readonly address: string;
     readonly directory: string;
     readonly plugIn: (pid: number) => Promise<void>;
+    /** Where programs of other versions lie, each in a folder of its name. */
+    readonly programs: string;
+    /** Default: today's. */
+    readonly version?: string | undefined;
   }) {
     this.name = parts.name;
     this.address = parts.address;
     this.#directory = parts.directory;
     this.#plugIn = parts.plugIn;
+    this.#programs = parts.programs;
+    this.#main = this.#mainOf(parts.version);
   }
 
   get isOn(): boolean {
@@ -42,11 +50,11 @@ export class LabHost {
 
   async powerOn(): Promise<void> {
     const [files, work, root] = [this.#disk, `${this.#disk}-work`, 'root'].map((name) => join(this.#directory, name));
-    const program = `#!/bin/sh\nexec ${process.execPath} ${trefoilMain} "$@"\n`;
+    const program = runs(this.#main);
     await mkdir(join(files as string, 'usr/local/bin'), { recursive: true });
     await writeFile(join(files as string, 'usr/local/bin/trefoil'), program, { mode: 0o755 });
     // An overlay takes no other file systems in: what is read of them is bound.
-    const binds = [...new Set([REPOSITORY, dirname(process.execPath), this.#directory])].map(
+    const binds = [...new Set([REPOSITORY, dirname(process.execPath), this.#directory, this.#programs])].map(
       (path) => `mkdir -p ${root}${path}; mount --bind ${path} ${root}${path}`,
     );
     this.#namespace = await Namespace.create(
@@ -98,6 +106,17 @@ export class LabHost {
     this.#disk = disk;
   }
 
+  /** As a package does: from its next start on each program is of that version. Default: today's. */
+  async install(version?: string): Promise<void> {
+    this.#main = this.#mainOf(version);
+    const { code, stderr } = await this.run(['sh', '-c', 'cat > /usr/local/bin/trefoil'], runs(this.#main));
+    if (code !== 0) throw new Error(`${this.name}: ${stderr}`);
+  }
+
+  #mainOf(version: string | undefined): string {
+    return version === undefined ? trefoilMain : join(this.#programs, version, 'main.js');
+  }
+
   run(argv: readonly string[], input?: string | Uint8Array): Promise<Done> {
     return this.namespace.run(argv, input);
   }
@@ -121,6 +140,10 @@ export class LabHost {
   file(path: string): string {
     return join(this.#directory, this.#disk, path);
   }
+}
+
+function runs(main: string): string {
+  return `#!/bin/sh\nexec ${process.execPath} ${main} "$@"\n`;
 }
 
 function hex(byte: string): string {

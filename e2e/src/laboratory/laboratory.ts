@@ -1,8 +1,15 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { LabHost } from './lab-host.ts';
 import { Namespace } from './namespace.ts';
+
+const run = promisify(execFile);
+const REPOSITORY = resolve(import.meta.dirname, '../../..');
+const FIXTURES = join(REPOSITORY, 'e2e/fixtures');
+const PROGRAMS = 'programs';
 
 /** A network of hosts on this machine: namespaces around a switch that is one, too. The machine's own network is left alone. */
 export class Laboratory implements AsyncDisposable {
@@ -18,15 +25,25 @@ export class Laboratory implements AsyncDisposable {
   static async open(): Promise<Laboratory> {
     if (process.getuid?.() !== 0) throw new Error('the laboratory makes network namespaces: run it as root');
     const directory = await mkdtemp(join(tmpdir(), 'trefoil-laboratory-'));
+    await mkdir(join(directory, PROGRAMS));
     const bridge = 'ip link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0; ip link set br0 up';
     return new Laboratory(directory, await Namespace.create(bridge));
   }
 
-  /** Powers a new host on, with `address/prefix` on its eth0. */
-  async add(name: string, address: string): Promise<LabHost> {
+  /** A program that was given away before, for hosts to run. */
+  async unpackProgram(version: string): Promise<void> {
+    const folder = join(this.directory, PROGRAMS, version);
+    await mkdir(folder, { recursive: true });
+    await run('tar', ['-C', folder, '-xzf', join(FIXTURES, `trefoil-${version}.tar.gz`)]);
+    await symlink(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
+  }
+
+  /** Powers a new host on, with `address/prefix` on its eth0. `version`: of its programs; default: today's. */
+  async add(name: string, address: string, version?: string): Promise<LabHost> {
     const directory = join(this.directory, name);
     await mkdir(directory);
-    const host = new LabHost({ name, address, directory, plugIn: (pid) => this.#plugIn(name, pid) });
+    const plugIn = (pid: number): Promise<void> => this.#plugIn(name, pid);
+    const host = new LabHost({ name, address, directory, plugIn, version, programs: join(this.directory, PROGRAMS) });
     this.hosts.set(name, host);
     await host.powerOn();
     return host;

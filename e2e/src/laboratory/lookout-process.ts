@@ -23,9 +23,9 @@ async function look(): Promise<Status> {
   const { set } = group.configuration;
   const body = toBinary(StatusRequestSchema, create(StatusRequestSchema, { set }));
   const reply = await group.servers.call('status', body, (bytes) => fromBinary(StatusReplySchema, bytes), PATIENCE_MS);
-  const { redundancy, tmrServers, alarms } = reply;
+  const { redundancy, tmrServers, alarms, rules } = reply;
   return {
-    ...{ redundancy, alarms },
+    ...{ redundancy, alarms, rules },
     tmrServers: tmrServers.map(({ server, active, heard }) => ({ server: server as 'A' | 'B', active, heard })),
     licenseServers: reply.licenseServers.map(({ voting, withholding, lag, unanchored }) => ({
       ...{ voting, withholding },

@@ -8,6 +8,8 @@ export interface Status {
   /** How many more license servers may fail. */
   readonly redundancy: number;
   readonly alarms: readonly string[];
+  /** Of the log; 0 = a server of before tells. */
+  readonly rules: number;
   readonly tmrServers: readonly { readonly server: 'A' | 'B'; readonly active: boolean; readonly heard: boolean }[];
   readonly licenseServers: readonly {
     readonly voting: boolean;

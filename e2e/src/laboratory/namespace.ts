@@ -2,6 +2,9 @@ import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
+/** Not that of whoever started this: npm puts its own commands in front, one of them named like ours. */
+const DEBIANS_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 export interface Done {
   readonly code: number | null;
   readonly stdout: string;
@@ -56,7 +59,8 @@ export class Namespace {
   }
 
   #enter(flags: readonly string[], argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return spawn('nsenter', ['--target', String(this.pid), ...flags, '--', ...argv], options);
+    const env = { ...process.env, ...options.env, PATH: DEBIANS_PATH };
+    return spawn('nsenter', ['--target', String(this.pid), ...flags, '--', ...argv], { ...options, env });
   }
 
   /** All that runs inside ends at once, and its network with it, as if the power was cut. */

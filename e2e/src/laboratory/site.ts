@@ -45,11 +45,13 @@ export class Site implements AsyncDisposable {
     this.laboratory = laboratory;
   }
 
-  static async open(): Promise<Site> {
+  /** `version`: of the programs of all hosts; default: today's. */
+  static async open(version?: string): Promise<Site> {
     const laboratory = await Laboratory.open();
     const site = new Site(laboratory);
     try {
-      for (const [name, address] of Object.entries(ADDRESSES)) await laboratory.add(name, `${address}/24`);
+      if (version !== undefined) await laboratory.unpackProgram(version);
+      for (const [name, address] of Object.entries(ADDRESSES)) await laboratory.add(name, `${address}/24`, version);
       await site.#plan();
       await site.#install();
       for (const name of [...VOTERS, ...LEADERS])

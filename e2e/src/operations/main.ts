@@ -1,11 +1,12 @@
 import { parseArgs, styleText } from 'node:util';
-import { LoadHandle } from '../laboratory/load.ts';
+import type { LoadHandle } from '../laboratory/load.ts';
 import type { LoadFigures } from '../laboratory/load-process.ts';
 import { Site } from '../laboratory/site.ts';
 import { type Gaps, measureGaps } from './gaps.ts';
-import { PROCEDURES } from './procedures.ts';
+import { type Procedure, PROCEDURES } from './procedures.ts';
 import { type Slope, soak } from './soak.ts';
-import { type Outcome, underLoad } from './under-load.ts';
+import { type Outcome, underLoad, withClients } from './under-load.ts';
+import { BEFORE, UPGRADES } from './upgrade.ts';
 
 const HELP = `npm run -s e2e [-- --only NAME]… [--clients 10]    what a group goes through, while clients work
 npm run -s e2e -- --gaps 20 [--clients 100]        how long clients wait, over so many runs of each event
@@ -30,7 +31,7 @@ if (values.help) process.stdout.write(`${HELP}\n`);
 else await main();
 
 async function main(): Promise<void> {
-  const names = PROCEDURES.map(({ name }) => name);
+  const names = [...PROCEDURES, ...UPGRADES].map(({ name }) => name);
   const unknown = (values.only ?? []).filter((name) => !names.includes(name));
   const numbers = [values.clients, values.gaps ?? '1', values.soak ?? '1', values.seed].map(wholeNumber);
   const [clients, runs, minutes, seed] = numbers as [number, number, number, number];
@@ -45,24 +46,33 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  process.stderr.write('setting up seven hosts\n');
-  await using site = await Site.open();
-  await site.sell(clients + 10);
-  if (values.soak !== undefined) await soakFor(site, { minutes, clients, seed });
-  else if (values.gaps === undefined) await goThrough(site, clients);
-  else await measureGaps(site, { runs, clients, onResult: (gaps) => show(gapsLine(gaps), gaps.fault) });
+  if (values.soak === undefined && values.gaps === undefined) await goThrough(clients);
+  else {
+    process.stderr.write('setting up seven hosts\n');
+    await using site = await Site.open();
+    await site.sell(clients + 10);
+    if (values.soak !== undefined) await soakFor(site, { minutes, clients, seed });
+    else await measureGaps(site, { runs, clients, onResult: (gaps) => show(gapsLine(gaps), gaps.fault) });
+  }
   process.stdout.write(`${tally.passed} passed, ${tally.failed} failed\n`);
   process.exitCode = tally.failed === 0 && tally.passed > 0 ? 0 : 1;
 }
 
-async function goThrough(site: Site, clients: number): Promise<void> {
-  await using load = await LoadHandle.start(site.host('client'), {
-    ...{ clientFile: '/etc/trefoil/client.json', vendorRoot: await site.vendorRoot(), clients, everyMs: 50 },
-  });
-  for (const procedure of PROCEDURES.filter(({ name }) => values.only?.includes(name) ?? true)) {
-    const outcome = await underLoad(site, load, procedure);
-    show(line(outcome), outcome.fault);
-  }
+async function goThrough(clients: number): Promise<void> {
+  const isWanted = ({ name }: Procedure): boolean => values.only?.includes(name) ?? true;
+  const go = async (procedures: readonly Procedure[], version?: string): Promise<void> => {
+    if (procedures.length === 0) return;
+    process.stderr.write(`setting up seven hosts${version === undefined ? '' : ` with version ${version}`}\n`);
+    const each = async (site: Site, load: LoadHandle): Promise<void> => {
+      for (const procedure of procedures) {
+        const outcome = await underLoad(site, load, procedure);
+        show(line(outcome), outcome.fault);
+      }
+    };
+    await withClients(clients, each, version);
+  };
+  await go(PROCEDURES.filter(isWanted));
+  for (const upgrade of UPGRADES.filter(isWanted)) await go([upgrade], BEFORE);
 }
 
 async function soakFor(site: Site, plan: { minutes: number; clients: number; seed: number }): Promise<void> {

@@ -3,7 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import { LoadHandle } from '../laboratory/load.ts';
 import { Site } from '../laboratory/site.ts';
 import { PROCEDURES } from './procedures.ts';
-import { underLoad } from './under-load.ts';
+import { underLoad, withClients } from './under-load.ts';
+import { BEFORE, UPGRADES } from './upgrade.ts';
 
 const CLIENTS = 10;
 
@@ -28,4 +29,19 @@ describe('what a group goes through, while clients work', () => {
       assert.equal(fault, undefined);
       context.diagnostic(`longest ${figures?.longestMs.toFixed(0)} ms, aim ${procedure.aimMs ?? '–'}`);
     });
+});
+
+describe(`an upgrade from version ${BEFORE}, while clients work`, () => {
+  for (const procedure of UPGRADES)
+    test(procedure.says, (context) =>
+      withClients(
+        CLIENTS,
+        async (site, load) => {
+          const { figures, fault } = await underLoad(site, load, procedure);
+          assert.equal(fault, undefined);
+          context.diagnostic(`longest ${figures?.longestMs.toFixed(0)} ms, aim ${procedure.aimMs}`);
+        },
+        BEFORE,
+      ),
+    );
 });

@@ -1,6 +1,6 @@
-import { type LoadHandle } from '../laboratory/load.ts';
+import { LoadHandle } from '../laboratory/load.ts';
 import type { LoadFigures } from '../laboratory/load-process.ts';
-import type { Site } from '../laboratory/site.ts';
+import { Site } from '../laboratory/site.ts';
 import type { Procedure } from './procedures.ts';
 
 export interface Outcome {
@@ -12,6 +12,20 @@ export interface Outcome {
 
 /** With some time of normal work before and after. */
 const NORMAL_MS = 500;
+
+/** A site with clients at work, each with a seat to take. `version`: of the servers' programs; default: today's, as the clients'. */
+export async function withClients(
+  clients: number,
+  work: (site: Site, load: LoadHandle) => Promise<void>,
+  version?: string,
+): Promise<void> {
+  await using site = await Site.open(version);
+  await site.sell(clients + 10);
+  await using load = await LoadHandle.start(site.host('client'), {
+    ...{ clientFile: '/etc/trefoil/client.json', vendorRoot: await site.vendorRoot(), clients, everyMs: 50 },
+  });
+  await work(site, load);
+}
 
 /** The procedure while clients work; then the group has to become whole by itself. */
 export async function underLoad(site: Site, load: LoadHandle, procedure: Procedure): Promise<Outcome> {

@@ -29,6 +29,7 @@ export const ALARMS = {
   'bad-promise': 'A license server promised what it must not.',
   'bad-feed': 'Somebody sent entries that do not hash to what was certified.',
   'bad-snapshot': 'Somebody sent a snapshot that is not what was certified.',
+  'older-program': 'A server has an older program than the group goes by: it could not take over, or vote.',
   'newer-rules': 'The group goes by rules that this program does not know: this server has no part in it.',
   refused: 'A license server refuses entries.',
 } as const;

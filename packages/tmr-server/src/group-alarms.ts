@@ -5,6 +5,7 @@ import {
   inForce,
   type MemberLink,
   type Now,
+  OLDEST_RULES,
   otherIsHeard,
   type Proposer,
 } from '@trefoil/core';
@@ -20,7 +21,14 @@ const HOLDS_MS = 1_000;
 /** A process that stood still takes what waited meanwhile for what the time is now. */
 const CLOCK_OFF_HOLDS_MS = 3_000;
 
-const CODES = ['no-quorum', 'redundancy-lost', 'tmr-server-not-heard', 'virtual-ip-twice', 'clock-off'] as const;
+const CODES = [
+  'no-quorum',
+  'redundancy-lost',
+  'tmr-server-not-heard',
+  'virtual-ip-twice',
+  'clock-off',
+  'older-program',
+] as const;
 type Findings = Readonly<Record<(typeof CODES)[number], string | undefined>>;
 
 /** What this server sees of the five right now. */
@@ -32,6 +40,7 @@ function findings(runtime: ProposerRuntime, now: Now, virtualIp: string): Findin
     'tmr-server-not-heard': notHeard(runtime, now),
     'virtual-ip-twice': heldTwice(runtime, now, virtualIp),
     'clock-off': clocksOff(proposer, now),
+    'older-program': olderProgram(proposer, now),
   };
 }
 
@@ -145,6 +154,17 @@ function notHeard(runtime: ProposerRuntime, now: Now): string | undefined {
 function heldTwice(runtime: ProposerRuntime, now: Now, virtualIp: string): string | undefined {
   if (tmrServers(runtime, now).filter(({ holdsVirtualIp }) => holdsVirtualIp).length < 2) return undefined;
   return `both TMR servers hold the virtual IP ${virtualIp}: look for a keepalived that died, or a cut between them`;
+}
+
+/** Heard, and so as good as there; but it can not read the log, which shows when it is needed (PROTOCOL §4.10). */
+function olderProgram(proposer: Proposer, now: Now): string | undefined {
+  const { members, replica } = proposer;
+  const { rulesVersion } = replica.ledger;
+  // Who is not there has an alarm of its own.
+  if (!otherIsHeard(proposer, now)) return undefined;
+  const knows = heardMembers(proposer, now).map((member) => members[member].about?.rules ?? OLDEST_RULES);
+  if (knows.length === 0 || Math.min(...knows) >= rulesVersion) return undefined;
+  return `a server does not know rules ${rulesVersion}, by which the group goes: "trefoil status" shows which has an older program`;
 }
 
 function clocksOff(proposer: Proposer, now: Now): string | undefined {

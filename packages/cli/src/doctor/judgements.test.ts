@@ -34,10 +34,13 @@ const stranger: Answer = { kind: 'stranger' };
 
 type Status = MessageInitShape<typeof StatusReplySchema>;
 const votes = (member: number, more: object = {}) => ({
-  ...{ member, address: `10.0.0.${member}:7411`, connected: true, voting: true, clockOffsetMs: 0n },
+  ...{ member, address: `10.0.0.${member}:7411`, connected: true, voting: true, clockOffsetMs: 0n, program: '2' },
   ...more,
 });
-const leads = (server: string, more: object = {}) => ({ server, heard: true, address: `${server}:7410`, ...more });
+const leads = (server: string, more: object = {}) => ({
+  ...{ server, heard: true, address: `${server}:7410`, program: '2' },
+  ...more,
+});
 const statusOf = (more: Status = {}) =>
   create(StatusReplySchema, {
     ...{ server: 'A', redundancy: 1, licenseServers: [votes(1), votes(2), votes(3)] },

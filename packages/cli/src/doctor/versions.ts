@@ -38,7 +38,8 @@ export function programFindings({ licenseServers, tmrServers, rules }: StatusRep
       what,
       `of several versions: ${each}`,
       `They work together, by the older rules (${rules}) until all five have the newer program. Go on with the upgrade: ` +
-        '"trefoil upgrade-check" on each host says whether it is its turn. A host that has the newer package already: start its server anew.',
+        '"trefoil upgrade-check" on each host says whether it is its turn. Where the newer package is installed already, start its ' +
+        'server anew.',
     ),
   ];
 }
