@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,12 +11,14 @@ const run = promisify(execFile);
 const REPOSITORY = resolve(import.meta.dirname, '../../..');
 const FIXTURES = join(REPOSITORY, 'e2e/fixtures');
 const PROGRAMS = 'programs';
+const SLOW_CABLE = join(import.meta.dirname, 'slow-cable.py');
 
 /** A network of hosts on this machine: namespaces around a switch that is one, too. The machine's own network is left alone. */
 export class Laboratory implements AsyncDisposable {
   readonly directory: string;
   readonly #switch: Namespace;
   readonly hosts = new Map<string, LabHost>();
+  readonly #slow: { readonly port: string; readonly tap: string; readonly relay: ChildProcess }[] = [];
 
   private constructor(directory: string, theSwitch: Namespace) {
     this.directory = directory;
@@ -30,9 +33,14 @@ export class Laboratory implements AsyncDisposable {
     return new Laboratory(directory, await Namespace.create(bridge));
   }
 
+  /** Seen by all hosts. */
+  get shared(): string {
+    return join(this.directory, PROGRAMS);
+  }
+
   /** A program that was given away before, for hosts to run. */
   async unpackProgram(version: string): Promise<void> {
-    const folder = join(this.directory, PROGRAMS, version);
+    const folder = join(this.shared, version);
     await mkdir(folder, { recursive: true });
     await run('tar', ['-C', folder, '-xzf', join(FIXTURES, `trefoil-${version}.tar.gz`)]);
     await symlink(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
@@ -43,7 +51,7 @@ export class Laboratory implements AsyncDisposable {
     const directory = join(this.directory, name);
     await mkdir(directory);
     const plugIn = (pid: number): Promise<void> => this.#plugIn(name, pid);
-    const host = new LabHost({ name, address, directory, plugIn, version, programs: join(this.directory, PROGRAMS) });
+    const host = new LabHost({ name, address, directory, plugIn, version, programs: this.shared });
     this.hosts.set(name, host);
     await host.powerOn();
     return host;
@@ -76,7 +84,7 @@ export class Laboratory implements AsyncDisposable {
     );
   }
 
-  /** Of all packets from and to that host so many per cent are lost, until `mend`; TCP makes delay and jitter of it. */
+  /** Of all packets from and to that host so many per cent are lost, until `mend`. */
   async lose(name: string, percent: number): Promise<void> {
     const port = this.#portOf(name);
     const rules = ['iifname', 'oifname'].map(
@@ -88,8 +96,28 @@ export class Laboratory implements AsyncDisposable {
     );
   }
 
+  /** All packets from and to that host are `delayMs` ± `jitterMs` late on each way, in their order, until `mend`. */
+  async delay(name: string, { delayMs, jitterMs }: { delayMs: number; jitterMs: number }): Promise<void> {
+    const [port, tap] = [this.#portOf(name), this.#portOf(name).replace('port', 'slow')];
+    await this.#switch.network(`ip tuntap add dev ${tap} mode tap vnet_hdr; ip link set ${port} nomaster promisc on`);
+    const relay = this.#switch.spawnInNetwork(['python3', SLOW_CABLE, port, tap, String(delayMs), String(jitterMs)]);
+    const [said] = (await Promise.race([once(relay.stdout as NodeJS.EventEmitter, 'data'), once(relay, 'exit')])) as [
+      unknown,
+    ];
+    if (!String(said).startsWith('ready')) throw new Error('the slow cable did not come up');
+    await this.#switch.network(`ip link set ${tap} master br0 up`);
+    this.#slow.push({ port, tap, relay });
+  }
+
   async mend(): Promise<void> {
-    await this.#switch.network('nft delete table bridge cuts');
+    await this.#switch.network('nft delete table bridge cuts 2>/dev/null || true');
+    for (const { port, tap, relay } of this.#slow.splice(0)) {
+      await this.#switch.network(`ip link set ${tap} nomaster; ip link set ${port} promisc off master br0`);
+      const ended = once(relay, 'exit');
+      relay.stdin?.end();
+      await ended;
+      await this.#switch.network(`ip link del ${tap}`);
+    }
   }
 
   /** Its cable. */
@@ -108,6 +136,7 @@ export class Laboratory implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const { relay } of this.#slow.splice(0)) relay.stdin?.end();
     await Promise.all([...this.hosts.values()].map((host) => host.powerOff()));
     await this.#switch.kill();
     await rm(this.directory, { recursive: true, force: true });

@@ -58,6 +58,11 @@ export class Namespace {
     return saidBy(script, await toItsEnd(this.#enter(['--net'], ['sh', '-euc', script]), ''));
   }
 
+  /** A program in its network, among the processes of this machine. */
+  spawnInNetwork(argv: readonly string[]): ChildProcess {
+    return this.#enter(['--net'], argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  }
+
   #enter(flags: readonly string[], argv: readonly string[], options: SpawnOptions = {}): ChildProcess {
     const env = { ...process.env, ...options.env, PATH: DEBIANS_PATH };
     return spawn('nsenter', ['--target', String(this.pid), ...flags, '--', ...argv], { ...options, env });

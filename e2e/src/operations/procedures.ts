@@ -1,4 +1,6 @@
-import { type Site, LEADERS, VOTERS } from '../laboratory/site.ts';
+import { PowerCut } from '../laboratory/power-cut.ts';
+import type { Service } from '../laboratory/service.ts';
+import { ADDRESSES, type Site, LEADERS, VOTERS } from '../laboratory/site.ts';
 
 /** What the one that was replaced says of itself. */
 const REPLACED = 'another container is in its place';
@@ -140,6 +142,30 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
+    name: 'power-lost',
+    says: 'a license server loses its power three times, and each time what its disk has not taken yet',
+    aimMs: 50,
+    run: async (site) => {
+      const service = site.service(VOTERS[0]);
+      const { said, sectors } = await cutPower(site, service, { times: 3 });
+      if (sectors === 0) throw new Error('the disk had taken everything already');
+      if (said.some(({ alarm }) => alarm === 'rolled-back'))
+        throw new Error(`it has forgotten what it had signed: ${JSON.stringify(said)}`);
+    },
+  },
+  {
+    name: 'disk-lies',
+    says: 'the same, and its disk had said that it had taken it',
+    aimMs: 50,
+    run: async (site) => {
+      const service = site.service(VOTERS[1]);
+      const { said, sectors } = await cutPower(site, service, { times: 1, lies: '.seg' });
+      const noticed = said.some(({ alarm }) => alarm === 'rolled-back');
+      if (sectors === 0 || !noticed)
+        throw new Error(`${sectors} sectors were lost, and it said ${JSON.stringify(said)}`);
+    },
+  },
+  {
     name: 'license-server-replaced',
     says: 'a license server has burnt, and another machine takes its place; then the old one is switched on again',
     aimMs: 50,
@@ -182,6 +208,21 @@ export const PROCEDURES: readonly Procedure[] = [
     says: 'one in fifty packets of a license server and of the active TMR server is lost, for 10 s',
     run: async (site) => {
       for (const name of [VOTERS[0], await site.active()]) await site.laboratory.lose(name, 2);
+      await pause(10_000);
+      await site.laboratory.mend();
+    },
+  },
+  {
+    name: 'network-slow',
+    says: 'packets of a license server and of the active TMR server take 15 to 45 ms on each way, for 10 s',
+    run: async (site) => {
+      const slow = { delayMs: 30, jitterMs: 15 };
+      for (const name of [VOTERS[0], await site.active()]) {
+        await site.laboratory.delay(name, slow);
+        const { stdout } = await site.admin.run(['ping', '-c', '5', '-i', '0.2', '-q', ADDRESSES[name]]);
+        const average = Number(/= [\d.]+\/([\d.]+)\//.exec(stdout)?.[1]);
+        if (!(average > 40 && average < 90)) throw new Error(`not as slow as it has to be: ${stdout}`);
+      }
       await pause(10_000);
       await site.laboratory.mend();
     },
@@ -263,11 +304,23 @@ export const PROCEDURES: readonly Procedure[] = [
   },
   {
     name: 'cold-start',
-    says: 'all five lose their power at once, and come back',
+    says: 'all five lose their power at once, and what their disks have not taken yet, and come back',
     run: async (site) => {
-      const all = [...VOTERS, ...LEADERS];
-      await Promise.all(all.map((name) => site.host(name).powerOff()));
-      await Promise.all(all.map((name) => site.powerOn(name)));
+      const power = await PowerCut.prepare(site.laboratory.shared);
+      const services = VOTERS.map((name) => site.service(name));
+      const restartWith = async (environment: Readonly<Record<string, string>>): Promise<void> => {
+        for (const service of services) {
+          service.environment = environment;
+          await service.stop();
+          await service.start();
+          await site.whole();
+        }
+      };
+      await restartWith(power.environment());
+      const leaders = LEADERS.map((name) => site.host(name).powerOff());
+      await Promise.all([...leaders, ...VOTERS.map((name) => power.cut(site.host(name), Math.random))]);
+      for (const service of services) service.environment = {};
+      await Promise.all([...VOTERS, ...LEADERS].map((name) => site.powerOn(name)));
     },
   },
   {
@@ -300,6 +353,37 @@ export const PROCEDURES: readonly Procedure[] = [
     run: async (site) => site.addVirtualContainer(),
   },
 ];
+
+/** What it said when it came back, and how many sectors it had lost. At last it runs as it did before. */
+async function cutPower(
+  site: Site,
+  service: Service,
+  { times, lies }: { readonly times: number; readonly lies?: string },
+): Promise<{ said: Record<string, unknown>[]; sectors: number }> {
+  const { host } = service;
+  const name = host.name as (typeof VOTERS)[number];
+  const power = await PowerCut.prepare(site.laboratory.shared);
+  const said: Record<string, unknown>[] = [];
+  let sectors = 0;
+  const restart = async (): Promise<void> => {
+    await service.stop();
+    await service.start();
+    await site.whole();
+  };
+  service.environment = power.environment(lies);
+  await restart();
+  for (let time = 0; time < times; time++) {
+    await pause(1_000);
+    sectors += await power.cut(host, Math.random);
+    service.log.length = 0;
+    await site.powerOn(name);
+    await site.whole();
+    said.push(...service.log);
+  }
+  service.environment = {};
+  await restart();
+  return { said, sectors };
+}
 
 /** Of Debian's package faketime: the wall clock of one process comes from a file. */
 async function fakeClock(site: Site, file: string): Promise<Record<string, string>> {
