@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseAddress, PORTS } from '@trefoil/api';
+import { platform } from '@trefoil/host';
 import { encodeUtf8, fromBase64url, LicenseError, parseStrictJson, type JsonObject } from '@trefoil/license';
 import { ClientError } from './errors.ts';
 
@@ -72,8 +73,7 @@ function clientFilePlaces(given: string | undefined, env: NodeJS.ProcessEnv = pr
   if (env['TREFOIL_CLIENT'] !== undefined && env['TREFOIL_CLIENT'] !== '') return [env['TREFOIL_CLIENT']];
   const own =
     env['XDG_CONFIG_HOME'] ?? (process.platform === 'win32' ? env['APPDATA'] : undefined) ?? join(homedir(), '.config');
-  const machine =
-    process.platform === 'win32' ? join(env['ProgramData'] ?? 'C:\\ProgramData', 'trefoil') : '/etc/trefoil';
+  const machine = platform.folders.configuration;
   return [join(own, 'trefoil', 'client.json'), join(machine, 'client.json')];
 }
 

@@ -1,10 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { type FileLock, HostError, lockFile, readFileWithLimit, writeFileAtomically } from '@trefoil/host';
+import { type FileLock, HostError, lockFile, platform, readFileWithLimit, writeFileAtomically } from '@trefoil/host';
 import { ContainerError } from './errors.ts';
 import { CONTAINER_LIMITS } from './limits.ts';
-
-/** Bits of a file's mode that let others than its owner in. */
-const OTHERS = 0o077;
 
 /** @throws ContainerError `in-use`, `unwritable` */
 export function lockContainer(file: string): FileLock {
@@ -26,9 +23,9 @@ export async function exists(file: string): Promise<boolean> {
 export async function readSecretFile(file: string, maxBytes: number): Promise<Buffer | undefined> {
   const stats = await statOf(file);
   if (stats === undefined) return undefined;
-  if (process.platform !== 'win32' && (stats.mode & OTHERS) !== 0) {
+  if (platform.isOpenToOthers(stats.mode)) {
     const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-    const message = `${file} may be used by others (mode ${mode}); give it mode 0600: chmod 600 ${file}`;
+    const message = `${file} may be used by others (mode ${mode}); give it mode 0600: ${platform.closeToOthers(file)}`;
     throw new ContainerError('too-open', message, { file, mode });
   }
   try {

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HostError, reasonOf, systemCodeOf } from './errors.ts';
+import { platform } from './platform.ts';
 
 export interface WriteOptions {
   /** Permissions of the new file; 0600 unless told, since most of what is written this way is a secret. */
@@ -24,7 +25,7 @@ export async function writeFileAtomically(
   try {
     await writeNewFile(temporary, content, options.mode ?? 0o600);
     await rename(temporary, file);
-    await syncDirectory(directory);
+    await platform.syncDirectory(directory);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     const reason = reasonOf(error);
@@ -84,16 +85,6 @@ export async function readFileWithLimit(file: string, maximumBytes: number): Pro
     throw new HostError('file-unreadable', `cannot read ${file}: ${reason}`, { file, reason }, { cause: error });
   } finally {
     await handle?.close();
-  }
-}
-
-/** Makes names created, renamed or removed in the directory survive a power cut. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -67,15 +67,26 @@ describe('a lock', () => {
     lockFile(file).release();
   });
 
-  test('does not judge a holder in another container', () => {
+  test('asks the kernel about a holder in another container', async () => {
+    const file = join(directory, 'container');
+    const holder = locker(file);
+    assert.equal(await wordOf(holder), 'held');
+    const said = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...said, pidNamespace: 'pid:[1]' }));
+    assert.throws(() => lockFile(file), { code: 'locked', message: /another container/ });
+    await kill(holder);
+    lockFile(file).release();
+    assert.equal(existsSync(file), false);
+  });
+
+  test('does not judge a holder in another container that could not ask for the lock of the kernel', () => {
     const file = join(directory, 'container');
     const lock = lockFile(file);
-    writeFileSync(
-      file,
-      JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), pidNamespace: 'pid:[1]' }),
-    );
-    assert.throws(() => lockFile(file), { code: 'locked', message: /another container/ });
+    const said = JSON.parse(readFileSync(file, 'utf8')) as object;
     lock.release();
+    writeFileSync(file, JSON.stringify({ ...said, pidNamespace: 'pid:[1]', flock: false }));
+    assert.throws(() => lockFile(file), { code: 'locked', message: /another container/ });
+    rmSync(file);
   });
 
   test('left by a dead process is taken over by one of many', async () => {

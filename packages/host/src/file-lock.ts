@@ -1,6 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { HostError, reasonOf, systemCodeOf } from './errors.ts';
+import { tryFlock } from './flock.ts';
 
 /** Held until released or until the process ends, however it ends. */
 export interface FileLock extends Disposable {
@@ -17,22 +27,27 @@ interface Holder {
   /** Pids mean something only within their namespace. */
   readonly pidNamespace: string;
   readonly nonce: string;
+  /** It has the kernel's lock on the file, too. */
+  readonly flock: boolean;
 }
 
 /**
  * Takes an exclusive lock: the file `file` exists while somebody holds it. A lock whose holder was killed is taken over.
  * Throws `HostError` `locked`, naming the holder, if a living process has it.
  *
- * A holder in another pid namespace (another container) cannot be seen from here. It counts as living: two servers
- * on one store would be worse than one that has to be told.
+ * A holder in another pid namespace (another container) cannot be seen from here. If it had the kernel's lock on the file, that says if
+ * it lives. Else it counts as living: two servers on one store would be worse than one that has to be told.
  */
 export function lockFile(file: string): FileLock {
-  const content = JSON.stringify(describeMyself());
   const draft = `${file}.${process.pid}-${randomBytes(6).toString('hex')}`;
+  let descriptor: number | undefined;
   try {
-    writeFileSync(draft, content, { flag: 'wx', mode: 0o600 });
+    descriptor = openSync(draft, 'wx', 0o600);
+    // Of this very file, whatever its name becomes: gone with the process, and seen from every container of the machine.
+    writeFileSync(descriptor, JSON.stringify(describeMyself(tryFlock(descriptor) === true)));
     claim(file, draft, file);
   } catch (error) {
+    if (descriptor !== undefined) closeSync(descriptor);
     if (error instanceof HostError) throw error;
     const reason = reasonOf(error);
     throw new HostError('file-unwritable', `cannot write ${file}: ${reason}`, { file, reason }, { cause: error });
@@ -41,8 +56,10 @@ export function lockFile(file: string): FileLock {
   }
   let held = true;
   const release = () => {
-    if (held) unlinkIfThere(file);
+    if (!held) return;
     held = false;
+    unlinkIfThere(file);
+    closeSync(descriptor);
   };
   return { file, release, [Symbol.dispose]: release };
 }
@@ -76,6 +93,7 @@ function refuseIfAlive(file: string, content: string): void {
   const holder = parseHolder(content);
   if (holder === undefined || holder.bootId !== bootId()) return;
   if (holder.pidNamespace !== pidNamespace()) {
+    if (holder.flock && isUnlocked(file)) return;
     const message = `${file} is held by a process in another container; if that one is gone for good, remove the file`;
     throw new HostError('locked', message, { file, pid: 0 });
   }
@@ -83,24 +101,39 @@ function refuseIfAlive(file: string, content: string): void {
   throw new HostError('locked', `${file} is held by process ${holder.pid}`, { file, pid: holder.pid });
 }
 
-function describeMyself(): Holder {
+/** Nobody has the kernel's lock on it; undefined or false: that is not sure. */
+function isUnlocked(file: string): boolean {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(file, 'r');
+    return tryFlock(descriptor) === true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return true;
+    throw error;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+function describeMyself(flock: boolean): Holder {
   return {
     pid: process.pid,
     started: startOf(process.pid) ?? '',
     bootId: bootId(),
     pidNamespace: pidNamespace(),
     nonce: randomBytes(8).toString('hex'),
+    flock,
   };
 }
 
 /** Anything that is not a whole description was left by a crash: a lock is linked only when its content is complete. */
 function parseHolder(content: string): Holder | undefined {
   try {
-    const { pid, started, bootId, pidNamespace, nonce } = JSON.parse(content) as Record<string, unknown>;
+    const { pid, started, bootId, pidNamespace, nonce, flock } = JSON.parse(content) as Record<string, unknown>;
     if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined;
     if (typeof started !== 'string' || typeof bootId !== 'string') return undefined;
     if (typeof pidNamespace !== 'string' || typeof nonce !== 'string') return undefined;
-    return { pid, started, bootId, pidNamespace, nonce };
+    return { pid, started, bootId, pidNamespace, nonce, flock: flock === true };
   } catch {
     return undefined;
   }

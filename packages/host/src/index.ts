@@ -4,7 +4,6 @@ export {
   makeDirectory,
   readFileWithLimit,
   removeLeftovers,
-  syncDirectory,
   writeFileAtomically,
   type WriteOptions,
 } from './atomic-file.ts';
@@ -30,6 +29,7 @@ export {
   type Metrics,
 } from './metrics.ts';
 export { exitCodes, runUntilStopped, type Running, type RunOptions } from './process.ts';
+export { platform } from './platform.ts';
 export { PROGRAM_VERSION } from './program.ts';
 export { systemRandom, type Random } from './random.ts';
 export { Webhook, type WebhookOptions, webhookSchema } from './webhook.ts';

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { cpus, hostname } from 'node:os';
 import { posix } from 'node:path';
+import { platform } from './platform.ts';
 
 /** Something that stays the same on this machine and differs on others. */
 export interface MachineTrait {
@@ -37,7 +38,7 @@ export function machineTraits(purpose: string, source: MachineSource = systemMac
 }
 
 const readers = [
-  { name: 'machine-id', read: (source: MachineSource) => source.readText('/etc/machine-id') },
+  { name: 'machine-id', read: (source: MachineSource) => platform.machineId((path) => source.readText(path)) },
   { name: 'product-uuid', read: (source: MachineSource) => source.readText('/sys/class/dmi/id/product_uuid') },
   { name: 'network-address', read: firstHardwareAddress },
   { name: 'root-filesystem', read: rootFilesystemUuid },

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { HostError } from './errors.ts';
 import { createLog, type Log, type LogFields } from './log.ts';
+import { platform } from './platform.ts';
 import { findServiceManager, type ServiceManager } from './service-manager.ts';
 
 /** The exit codes of every server, as in sysexits.h where it has one. */
@@ -30,7 +31,7 @@ export interface Running {
 }
 
 /**
- * Builds a process, keeps it until SIGTERM, SIGINT, SIGHUP, `stop` or `fail`, and disposes of its resources in reverse order.
+ * Builds a process, keeps it until a signal to stop, `stop` or `fail`, and disposes of its resources in reverse order.
  * Exit code 0 after a stop; 1 after an operational failure, with one sentence on stderr; 70 after anything unexpected,
  * which is logged with its stack. A second signal ends the process at once. It ends the process itself: nothing that
  * was forgotten may keep it alive.
@@ -42,11 +43,8 @@ export async function runUntilStopped(
   const run = new Run(options);
   // A process that has nothing to wait for just now is not one that has ended.
   setInterval(() => undefined, 2 ** 30);
-  process.on('SIGTERM', (signal) => run.onSignal(signal));
-  process.on('SIGINT', (signal) => run.onSignal(signal));
-  process.on('SIGHUP', (signal) => run.onSignal(signal));
-  // Without a listener Node opens a debugger at the one, into a process that holds keys, and dies of the other.
-  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => run.ignores(signal));
+  for (const signal of platform.stopSignals) process.on(signal, () => run.onSignal(signal));
+  for (const signal of platform.idleSignals) process.on(signal, () => run.ignores(signal));
   // After an assert nothing is sure any more, so nothing more is done than to say so.
   process.on('uncaughtException', (error) => run.exitAfter(error));
   process.on('unhandledRejection', (error) => run.exitAfter(error));

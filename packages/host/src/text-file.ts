@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { readFileWithLimit } from './atomic-file.ts';
 import { HostError } from './errors.ts';
+import { platform } from './platform.ts';
 
 /** Certificates, keys and documents: far smaller, all of them. */
 const MAX_BYTES = 512 * 1024;
@@ -15,8 +16,8 @@ export async function readTextFile(file: string, maximumBytes = MAX_BYTES): Prom
 export async function readSecretFile(file: string, key?: string): Promise<string> {
   const text = await readTextFile(file);
   const { mode } = await stat(file);
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-    throw fileInvalid(file, `others may read it; give it mode 0600: chmod 600 ${file}`, key);
+  if (platform.isOpenToOthers(mode))
+    throw fileInvalid(file, `others may read it; give it mode 0600: ${platform.closeToOthers(file)}`, key);
   return text;
 }
 

@@ -3,7 +3,7 @@ import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
-import { syncDirectory } from '@trefoil/host';
+import { platform } from '@trefoil/host';
 
 /**
  * The outer form of a bundle (FORMATS §9.2): blocks, each packed for itself and chained to the one before. So a reader needs little memory
@@ -73,7 +73,7 @@ export class BlockWriter {
     await this.#handle.sync();
     await this.#handle.close();
     await rename(this.#temporary, this.#file);
-    await syncDirectory(dirname(this.#file));
+    await platform.syncDirectory(dirname(this.#file));
   }
 
   async abandon(): Promise<void> {

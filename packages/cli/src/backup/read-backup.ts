@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { buffer } from 'node:stream/consumers';
 import { createGunzip } from 'node:zlib';
-import { HostError, lockFile, reasonOf, syncDirectory } from '@trefoil/host';
+import { HostError, lockFile, platform, reasonOf } from '@trefoil/host';
 import { extract } from 'tar-stream';
 import { isEmpty, MANIFEST, type Manifest, PLACES, type Places } from './write-backup.ts';
 
@@ -108,7 +108,7 @@ async function writeEntry(
   } finally {
     await handle.close();
   }
-  await syncDirectory(dirname(path));
+  await platform.syncDirectory(dirname(path));
   if (process.getuid?.() !== 0 || uid === 0 || owner === undefined) return;
   await chown(path, owner.uid, owner.gid);
   await chown(dirname(path), owner.uid, owner.gid);

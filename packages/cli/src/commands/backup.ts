@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { platform } from '@trefoil/host';
 import { Command } from 'commander';
 import { restoreBackup, verifyBackup } from '../backup/read-backup.ts';
 import { type Manifest, writeBackup } from '../backup/write-backup.ts';
@@ -13,8 +14,8 @@ interface PlaceOptions {
 
 function withPlaces(command: Command): Command {
   return command
-    .option('--etc <folder>', 'configurations, certificates, keys', '/etc/trefoil')
-    .option('--data <folder>', 'logs and containers', '/var/lib/trefoil')
+    .option('--etc <folder>', 'configurations, certificates, keys', platform.folders.configuration)
+    .option('--data <folder>', 'logs and containers', platform.folders.data)
     .option('--json', 'print JSON');
 }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { refuseExisting } from '../files.ts';
 import { PORTS } from '@trefoil/api';
-import { reasonOf } from '@trefoil/host';
+import { platform, reasonOf } from '@trefoil/host';
 import { programs } from '../programs.ts';
 import { supportFiles, writeSupportBundle } from '../support/bundle.ts';
 import { note, print, printJson } from '../terminal.ts';
@@ -18,7 +18,7 @@ export function supportBundleCommand(): Command {
       'What somebody who helps needs to see of this host, in one file, without keys. Names of users and hosts are in it.',
     )
     .requiredOption('--output <file>', 'made with mode 0600')
-    .option('--etc <folder>', 'configurations and certificates', '/etc/trefoil')
+    .option('--etc <folder>', 'configurations and certificates', platform.folders.configuration)
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  trefoil support-bundle --output support.tar.gz')
     .action(async ({ output, etc, json }: Options) => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROLES } from '@trefoil/api';
 import { type ClientFile, ClientError, readClientFile } from '@trefoil/client';
-import type { CertificateFiles } from '@trefoil/host';
+import { type CertificateFiles, platform } from '@trefoil/host';
 import { type LicenseServerConfiguration, readConfiguration as readLicenseServer } from '@trefoil/license-server';
 import { readConfiguration as readTmrServer, type TmrServerConfiguration } from '@trefoil/tmr-server';
 import { failed, type Finding, ok, problem } from './finding.ts';
@@ -50,7 +50,7 @@ export interface Host {
   readonly findings: readonly Finding[];
 }
 
-const ETC = '/etc/trefoil';
+const ETC = platform.folders.configuration;
 
 /** @param options.etc undefined: where the package has it */
 export async function readHost(options: { readonly etc?: string; readonly client?: string }): Promise<Host> {

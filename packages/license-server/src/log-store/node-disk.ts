@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { platform } from '@trefoil/host';
 import { type Content, type Disk, type DiskFile, StoreError, type StoreErrorCode } from './disk.ts';
 
 const UNFINISHED = '.tmp';
@@ -87,14 +88,7 @@ export class NodeDisk implements Disk {
   }
 
   async #syncDirectory(): Promise<void> {
-    await naming(this.#directory, 'sync', async () => {
-      const handle = await open(this.#directory, constants.O_RDONLY | constants.O_DIRECTORY);
-      try {
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    });
+    await naming(this.#directory, 'sync', () => platform.syncDirectory(this.#directory));
   }
 }
 
