@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { readPassphraseFile } from '@trefoil/container';
-import { readTextFile, writeFileAtomically } from '@trefoil/host';
+import { makeDirectory, readTextFile, writeFileAtomically } from '@trefoil/host';
 import { keyFromPem, VendorError, type VendorKey } from '@trefoil/vendor';
 import { CliError, EXIT, print } from './terminal.ts';
 
@@ -43,6 +43,18 @@ export async function refuseExisting(file: string): Promise<void> {
     () => false,
   );
   if (there) throw new CliError(EXIT.failure, `${file} already exists; give another name or remove it`);
+}
+
+/** A new folder, with all that `fill` puts into it, or none: what a full disk has left of one would be in the way of the next try. */
+export async function writeFolder(folder: string, fill: () => Promise<void>): Promise<void> {
+  await refuseExisting(folder);
+  try {
+    await makeDirectory(folder);
+    await fill();
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** A private key in PEM, as it lies in a file. */

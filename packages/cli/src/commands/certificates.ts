@@ -3,7 +3,7 @@ import { type ClientFile, encodeClientFile } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { createAuthority } from '@trefoil/link/authority';
 import { Command } from 'commander';
-import { readPassphrase, refuseExisting } from '../files.ts';
+import { readPassphrase, refuseExisting, writeFolder } from '../files.ts';
 import { type Answers, readAnswers } from '../init/answers.ts';
 import {
   type Authorities,
@@ -57,13 +57,15 @@ export function certificatesCommand(): Command {
         next === undefined
           ? [await oneRound(answers, standing)]
           : await threeRounds(answers, { standing, next, clientFile });
-      await writeRounds(output, rounds);
-      if (next !== undefined) {
-        await makeDirectory(join(output, 'admin'));
-        await writeAuthorities(join(output, 'admin'), next, passphrase);
-      }
       const steps = stepsOf(output, rounds, folder);
-      await writeFileAtomically(join(output, 'NEXT-STEPS.txt'), steps, { mode: 0o644 });
+      await writeFolder(output, async () => {
+        await writeRounds(output, rounds);
+        if (next !== undefined) {
+          await makeDirectory(join(output, 'admin'));
+          await writeAuthorities(join(output, 'admin'), next, passphrase);
+        }
+        await writeFileAtomically(join(output, 'NEXT-STEPS.txt'), steps, { mode: 0o644 });
+      });
       print(`${output} is written.\n\n${steps.trimEnd()}`);
     });
 }
@@ -102,7 +104,6 @@ async function newAuthorities({ group }: Answers): Promise<Authorities> {
 }
 
 async function writeRounds(output: string, rounds: readonly Round[]): Promise<void> {
-  await makeDirectory(output);
   for (const { name, hosts, clientFile } of rounds) {
     const place = join(output, name);
     await makeDirectory(place);

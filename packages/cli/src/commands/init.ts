@@ -5,7 +5,7 @@ import { Verifier } from '@trefoil/client';
 import { makeDirectory, writeFileAtomically } from '@trefoil/host';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
+import { readPassphrase, readTrimmed, refuseExisting, writeFolder } from '../files.ts';
 import { type Answers, parseVirtualIp, readAnswers } from '../init/answers.ts';
 import { askFor } from '../init/ask.ts';
 import { writeAuthorities } from '../init/certificates.ts';
@@ -70,7 +70,7 @@ async function init(options: InitOptions): Promise<void> {
   const passphrase = await readPassphrase(options.passphraseFile);
   const used = await alreadyUsed(answers);
   const group = await makeGroup(answers, vendorRoot);
-  await writeGroup(directory, { group, answers, passphrase });
+  await writeFolder(directory, () => writeGroup(directory, { group, answers, passphrase }));
   if (used !== undefined) note(used);
   if (passphrase === undefined)
     note('The private keys in admin are not encrypted: give --passphrase-file for a real group.');
@@ -118,7 +118,6 @@ async function writeGroup(
   { group, answers, passphrase }: { group: NewGroup; answers: Answers; passphrase: string | undefined },
 ): Promise<void> {
   const admin = join(directory, 'admin');
-  await makeDirectory(directory);
   await makeDirectory(admin);
   const open = (place: string, text: string): Promise<void> => writeFileAtomically(place, text, { mode: 0o644 });
   await writeFileAtomically(join(admin, 'admin.key.pem'), group.admin.toPem(passphrase), { mode: 0o600 });

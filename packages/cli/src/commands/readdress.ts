@@ -8,7 +8,7 @@ import type { VendorKey } from '@trefoil/vendor';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { makeGroupDocument } from '../group/group-document.ts';
-import { readKey, readPassphrase, readTrimmed, refuseExisting } from '../files.ts';
+import { readKey, readPassphrase, readTrimmed, refuseExisting, writeFolder } from '../files.ts';
 import { type Answers, readAnswers, withPort } from '../init/answers.ts';
 import { makeCertificates, readAuthorities, readStandingClientFile } from '../init/certificates.ts';
 import { unpackStep, writeHostArchives } from '../init/host-archive.ts';
@@ -56,17 +56,18 @@ export function readdressCommand(): Command {
       const clientFile = encodeClientFile({ ...standing, addresses: clientAddresses(answers) });
       const certificates = await makeCertificates(answers, authorities);
       const hosts = certificates.map((host) => ({ ...host, files: filesOf(host, answers, { group, clientFile }) }));
-      await makeDirectory(output);
-      await writeHostArchives(output, hosts);
-      await makeDirectory(join(output, 'admin'));
-      for (const [name, text] of [
-        ['client.json', clientFile],
-        ['admin/group.jws', group],
-        ['admin/answers.yaml', stringify(answers)],
-      ] as const)
-        await writeFileAtomically(join(output, name), text, { mode: 0o644 });
       const steps = stepsOf(output, hosts, answers, folder);
-      await writeFileAtomically(join(output, 'NEXT-STEPS.txt'), steps, { mode: 0o644 });
+      await writeFolder(output, async () => {
+        await writeHostArchives(output, hosts);
+        await makeDirectory(join(output, 'admin'));
+        for (const [name, text] of [
+          ['client.json', clientFile],
+          ['admin/group.jws', group],
+          ['admin/answers.yaml', stringify(answers)],
+          ['NEXT-STEPS.txt', steps],
+        ] as const)
+          await writeFileAtomically(join(output, name), text, { mode: 0o644 });
+      });
       print(`${output} is written.\n\n${steps.trimEnd()}`);
     });
 }

@@ -94,10 +94,11 @@ async function readAuthority(admin: string, name: string, passphrase: string | u
       privateKeyPem: key.export({ type: 'pkcs8', format: 'pem' }) as string,
     };
   } catch {
-    const how =
-      passphrase === undefined
-        ? 'it is encrypted, or no key: give --passphrase-file'
-        : 'the passphrase does not open it';
+    const how = !pem.includes('PRIVATE KEY-----')
+      ? 'not a private key in PEM'
+      : passphrase === undefined
+        ? 'it is encrypted: give --passphrase-file'
+        : 'the passphrase does not open it, or it is damaged';
     throw new CliError(EXIT.failure, `${file}: ${how}`);
   }
 }
