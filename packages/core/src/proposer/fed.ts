@@ -71,6 +71,7 @@ export function onSnapshot(proposer: Proposer, member: Member, bytes: Uint8Array
     if (!(error instanceof LicenseError)) throw error;
     if (error instanceof OtherRules) return [{ kind: 'alarm', alarm: 'newer-rules', detail: error.message }];
     return [
+      ...passedOn,
       { kind: 'alarm', alarm: 'bad-snapshot', detail: `from license server ${member}: ${error.message}` },
       ...followAnother(proposer, member, now),
     ];

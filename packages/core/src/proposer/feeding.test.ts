@@ -43,3 +43,18 @@ test('what nobody asked for is not passed on, however well it would fit', () => 
   assert.deepEqual(bench.hears(1, entries), []);
   assert.deepEqual(bench.hears(1, { kind: 'snapshot', bytes: new Uint8Array(10) }), []);
 });
+
+test('a snapshot that was asked for is passed on by who would lead, too: without the one who lacks it there may be no promises', () => {
+  const bytes = new Uint8Array(10);
+  for (const role of ['leading', 'preparing'] as const) {
+    const bench = lagging();
+    const lacks = bench.voters[2].voter.replica.certifiedIndex;
+    bench.proposer.role = role;
+    bench.proposer.members[3].donors = { from: lacks + 1, asked: [1], times: 1 };
+    assert.deepEqual(
+      sent(bench.hears(1, { kind: 'snapshot', bytes })).filter((what) => what.startsWith('snapshot')),
+      ['snapshot to L3'],
+      role,
+    );
+  }
+});
