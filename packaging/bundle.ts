@@ -18,7 +18,8 @@ const ADDON_FILES = [
   ...['package.json', 'index.js', 'linux_x64'].map((name) => `@koromix/koffi-linux-x64/${name}`),
 ];
 /** Some of what is bundled is CommonJS and asks for Node's own modules by `require`. */
-const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+const BANNER =
+  "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);";
 
 /**
  * The `trefoil` command and all servers as JavaScript that needs nothing but Node, started by `interpreter`. Not made small: a stack

@@ -219,7 +219,7 @@ export class Liar {
 }
 
 /** Counted: who refuses an entry for its rules is right then. */
-export const OTHER_RULES = 'a TMR server proposes under other rules';
+export const OTHER_RULES = 'a liar has an entry under other rules';
 
 export const OTHER_UTC = 'utc of another time';
 const HOURS_MS = 6 * 3_600_000;

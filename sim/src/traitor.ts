@@ -24,6 +24,7 @@ import {
 } from '@trefoil/license';
 import { EPOCH_UTC } from './machine.ts';
 import type { LicenseServer } from './license-server.ts';
+import { OTHER_RULES } from './lies.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -182,11 +183,13 @@ function inventedEntry({ world, random }: Traitor, index: number): Uint8Array {
   const { fixture, checks, agenda } = world;
   const numbered = { session: random.bytes(SESSION_ID_BYTES), requestId: 1, lowestUnanswered: 1 };
   const closes = encodeCommand({ kind: 'close', ...numbered, secret: random.bytes(32) });
+  const rulesVersion = random.pick([OLDEST_RULES, RULES_VERSION, RULES_VERSION, 77]);
+  if (rulesVersion !== OLDEST_RULES) world.count(OTHER_RULES);
   const entry = {
     ...{ set: fixture.configuration.set, index: index + random.pick([0, 0, 0, 1, -1]) },
     logTime: Math.max(0, checks.newestLogTime + random.pick([-5_000, 0, 100, 3_600_000])),
     utc: Math.max(0, EPOCH_UTC + Math.floor(agenda.now) + random.pick([-86_400_000, 0, 3_600_000, 30 * 86_400_000])),
-    rulesVersion: random.pick([OLDEST_RULES, RULES_VERSION, RULES_VERSION, 77]),
+    rulesVersion,
     ledgerRoot: random.chance(0.3) ? random.bytes(32) : undefined,
     commands: random.pick([[], [closes], [random.bytes(40)]]),
   };

@@ -11,6 +11,8 @@ export const LIMITS = {
   /** An idle group certifies an empty entry this often: log time goes on, and everyone sees that the group lives. */
   idleEntryMs: 1_000,
   beatMs: 50,
+  /** Who is of which program is said so often (PROTOCOL §4.10). */
+  aboutMs: 1_000,
   /** Three beats missed. */
   takeoverAfterMs: 150,
   /** Ticks come every 10 ms; a process that ticks this late has stood still itself. Below takeoverAfterMs. */

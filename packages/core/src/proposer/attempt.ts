@@ -323,6 +323,7 @@ export function onRefused(
       return [];
     case 'log-time':
     case 'utc':
+    case 'rules-version': // invented by a liar among them: an honest leader offers none that they do not know
       proposer.wantAll = true; // if it goes on, the third promise may drop a poisoned entry
       if (proposer.proposal !== undefined)
         proposer.refusedHeads = [...proposer.refusedHeads, bytesKey(proposer.proposal.head)].slice(-8);

@@ -78,6 +78,7 @@ export interface QueuedCommand {
 
 export interface MemberLink {
   up: boolean;
+  hearsAbout: boolean;
   status: VoterStatus | undefined;
   statusAt: number;
   /** As statusAt, but without the time in which this process itself stood still. */
@@ -182,6 +183,7 @@ export interface Proposer {
   lastEntryAt: number;
   bytesSinceRoot: number;
   nextBeatAt: number;
+  nextAboutAt: number;
   lastTickAt: number;
   /** Not before: random, so that two TMR servers don't duel. */
   nextAttemptAt: number;
@@ -216,6 +218,7 @@ const MEMBERS: readonly Member[] = [1, 2, 3];
 function newLink(): MemberLink {
   return {
     up: false,
+    hearsAbout: false,
     status: undefined,
     statusAt: -Infinity,
     heardAt: -Infinity,
@@ -281,6 +284,7 @@ export function newProposer(
     lastEntryAt: -Infinity,
     bytesSinceRoot: 0,
     nextBeatAt: now.monotonicMs,
+    nextAboutAt: now.monotonicMs,
     lastTickAt: now.monotonicMs,
     nextAttemptAt: now.monotonicMs + jitter(random),
     wantAll: false,

@@ -41,6 +41,7 @@ export function stepProposer(proposer: Proposer, event: ProposerEvent, now: Now)
       forgiveOwnPause(proposer, now);
       return [
         ...beat(proposer, now),
+        ...aboutTick(proposer, now),
         ...dropLate(proposer, now),
         ...redirectAll(proposer, now),
         ...attemptTick(proposer, now),
@@ -70,11 +71,10 @@ function onLinkUp(proposer: Proposer, member: Member, hearsAbout: boolean): Prop
     gaveNone: false,
     statusAt: -Infinity,
     heardAt: -Infinity,
+    hearsAbout,
     about: undefined,
   });
-  const effects: ProposerEffect[] = [];
-  const about = { kind: 'about', rules: newestRules(proposer.context), program: proposer.program } as const;
-  if (hearsAbout) effects.push({ kind: 'send', member, message: about });
+  const effects: ProposerEffect[] = aboutTo(proposer, member);
   // It may have been restored from an old copy: what it signed last is shown to it before it is asked for more.
   for (const vote of [link.promise, link.vote])
     if (vote !== undefined) effects.push({ kind: 'send', member, message: { kind: 'shown', vote } });
@@ -168,6 +168,20 @@ function makeKnown(proposer: Proposer, member: Member, { incarnations, rejoins }
 function replacedBy(rejoin: Uint8Array, incarnation: Uint8Array): boolean {
   const replaces = parsed(decodeRejoin, rejoin)?.replaces;
   return replaces !== undefined && equalBytes(replaces, incarnation);
+}
+
+/** What it knows, on links that carry it. */
+function aboutTo({ context, members, program }: Proposer, member: Member): ProposerEffect[] {
+  const { up, hearsAbout } = members[member];
+  const message = { kind: 'about', rules: newestRules(context), program } as const;
+  return up && hearsAbout ? [{ kind: 'send', member, message }] : [];
+}
+
+/** Now and then: what was lost on the way would be missing for as long as the link lasts. */
+function aboutTick(proposer: Proposer, now: Now): ProposerEffect[] {
+  if (now.monotonicMs < proposer.nextAboutAt) return [];
+  proposer.nextAboutAt = now.monotonicMs + LIMITS.aboutMs;
+  return upMembers(proposer).flatMap((member) => aboutTo(proposer, member));
 }
 
 function beat(proposer: Proposer, now: Now): ProposerEffect[] {

@@ -1,7 +1,8 @@
 import type { TmrServer } from '@trefoil/license';
 import { type AboutVoter, SILENT } from '../about.ts';
 import { newestRules } from '../ledger/state.ts';
-import type { Voter, VoterEffect } from './state.ts';
+import { LIMITS } from '../limits.ts';
+import type { Now, Voter, VoterEffect } from './state.ts';
 
 const SERVERS = ['A', 'B'] as const;
 
@@ -14,6 +15,13 @@ function aboutTo(voter: Voter, to: TmrServer): VoterEffect[] {
 /** What it says of itself, or of one of them, is another now. */
 export function aboutToAll(voter: Voter): VoterEffect[] {
   return SERVERS.flatMap((id) => aboutTo(voter, id));
+}
+
+/** Now and then without a reason: what was lost on the way would be missing for as long as the link lasts. */
+export function aboutTick(voter: Voter, now: Now): VoterEffect[] {
+  if (now.monotonicMs < voter.nextAboutAt) return [];
+  voter.nextAboutAt = now.monotonicMs + LIMITS.aboutMs;
+  return aboutToAll(voter);
 }
 
 function about({ context, group, peers, program, alarms }: Voter): AboutVoter {

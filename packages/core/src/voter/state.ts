@@ -145,6 +145,7 @@ export interface Voter {
   /** A snapshot taken over from a peer is not durable yet: what is appended now would stand behind a gap. */
   installing: boolean;
   nextStatusAt: number;
+  nextAboutAt: number;
   lastTickAt: number;
 }
 
@@ -199,6 +200,7 @@ export function newVoter(
     alarms: [],
     installing: false,
     nextStatusAt: now.monotonicMs,
+    nextAboutAt: now.monotonicMs,
     lastTickAt: now.monotonicMs,
   };
 }

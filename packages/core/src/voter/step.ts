@@ -2,7 +2,7 @@ import { epochOwner, type TmrServer } from '@trefoil/license';
 import { type ProgramInfo, sayable, SILENT } from '../about.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToVoter } from '../messages.ts';
-import { aboutToAll } from './about.ts';
+import { aboutTick, aboutToAll } from './about.ts';
 import { onCertified, onEntries, onFetch, onSnapshot, onSnapshotWritten } from './catch-up.ts';
 import { onPrepare } from './prepare.ts';
 import { onPropose } from './propose.ts';
@@ -38,7 +38,7 @@ export function stepVoter(voter: Voter, event: VoterEvent, now: Now): VoterEffec
       return aboutToAll(voter);
     case 'tick':
       forgiveOwnPause(voter, now);
-      return [...rejoinTick(voter, now), ...statusTick(voter, now, false)];
+      return [...rejoinTick(voter, now), ...statusTick(voter, now, false), ...aboutTick(voter, now)];
   }
 }
 
