@@ -85,12 +85,13 @@ function statusText(status: StatusReply, reached: ReadonlySet<string>): string {
     ]),
     '',
   );
+  const rules = status.rules === 0 ? '' : `; rules ${status.rules}`; // a program of before does not tell
   const lines = [
     `${printable(status.name)} (group ${status.group}, vendor ${status.vendor})`,
     health,
     `as of entry ${status.index}, ${time(status.utc)}; epoch ${status.epoch}; ${status.sessions} sessions`,
     `told by TMR server ${status.server} (${status.role})`,
-    `configuration version ${status.configurationVersion}, expires ${time(status.configurationExpires)}; rules ${status.rules}`,
+    `configuration version ${status.configurationVersion}, expires ${time(status.configurationExpires)}${rules}`,
     '',
     tmr,
     '',

@@ -5,10 +5,10 @@ import type { Finding } from './finding.ts';
 import { programFindings } from './versions.ts';
 
 /** Programs of the license servers, and of the TMR servers. */
-const seen = (voters: readonly string[], leaders: readonly string[]): Finding | undefined =>
+const seen = (voters: readonly string[], leaders: readonly string[], rules = 6): Finding | undefined =>
   programFindings(
     create(StatusReplySchema, {
-      rules: 6,
+      ...{ server: 'B', rules },
       licenseServers: voters.map((program, i) => ({ member: i + 1, connected: program !== 'down', program })),
       tmrServers: leaders.map((program, i) => ({ server: 'AB'[i] as string, heard: program !== 'down', program })),
     }),
@@ -29,11 +29,14 @@ test('a group that is being upgraded', () => {
   assert.equal(found?.level, 'warning');
   assert.match(
     found.found,
-    /license server 1 2, license server 2 1, license server 3 an older version, or not heard, TMR server A 2/,
+    /license server 1: 2; license server 2: 1; license server 3: older, or not heard; TMR server A: 2/,
   );
   assert.match('advice' in found ? found.advice : '', /rules \(6\) until all five.*upgrade-check/);
 });
 
-test('programs that say nothing are of no known version, all of them', () => {
-  assert.equal(seen(['', '', ''], ['2', ''])?.level, 'warning');
+test('one of before can not tell, and that is said', () => {
+  assert.match(
+    seen(['', '', ''], ['', ''], 0)?.found ?? '',
+    /^not known: TMR server B was asked, and has an older program/,
+  );
 });

@@ -19,7 +19,7 @@ function nodeFinding(version: string): Finding {
 }
 
 /** The programs that run, not those that are installed: a package may be newer than the process. */
-export function programFindings({ licenseServers, tmrServers, rules }: StatusReply): Finding[] {
+export function programFindings({ server, licenseServers, tmrServers, rules }: StatusReply): Finding[] {
   const running = [
     ...licenseServers
       .filter(({ connected }) => connected)
@@ -32,7 +32,16 @@ export function programFindings({ licenseServers, tmrServers, rules }: StatusRep
   if (only === undefined) return [];
   if (versions.length === 1 && only !== '')
     return [ok(what, `all of version ${only}; the group goes by rules ${rules}`)];
-  const each = running.map(({ who, program }) => `${who} ${program || 'an older version, or not heard'}`).join(', ');
+  if (rules === 0)
+    return [
+      warning(
+        what,
+        `not known: TMR server ${server} was asked, and has an older program that can not tell`,
+        'The group is being upgraded: go on. "trefoil status" names them all as soon as a TMR server with the newer program ' +
+          'answers.',
+      ),
+    ];
+  const each = running.map(({ who, program }) => `${who}: ${program || 'older, or not heard'}`).join('; ');
   return [
     warning(
       what,
