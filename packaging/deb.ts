@@ -17,7 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { bundle, root } from './bundle.ts';
@@ -29,6 +29,8 @@ const FIXED_DATE = 1_767_225_600;
 const LIB = 'usr/lib/trefoil';
 const DOC = 'usr/share/doc/trefoil';
 const UNITS = ['trefoil-license-server.service', 'trefoil-tmr-server.service'];
+/** For whoever watches the group: rules of alarms, and a dashboard. */
+const MONITORING = ['prometheus/prometheus.yml', 'prometheus/trefoil.rules.yml', 'grafana/trefoil.json'];
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
 if (process.platform !== 'linux' || process.arch !== 'x64') {
@@ -74,6 +76,8 @@ async function writeDocuments(packages: readonly string[]): Promise<void> {
   await write('usr/share/bash-completion/completions/trefoil', await printed('completion', 'bash'));
   await write('usr/share/zsh/vendor-completions/_trefoil', await printed('completion', 'zsh'));
   await write('usr/share/fish/vendor_completions.d/trefoil.fish', await printed('completion', 'fish'));
+  for (const file of MONITORING)
+    await write(`${DOC}/monitoring/${basename(file)}`, await readFile(join(root, 'deploy', file)));
   await write(`${DOC}/copyright`, await copyright(packages));
   await write(`${DOC}/LICENSE.node`, await readFile(join(nodePackage, 'LICENSE')));
 }

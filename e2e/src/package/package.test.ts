@@ -87,7 +87,11 @@ describe('the Debian package', { timeout: 600_000 }, () => {
       UNITS,
     );
     assert.equal((await debian.run('dpkg', '--verify', 'trefoil')).stdout, '');
-    for (const file of ['man/man1/trefoil.1.gz', 'bash-completion/completions/trefoil', 'doc/trefoil/LICENSE.node'])
+    const monitoring = ['trefoil.rules.yml', 'trefoil.json'].map((name) => `doc/trefoil/monitoring/${name}`);
+    for (const file of [
+      ...['man/man1/trefoil.1.gz', 'bash-completion/completions/trefoil', 'doc/trefoil/LICENSE.node'],
+      ...monitoring,
+    ])
       await stat(join(folder, 'content/usr/share', file));
   });
 
