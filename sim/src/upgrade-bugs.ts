@@ -35,12 +35,6 @@ export const UPGRADE_BUGS: readonly Bug[] = [
     replace: 'up || hearsAbout',
   },
   {
-    name: 'what changes is not said again',
-    file: `${CORE}/voter/step.ts`,
-    find: '  peer.about = { rules, program };\n  return aboutToAll(voter);',
-    replace: '  peer.about = { rules, program };\n  return [];',
-  },
-  {
     name: 'a snapshot is passed on by who leads only',
     file: `${CORE}/proposer/fed.ts`,
     find: '  return [...passedOn, ...follow(',
