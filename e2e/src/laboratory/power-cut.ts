@@ -8,7 +8,8 @@ const run = promisify(execFile);
 const JOURNAL = '/root/unsynced';
 const SECTOR = 512;
 /** A slow disk, so that the cut finds it at work; the two others are quick. */
-const SLOW_MS = 15;
+const SLOW_MS = 30;
+const AT_WORK_MS = 5_000;
 
 interface Written {
   readonly offset: number;
@@ -46,10 +47,11 @@ export class PowerCut {
     return { LD_PRELOAD: this.#library, UNSYNCED_JOURNAL: JOURNAL, UNSYNCED_SLOW_MS: String(SLOW_MS), ...lying };
   }
 
-  /** The host's power goes. Returns how many sectors were lost. `random`: from 0 to below 1. */
+  /** The host's power goes, while its disk is at work. Returns how many sectors were lost. `random`: from 0 to below 1. */
   async cut(host: LabHost, random: () => number): Promise<number> {
-    await host.powerOff();
     const journal = host.file(JOURNAL);
+    await atWork(journal);
+    await host.powerOff();
     const lost = unsynced(await readFile(journal, 'utf8'));
     const before = await readFile(`${journal}.before`);
     await Promise.all([rm(journal), rm(`${journal}.before`)]);
@@ -57,6 +59,15 @@ export class PowerCut {
     for (const [path, writes] of lost) sectors += await takeBack(host.file(path), { writes, before, random });
     return sectors;
   }
+}
+
+/** Resolves when something is written that no sync has made durable yet. */
+async function atWork(journal: string): Promise<void> {
+  for (const until = performance.now() + AT_WORK_MS; performance.now() < until; ) {
+    const files = unsynced(await readFile(journal, 'utf8'));
+    if ([...files.values()].some((writes) => writes.length > 0)) return;
+  }
+  throw new Error(`nothing was written within ${AT_WORK_MS} ms`);
 }
 
 /** By file. What was written while a sync ran may have missed it. */

@@ -1,21 +1,9 @@
-import { PowerCut } from '../laboratory/power-cut.ts';
-import type { Service } from '../laboratory/service.ts';
 import { ADDRESSES, type Site, LEADERS, VOTERS } from '../laboratory/site.ts';
+import { POWER_CUTS } from './power-cuts.ts';
+import type { Procedure } from './procedure.ts';
 
 /** What the one that was replaced says of itself. */
 const REPLACED = 'another container is in its place';
-
-/** Something that happens to a group, or that its admin does, while clients work. */
-export interface Procedure {
-  readonly name: string;
-  /** As the guides call it. */
-  readonly says: string;
-  /** Longest time that a client should wait for an answer, ms: an aim (PROTOCOL §10 of the design); undefined: none is set. */
-  readonly aimMs?: number;
-  /** Nobody can be served meanwhile, so who asks is told so: what is not granted is no failure. */
-  readonly stops?: boolean;
-  readonly run: (site: Site) => Promise<void>;
-}
 
 export const PROCEDURES: readonly Procedure[] = [
   {
@@ -141,30 +129,7 @@ export const PROCEDURES: readonly Procedure[] = [
       if (!noticed || !healed) throw new Error(`it did not notice, or was not healed: ${JSON.stringify(service.log)}`);
     },
   },
-  {
-    name: 'power-lost',
-    says: 'a license server loses its power three times, and each time what its disk has not taken yet',
-    aimMs: 50,
-    run: async (site) => {
-      const service = site.service(VOTERS[0]);
-      const { said, sectors } = await cutPower(site, service, { times: 3 });
-      if (sectors === 0) throw new Error('the disk had taken everything already');
-      if (said.some(({ alarm }) => alarm === 'rolled-back'))
-        throw new Error(`it has forgotten what it had signed: ${JSON.stringify(said)}`);
-    },
-  },
-  {
-    name: 'disk-lies',
-    says: 'the same, and its disk had said that it had taken it',
-    aimMs: 50,
-    run: async (site) => {
-      const service = site.service(VOTERS[1]);
-      const { said, sectors } = await cutPower(site, service, { times: 1, lies: '.seg' });
-      const noticed = said.some(({ alarm }) => alarm === 'rolled-back');
-      if (sectors === 0 || !noticed)
-        throw new Error(`${sectors} sectors were lost, and it said ${JSON.stringify(said)}`);
-    },
-  },
+  ...POWER_CUTS,
   {
     name: 'license-server-replaced',
     says: 'a license server has burnt, and another machine takes its place; then the old one is switched on again',
@@ -303,27 +268,6 @@ export const PROCEDURES: readonly Procedure[] = [
     },
   },
   {
-    name: 'cold-start',
-    says: 'all five lose their power at once, and what their disks have not taken yet, and come back',
-    run: async (site) => {
-      const power = await PowerCut.prepare(site.laboratory.shared);
-      const services = VOTERS.map((name) => site.service(name));
-      const restartWith = async (environment: Readonly<Record<string, string>>): Promise<void> => {
-        for (const service of services) {
-          service.environment = environment;
-          await service.stop();
-          await service.start();
-          await site.whole();
-        }
-      };
-      await restartWith(power.environment());
-      const leaders = LEADERS.map((name) => site.host(name).powerOff());
-      await Promise.all([...leaders, ...VOTERS.map((name) => power.cut(site.host(name), Math.random))]);
-      for (const service of services) service.environment = {};
-      await Promise.all([...VOTERS, ...LEADERS].map((name) => site.powerOn(name)));
-    },
-  },
-  {
     name: 'rolling-restart',
     says: 'all five are restarted, one after the other',
     run: async (site) => {
@@ -353,37 +297,6 @@ export const PROCEDURES: readonly Procedure[] = [
     run: async (site) => site.addVirtualContainer(),
   },
 ];
-
-/** What it said when it came back, and how many sectors it had lost. At last it runs as it did before. */
-async function cutPower(
-  site: Site,
-  service: Service,
-  { times, lies }: { readonly times: number; readonly lies?: string },
-): Promise<{ said: Record<string, unknown>[]; sectors: number }> {
-  const { host } = service;
-  const name = host.name as (typeof VOTERS)[number];
-  const power = await PowerCut.prepare(site.laboratory.shared);
-  const said: Record<string, unknown>[] = [];
-  let sectors = 0;
-  const restart = async (): Promise<void> => {
-    await service.stop();
-    await service.start();
-    await site.whole();
-  };
-  service.environment = power.environment(lies);
-  await restart();
-  for (let time = 0; time < times; time++) {
-    await pause(1_000);
-    sectors += await power.cut(host, Math.random);
-    service.log.length = 0;
-    await site.powerOn(name);
-    await site.whole();
-    said.push(...service.log);
-  }
-  service.environment = {};
-  await restart();
-  return { said, sectors };
-}
 
 /** Of Debian's package faketime: the wall clock of one process comes from a file. */
 async function fakeClock(site: Site, file: string): Promise<Record<string, string>> {

@@ -1,7 +1,7 @@
 import { LoadHandle } from '../laboratory/load.ts';
 import type { LoadFigures } from '../laboratory/load-process.ts';
 import { Site } from '../laboratory/site.ts';
-import type { Procedure } from './procedures.ts';
+import type { Procedure } from './procedure.ts';
 
 export interface Outcome {
   readonly procedure: Procedure;

@@ -1,5 +1,5 @@
 import { LEADERS, type ServerName, type Site, VOTERS } from '../laboratory/site.ts';
-import type { Procedure } from './procedures.ts';
+import type { Procedure } from './procedure.ts';
 
 /** The version before today's, as it was given away: `packaging/freeze.ts` made it. */
 export const BEFORE = '0.1.0';
