@@ -20,6 +20,9 @@ const DIAL_TIMEOUT_MS = 1_000;
  */
 const LOOK_MS = 1_000;
 const LOOKS_UNTIL_GONE = 3;
+/** Who was lost is dialled again after about so long, then after twice as long each time: the next takeover may come soon. */
+const FIRST_REDIAL_MS = 1_000;
+const LAST_REDIAL_MS = 60_000;
 
 /** The number of a call whose answer nobody reads: that there is one is enough. */
 const SIGN_OF_LIFE = 0;
@@ -43,6 +46,8 @@ export class ServerConnection {
   /** Since something was heard, or nothing was owed. */
   #silentLooks = 0;
   #callOffLook: (() => void) | undefined;
+  #redialMs = FIRST_REDIAL_MS;
+  #callOffRedial: (() => void) | undefined;
   /** Monotonic ms of the last failure to connect. */
   failedAt = -Infinity;
 
@@ -135,8 +140,24 @@ export class ServerConnection {
       return this.#use(await this.#dialBy(this.#file).catch((error: unknown) => this.#dialAgain(error)));
     } catch (error) {
       this.failedAt = this.#machine.now().monotonicMs;
+      this.#redialLater();
       throw error;
     }
+  }
+
+  /** A thousand clients don't come back in step. */
+  #redialLater(): void {
+    if (this.#closed || this.#callOffRedial !== undefined) return;
+    const ms = this.#redialMs * (1 + this.#machine.chance());
+    this.#redialMs = Math.min(LAST_REDIAL_MS, 2 * this.#redialMs);
+    this.#callOffRedial = this.#machine.later(
+      ms,
+      () => {
+        this.#callOffRedial = undefined;
+        this.warm();
+      },
+      'background',
+    );
   }
 
   #dialBy({ authority, certificate, key }: ClientFile): Promise<FrameConnection> {
@@ -168,6 +189,9 @@ export class ServerConnection {
     }
     this.#connection = connection;
     this.failedAt = -Infinity;
+    this.#redialMs = FIRST_REDIAL_MS;
+    this.#callOffRedial?.();
+    this.#callOffRedial = undefined;
     connection.onFrame((bytes) => this.#onFrame(bytes));
     connection.onClose((error) => this.#ended(connection, error?.message ?? 'the server closed the connection'));
     return connection;
@@ -180,6 +204,7 @@ export class ServerConnection {
     this.#callOffLook?.();
     this.#callOffLook = undefined;
     connection.close();
+    this.#redialLater();
     for (const call of [...this.#calls.keys()]) this.#finish(call, { kind: 'lost', reason });
   }
 
@@ -200,6 +225,7 @@ export class ServerConnection {
 
   close(): void {
     this.#closed = true;
+    this.#callOffRedial?.();
     this.#connection?.close();
   }
 }

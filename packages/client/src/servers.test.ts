@@ -114,6 +114,44 @@ describe('who is asked, and when', { concurrency: true }, () => {
     test.servers.close();
   });
 
+  test('an address on its way to another host keeps nobody waiting, however slow the last answers were', async () => {
+    const test = new TestServers({ virtual: [1, silent], first: [500, certified], second: [1, certified] });
+    test.servers.learn([], 'first:1', { group: 'g', addresses: [], authority: '' });
+    await test.submit();
+    assert.equal(test.servers.preferred.address, 'first:1');
+    for (const host of ['virtual', 'first', 'second']) {
+      if (host !== 'second') test.away.add(host);
+      test.lose(host);
+    }
+    const askedAt = performance.now();
+    assert.equal((await test.submit()).kind, 'certified');
+    const tookMs = performance.now() - askedAt;
+    assert.ok(tookMs < 400, `${tookMs} ms, and a second one is asked after ${test.servers.hedgeAfterMs}`);
+    test.servers.close();
+  });
+
+  test('of two that were not asked the one that is connected comes first', async () => {
+    const test = new TestServers({ first: [1, silent], virtual: [1, certified], second: [1, certified] });
+    for (const one of test.servers.connections) if (!one.address.startsWith('virtual')) one.warm();
+    await new Promise(setImmediate);
+    const answered = test.submit();
+    test.lose('first');
+    assert.equal((await answered).kind, 'certified');
+    assert.deepEqual([test.times('virtual'), test.times('second')], [0, 1]);
+    test.servers.close();
+  });
+
+  test('who was lost is dialled again by itself: the next takeover costs no handshake', async () => {
+    const test = new TestServers({ first: [1, certified], second: [1, certified] });
+    test.servers.warm();
+    await test.submit();
+    test.lose('second');
+    const until = performance.now() + 4_000;
+    while (test.dialled['second'] !== 2 && performance.now() < until) await new Promise((next) => setTimeout(next, 20));
+    assert.deepEqual(test.dialled, { first: 1, second: 2 });
+    test.servers.close();
+  });
+
   test('a connection that leads nowhere any more is dialled anew', async () => {
     const test = new TestServers({ first: [1, certified], second: [1, certified] });
     test.servers.warm();

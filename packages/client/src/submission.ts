@@ -19,6 +19,8 @@ const MOST_RETRY_MS = 2_000;
 const STUCK_AFTER_MS = 2_000;
 /** The second server is asked long before patience ends, however slow answers were of late. */
 const HEDGES_IN_PATIENCE = 4;
+/** Whoever has to be dialled first may never answer: an address that is on its way to another host says nothing at all. */
+const DIALLED_HEDGE_MS = 50;
 export const CLOSED = 'the client is closed';
 
 /** Of all the servers that a client knows. */
@@ -55,6 +57,7 @@ export class Submission<T> {
   readonly #until: number;
   readonly #hedgeAfterMs: number;
   #callOffHedge: () => void = () => undefined;
+  #hedgeAt = Infinity;
   /** Who will be asked again, one time each: so waiting long never means asking more often, and one keeps nobody from another. */
   readonly #retries = new Map<ServerConnection, { readonly at: number; readonly callOff: () => void }>();
   #failures = 0;
@@ -81,8 +84,7 @@ export class Submission<T> {
 
   start(): void {
     this.#ask(this.#servers.preferred);
-    if (this.#settled) return;
-    this.#callOffHedge = this.#servers.machine.later(this.#hedgeAfterMs, () => this.#hedge());
+    if (!this.#settled) this.#hedgeWithin(this.#hedgeAfterMs);
   }
 
   /** Nobody will answer any more. */
@@ -104,6 +106,7 @@ export class Submission<T> {
     this.#open.add(connection);
     this.#turns.delete(connection);
     this.#turns.add(connection);
+    if (!connection.connected) this.#hedgeWithin(DIALLED_HEDGE_MS);
     const patienceMs = this.#until - this.#servers.now();
     connection.submit(this.#servers.request(this.#asked.command, patienceMs, this.#stuck), (result) => {
       this.#open.delete(connection);
@@ -213,7 +216,7 @@ export class Submission<T> {
     this.#later(Math.min(atMostMs, Math.max(FIRST_RETRY_MS, retryAfterMs)), other ?? connection);
   }
 
-  /** Of those who don't have it: who can be reached, as far as is known, and was asked longest ago or not at all. */
+  /** Of those who don't have it: who can be reached, as far as is known, and was asked longest ago or not at all; then who is connected. */
   #next(than: ServerConnection): ServerConnection | undefined {
     const free = this.#servers.connections.filter((one) => one !== than && !this.#open.has(one));
     const reachable = free.filter((one) => this.#servers.reachable(one));
@@ -222,7 +225,8 @@ export class Submission<T> {
 
   #byTurns(some: readonly ServerConnection[]): ServerConnection | undefined {
     const order = [...this.#turns];
-    return some.toSorted((a, b) => order.indexOf(a) - order.indexOf(b))[0];
+    const dialled = (one: ServerConnection): number => (one.connected ? 0 : 1);
+    return some.toSorted((a, b) => order.indexOf(a) - order.indexOf(b) || dialled(a) - dialled(b))[0];
   }
 
   /** Full jitter: after a takeover a thousand clients don't come back in step. */
@@ -249,18 +253,29 @@ export class Submission<T> {
     this.#retries.delete(connection);
   }
 
+  /** Sooner than was planned, or as planned. */
+  #hedgeWithin(ms: number): void {
+    const at = this.#servers.now() + ms;
+    if (at >= this.#hedgeAt) return;
+    this.#hedgeAt = at;
+    this.#callOffHedge();
+    this.#callOffHedge = this.#servers.machine.later(ms, () => this.#hedge());
+  }
+
   #hedge(): void {
+    this.#hedgeAt = Infinity;
     const left = this.#until - this.#servers.now();
     if (left <= 0) {
       this.#settle({ kind: 'unknown', reason: this.#reason });
       return;
     }
     const { preferred } = this.#servers;
-    const next = this.#open.has(preferred) ? this.#next(preferred) : preferred;
+    const isFree = !this.#open.has(preferred) && this.#servers.reachable(preferred);
+    const next = isFree ? preferred : this.#next(preferred);
     if (next !== undefined) this.#ask(next);
     // From here on seldom: what is under way is retried by its own answers.
     const againMs = Math.min(left, 5 * this.#hedgeAfterMs);
-    this.#callOffHedge = this.#servers.machine.later(againMs, () => this.#hedge());
+    this.#hedgeWithin(againMs);
   }
 
   #settle(result: SubmitResult<T>): void {

@@ -47,18 +47,26 @@ export class TestServers {
   readonly asked: Record<string, number[]> = {};
   readonly dialled: Record<string, number> = {};
   readonly by: Record<string, readonly [afterMs: number, Answer]>;
+  /** Who is dialled in vain, and without a word. */
+  readonly away = new Set<string>();
+  readonly #lose = new Map<string, () => void>();
   readonly #since = performance.now();
   #generation = 0;
 
   constructor(by: Readonly<Record<string, readonly [afterMs: number, Answer]>>) {
     this.by = { ...by };
     const file = { group: 'g', addresses: Object.keys(by).map((host) => `${host}:1`), authority: '' };
-    const machine: ClientMachine = { ...systemMachine, dial: ({ host }) => Promise.resolve(this.#dialled(host)) };
+    const machine: ClientMachine = { ...systemMachine, dial: ({ host }) => this.#dial(host) };
     this.servers = new Servers(file, new Uint8Array(16), machine);
   }
 
-  #dialled(host: string): FrameConnection {
+  #dial(host: string): Promise<FrameConnection> {
     this.dialled[host] = (this.dialled[host] ?? 0) + 1;
+    if (this.away.has(host)) return new Promise(() => undefined);
+    return Promise.resolve(this.#dialled(host));
+  }
+
+  #dialled(host: string): FrameConnection {
     const generation = this.#generation;
     let hear: (frame: Uint8Array) => void = () => undefined;
     const connection: Pick<FrameConnection, 'send' | 'onFrame' | 'onClose' | 'close'> = {
@@ -72,10 +80,15 @@ export class TestServers {
         setTimeout(reply, afterMs).unref();
       },
       onFrame: (handler) => (hear = handler),
-      onClose: () => undefined,
+      onClose: (handler) => void this.#lose.set(host, () => handler(undefined)),
       close: () => undefined,
     };
     return connection as FrameConnection;
+  }
+
+  /** Its process ends. */
+  lose(host: string): void {
+    this.#lose.get(host)?.();
   }
 
   /** As when a laptop changes its network: what is connected leads nowhere any more, and nobody is told. */
