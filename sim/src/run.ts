@@ -214,22 +214,22 @@ async function pauseForBreath(world: World): Promise<void> {
 
 const DUELS = ['nobody who leads is heard', 'the last attempt got too few promises'];
 
-/** An alarm that goes on is counted once: by whoever is asked now. */
-function alarmsMissingEntry({ tmrServers }: World): boolean {
-  const alarms = Object.values(tmrServers).flatMap(({ runtime }) => runtime?.alarms.current() ?? []);
-  return alarms.some(({ code }) => code === 'certified-entry-missing');
+/** An alarm that goes on is counted once. From now on each is new: what is alarmed counts if it still is so. */
+function endAlarms({ tmrServers }: World): void {
+  for (const { runtime } of Object.values(tmrServers))
+    for (const { code, about } of runtime?.alarms.current() ?? []) runtime?.alarms.clear(code, about);
 }
 
 /** Where the protocol says that a group may stand still for good (PROTOCOL §10), and by what it is known. */
-const HALTS: readonly { name: string; sign: (world: World) => unknown; may: (world: World) => boolean }[] = [
+const HALTS: readonly { name: string; sign: string; may: (world: World) => boolean }[] = [
   {
     name: 'a clone has led to two logs that lack what is certified',
-    sign: alarmsMissingEntry,
+    sign: 'alarm: certified-entry-missing',
     may: ({ cloned }) => cloned !== undefined,
   },
   {
     name: 'the first entry of all is of a time to come, and one license server is suspect',
-    sign: ({ counts }) => counts.get('refused: utc'),
+    sign: 'refused: utc',
     may: ({ checks, licenseServers }) =>
       checks.newestCertified === 0 &&
       Object.values(licenseServers).some(({ runtime }) => runtime !== undefined && isSuspect(runtime.voter)),
@@ -287,12 +287,13 @@ async function liveness(world: World): Promise<void> {
   if (world.forked) return; // of what was certified before, somebody hears only now
   const before = checks.newestCertified;
   const duels = duelsSoFar(world);
-  const halts = HALTS.map((halt) => halt.sign(world));
+  endAlarms(world);
+  const halts = HALTS.map((halt) => world.counts.get(halt.sign));
   world.servedFrom = agenda.now;
   for (const client of world.clients) client.startCounting();
   await agenda.runUntil(agenda.now + LIVENESS_MS);
   if (checks.newestCertified <= before) {
-    const halt = HALTS.find(({ sign, may }, i) => (sign(world) === true || sign(world) !== halts[i]) && may(world));
+    const halt = HALTS.find(({ sign, may }, i) => world.counts.get(sign) !== halts[i] && may(world));
     world.halted = halt !== undefined;
     if (halt !== undefined) return world.count(`halted: ${halt.name}`);
     checks.fault(`9.13 nothing is certified after all was mended`);

@@ -184,7 +184,8 @@ function inventedEntry({ world, random }: Traitor, index: number): Uint8Array {
   const numbered = { session: random.bytes(SESSION_ID_BYTES), requestId: 1, lowestUnanswered: 1 };
   const closes = encodeCommand({ kind: 'close', ...numbered, secret: random.bytes(32) });
   const rulesVersion = random.pick([OLDEST_RULES, RULES_VERSION, RULES_VERSION, 77]);
-  if (rulesVersion !== OLDEST_RULES) world.count(OTHER_RULES);
+  // Where all know them, nobody has a reason to refuse what is invented under them.
+  if (rulesVersion !== OLDEST_RULES && world.programs.isOldGroup) world.count(OTHER_RULES);
   const entry = {
     ...{ set: fixture.configuration.set, index: index + random.pick([0, 0, 0, 1, -1]) },
     logTime: Math.max(0, checks.newestLogTime + random.pick([-5_000, 0, 100, 3_600_000])),

@@ -9,12 +9,12 @@ export interface ProgramInfo {
   readonly program: string;
 }
 
-/** A TMR server of itself, when a link begins. */
+/** A TMR server of itself, when a link begins, and every second. */
 export interface AboutProposer extends ProgramInfo {
   readonly kind: 'about';
 }
 
-/** A license server of itself, when a link begins and when something changes. */
+/** A license server of itself, when a link begins or ends, and every second. */
 export interface AboutVoter extends ProgramInfo {
   readonly kind: 'about';
   /** The newest rules that it *and all TMR servers* know, as far as it hears of them. */
@@ -32,7 +32,7 @@ const PROGRAM_BYTES = 64;
 const ALARM_BYTES = 1024;
 const MOST_ALARMS = 64;
 /** UTF-8 takes at most three bytes for each of these. */
-const ALARM_CHARACTERS = ALARM_BYTES / 4;
+const ALARM_CHARACTERS = Math.floor(ALARM_BYTES / 3);
 
 /** As much of them as can be said. */
 export function sayable(alarms: readonly string[]): string[] {

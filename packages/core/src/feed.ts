@@ -74,8 +74,10 @@ export function checkFeed(replica: Replica, message: EntriesMessage): Chunk | 'u
   for (const entry of entries) head = headAfter(replica.crypto, head, entry);
   if (!equalBytes(head, accept.head)) return 'false';
   const newest = newestRules(replica.ledger.context);
-  const unknown = entries.map((entry) => parsed(decodeEntry, entry)).find((one) => (one?.rulesVersion ?? 0) > newest);
-  if (unknown !== undefined) return new OtherRules(unknown, newest);
+  const isUnknown = (bytes: Uint8Array): boolean => (parsed(decodeEntry, bytes)?.rulesVersion ?? 0) > newest;
+  // Rules never fall: those of the last one are the newest.
+  if (entries.slice(-1).some(isUnknown))
+    return new OtherRules(decodeEntry(entries.find(isUnknown) as Uint8Array), newest);
   return { start: replica.certifiedIndex + 1, entries, certificate: new Uint8Array(message.certificate), accept };
 }
 

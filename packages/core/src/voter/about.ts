@@ -12,12 +12,12 @@ function aboutTo(voter: Voter, to: TmrServer): VoterEffect[] {
   return up && hearsAbout ? [{ kind: 'send', to, message: about(voter) }] : [];
 }
 
-/** What it says of itself, or of one of them, is another now. */
+/** A link has come or gone: what it knows of them is another now. */
 export function aboutToAll(voter: Voter): VoterEffect[] {
   return SERVERS.flatMap((id) => aboutTo(voter, id));
 }
 
-/** Now and then without a reason: what was lost on the way would be missing for as long as the link lasts. */
+/** Every second: what has changed, and what was lost on the way. */
 export function aboutTick(voter: Voter, now: Now): VoterEffect[] {
   if (now.monotonicMs < voter.nextAboutAt) return [];
   voter.nextAboutAt = now.monotonicMs + LIMITS.aboutMs;

@@ -1,5 +1,5 @@
 import { epochOwner, type TmrServer } from '@trefoil/license';
-import { type ProgramInfo, sayable, SILENT } from '../about.ts';
+import { sayable, SILENT } from '../about.ts';
 import { LIMITS } from '../limits.ts';
 import type { ToVoter } from '../messages.ts';
 import { aboutTick, aboutToAll } from './about.ts';
@@ -35,7 +35,7 @@ export function stepVoter(voter: Voter, event: VoterEvent, now: Now): VoterEffec
       return onSnapshotWritten(voter, event.index);
     case 'alarms':
       voter.alarms = sayable(event.alarms);
-      return aboutToAll(voter);
+      return [];
     case 'tick':
       forgiveOwnPause(voter, now);
       return [...rejoinTick(voter, now), ...statusTick(voter, now, false), ...aboutTick(voter, now)];
@@ -77,7 +77,8 @@ function onMessage(voter: Voter, from: TmrServer, message: ToVoter, now: Now): V
     case 'knownAs':
       return onKnownAs(voter, from, message.incarnation, now);
     case 'about':
-      return onAbout(voter, from, message);
+      voter.peers[from].about = message; // told on with the next second: who says another thing each time floods nobody
+      return [];
   }
 }
 
@@ -86,13 +87,6 @@ function onResign(voter: Voter, from: TmrServer, epoch: number, now: Now): Voter
   if (epoch !== voter.promised || epochOwner(epoch) !== from) return [];
   voter.peers[from].heardAt = -Infinity;
   return statusTick(voter, now, true);
-}
-
-function onAbout(voter: Voter, from: TmrServer, { rules, program }: ProgramInfo): VoterEffect[] {
-  const peer = voter.peers[from];
-  if (peer.about.rules === rules && peer.about.program === program) return [];
-  peer.about = { rules, program };
-  return aboutToAll(voter);
 }
 
 /** Bounded: a TMR server that floods loses its own messages, oldest first. */
