@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { trefoilMain } from '../running-group.ts';
 import { type Done, Namespace } from './namespace.ts';
 
-const REPOSITORY = resolve(import.meta.dirname, '../../..');
+export const REPOSITORY = resolve(import.meta.dirname, '../../..');
 
 /**
  * A host: its own network, processes, name, /run, and a copy of this machine's files, of which only what it changes is kept. What it has

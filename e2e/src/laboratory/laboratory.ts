@@ -2,13 +2,12 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LabHost } from './lab-host.ts';
+import { LabHost, REPOSITORY } from './lab-host.ts';
 import { Namespace } from './namespace.ts';
 
 const run = promisify(execFile);
-const REPOSITORY = resolve(import.meta.dirname, '../../..');
 const FIXTURES = join(REPOSITORY, 'e2e/fixtures');
 const PROGRAMS = 'programs';
 const SLOW_CABLE = join(import.meta.dirname, 'slow-cable.py');

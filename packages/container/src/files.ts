@@ -25,7 +25,7 @@ export async function readSecretFile(file: string, maxBytes: number): Promise<Bu
   if (stats === undefined) return undefined;
   if (platform.isOpenToOthers(stats.mode)) {
     const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-    const message = `${file} may be used by others (mode ${mode}); give it mode 0600: ${platform.closeToOthers(file)}`;
+    const message = `${file} may be used by others (mode ${mode}); give it mode 0600: chmod 600 ${file}`;
     throw new ContainerError('too-open', message, { file, mode });
   }
   try {

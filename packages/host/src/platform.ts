@@ -16,8 +16,6 @@ export interface Platform {
   readonly idleSignals: readonly NodeJS.Signals[];
   /** Whether others than its owner may read a file with this mode. */
   isOpenToOthers(mode: number): boolean;
-  /** What to do about it, as a command. */
-  closeToOthers(file: string): string;
   /** Makes names created, renamed or removed in the directory survive a power cut. */
   syncDirectory(directory: string): Promise<void>;
   /** An identifier of this installation; undefined: it has none, or this user may not see it. */
@@ -30,7 +28,6 @@ const unix: Platform = {
   // Without a listener Node opens a debugger at the one, into a process that holds keys, and dies of the other.
   idleSignals: ['SIGUSR1', 'SIGUSR2'],
   isOpenToOthers: (mode) => (mode & 0o077) !== 0,
-  closeToOthers: (file) => `chmod 600 ${file}`,
   async syncDirectory(directory) {
     const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
@@ -55,7 +52,6 @@ const windows: Platform = {
   idleSignals: [],
   // Rights are lists, not bits, and the mode that Node shows says nothing of them: the guide says how to set them.
   isOpenToOthers: () => false,
-  closeToOthers: (file) => `icacls "${file}" /inheritance:r /grant:r "%USERNAME%":F`,
   // A folder can't be opened to be flushed. NTFS writes changes of names to its own log, in order: a name may be lost in a power cut
   // together with what came after it, and never without.
   syncDirectory: async () => undefined,

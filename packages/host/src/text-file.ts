@@ -17,7 +17,7 @@ export async function readSecretFile(file: string, key?: string): Promise<string
   const text = await readTextFile(file);
   const { mode } = await stat(file);
   if (platform.isOpenToOthers(mode))
-    throw fileInvalid(file, `others may read it; give it mode 0600: ${platform.closeToOthers(file)}`, key);
+    throw fileInvalid(file, `others may read it; give it mode 0600: chmod 600 ${file}`, key);
   return text;
 }
 
