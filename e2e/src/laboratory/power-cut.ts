@@ -47,10 +47,18 @@ export class PowerCut {
     return { LD_PRELOAD: this.#library, UNSYNCED_JOURNAL: JOURNAL, UNSYNCED_SLOW_MS: String(SLOW_MS), ...lying };
   }
 
-  /** The host's power goes, while its disk is at work. Returns how many sectors were lost. `random`: from 0 to below 1. */
+  /** Resolves when something is written that no sync has made durable yet. */
+  async atWork(host: LabHost): Promise<void> {
+    for (const until = performance.now() + AT_WORK_MS; performance.now() < until; ) {
+      const files = unsynced(await readFile(host.file(JOURNAL), 'utf8'));
+      if ([...files.values()].some((writes) => writes.length > 0)) return;
+    }
+    throw new Error(`${host.name} has written nothing within ${AT_WORK_MS} ms`);
+  }
+
+  /** The host's power goes. Returns how many sectors were lost. `random`: from 0 to below 1. */
   async cut(host: LabHost, random: () => number): Promise<number> {
     const journal = host.file(JOURNAL);
-    await atWork(journal);
     await host.powerOff();
     const lost = unsynced(await readFile(journal, 'utf8'));
     const before = await readFile(`${journal}.before`);
@@ -59,15 +67,6 @@ export class PowerCut {
     for (const [path, writes] of lost) sectors += await takeBack(host.file(path), { writes, before, random });
     return sectors;
   }
-}
-
-/** Resolves when something is written that no sync has made durable yet. */
-async function atWork(journal: string): Promise<void> {
-  for (const until = performance.now() + AT_WORK_MS; performance.now() < until; ) {
-    const files = unsynced(await readFile(journal, 'utf8'));
-    if ([...files.values()].some((writes) => writes.length > 0)) return;
-  }
-  throw new Error(`nothing was written within ${AT_WORK_MS} ms`);
 }
 
 /** By file. What was written while a sync ran may have missed it. */

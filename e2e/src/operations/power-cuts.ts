@@ -44,6 +44,7 @@ export const POWER_CUTS: readonly Procedure[] = [
         }
       };
       await restartWith(power.environment());
+      await power.atWork(site.host(VOTERS[0]));
       const leaders = LEADERS.map((name) => site.host(name).powerOff());
       await Promise.all([...leaders, ...VOTERS.map((name) => power.cut(site.host(name), Math.random))]);
       for (const service of services) service.environment = {};
@@ -75,6 +76,7 @@ async function cutPower(
   // Half of what was not synced is kept: that may be all of it.
   for (let time = 0; time < times || (sectors === 0 && time < MOST_CUTS); time++) {
     await pause(1_000);
+    await power.atWork(host);
     sectors += await power.cut(host, Math.random);
     service.log.length = 0;
     await site.powerOn(name);

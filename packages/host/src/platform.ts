@@ -8,7 +8,7 @@ import { win32 } from 'node:path';
  * guide "a license server on Windows" says what an admin sees of it.
  */
 export interface Platform {
-  /** Configuration, certificates, keys; data; what one server tells another program. */
+  /** Configuration, certificates, keys; logs and containers. */
   readonly folders: { readonly configuration: string; readonly data: string };
   /** Whoever gets one of these ends in good order. The first is what a service manager sends. */
   readonly stopSignals: readonly NodeJS.Signals[];
